@@ -1,0 +1,69 @@
+"""Utterances with audio, speaker, phones and words; what every reader returns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A labelled stretch of an utterance, `start_s` <= t < `end_s`, in seconds from its start."""
+
+    label: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One utterance; its audio stays on disk until `corpora.audio.read` loads it.
+
+    Attributes:
+        name: unique within the corpus.
+        speaker: who speaks.
+        audio: the file.
+        duration_s: of the audio after resampling to 16 kHz.
+        phones, words: in time order; empty where the corpus has no alignment.
+        sentence: utterances that say the same text share it; None where unknown.
+    """
+
+    name: str
+    speaker: str
+    audio: Path
+    duration_s: float
+    phones: tuple[Segment, ...] = ()
+    words: tuple[Segment, ...] = ()
+    sentence: str | None = None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A set of utterances that can be analysed.
+
+    Attributes:
+        name: shown in tables and rows.
+        kind: "real" or "generated"; a number from generated speech is never a finding about speech.
+        utterances: sorted by name.
+        silence: phone labels that are not speech (never a class of a phone measure).
+        skipped: reason -> names of utterances that were left out for it; shown at the end of a run.
+        notes: lines a user should read once (resampled files, folded labels).
+    """
+
+    name: str
+    kind: str
+    utterances: tuple[Utterance, ...]
+    silence: frozenset[str] = frozenset()
+    skipped: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def speakers(self) -> Counter[str]:
+        """Utterances per speaker."""
+        return Counter(u.speaker for u in self.utterances)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of audio."""
+        return sum(u.duration_s for u in self.utterances)

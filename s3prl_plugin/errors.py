@@ -1,0 +1,23 @@
+"""What the user can mend: an error that is printed as one line."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A mistake in what the user gave: a file, an option, a name.
+
+    The message is one line that names the thing, what is wrong with it and what to do. Commands print it without a
+    traceback and exit with status 2; in a program it is an ordinary ValueError.
+    """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of an error message for an unknown `name`: the closest known one, or all of them when few."""
+    known = sorted(set(known))
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(repr(c) for c in close) + "?"
+    if 0 < len(known) <= 12:
+        return "known: " + ", ".join(known)
+    return f"{len(known)} names are known"

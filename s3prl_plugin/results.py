@@ -1,0 +1,146 @@
+"""The results row, and `results.jsonl` in an experiment's folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from s3prl_plugin.errors import UserError
+
+FILE_NAME = "results.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One number (or the stated refusal of one), and everything that says which number it is.
+
+    The fields above `value` are the row's identity: a rerun replaces the row with the same identity.
+
+    Attributes:
+        weights: "trained", "random", or None for an upstream without weights.
+        corpus_kind: "real" or "generated".
+        measure: cca_phone, mi_word, SID, ...
+        protocol: "default", "published", or None for a task.
+        score: which score of the measure: corrected, r, pwcca, adjusted, mi_over_h, accuracy, ...
+        headline: True for the one score of a measure that tables show.
+        tap, tap_index, block, stride: where it was measured; None for a task's score.
+        tap2, upstream2: the other side of a pair.
+        n: rows scored (held-out rows over all folds); n_over_d: training rows over the tap's dimension.
+        value: the number; None when refused.
+        refused: why there is no number, and what would help.
+        grey: a number that the data barely supports, and why; tables show it grey.
+        chance: what the score would be without any information.
+    """
+
+    upstream: str
+    measure: str
+    score: str
+    variant: str | None = None
+    checkpoint_sha256: str | None = None
+    weights: str | None = None
+    train_step: int | None = None
+    corpus: str | None = None
+    corpus_kind: str | None = None
+    split: str | None = None
+    downstream: str | None = None
+    protocol: str | None = None
+    headline: bool = False
+    tap: str | None = None
+    tap_index: int | None = None
+    block: str | None = None
+    stride: int | None = None
+    tap2: str | None = None
+    upstream2: str | None = None
+    task_checkpoint: str | None = None
+    n: int | None = None
+    n_over_d: float | None = None
+    folds: int | None = None
+    split_by: str | None = None
+    seed: int | None = None
+
+    value: float | None = None
+    refused: str | None = None
+    grey: str | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    chance: float | None = None
+    unit: str | None = None
+    higher_is_better: bool = True
+    params: int | None = None
+    macs_per_s: float | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.refused is None):
+            raise ValueError(f"{self.measure}/{self.score}: a row has either a value or the reason of its refusal")
+        if self.value is not None and not math.isfinite(self.value):
+            raise ValueError(f"{self.measure}/{self.score} at {self.tap}: {self.value} is not a number to report")
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What decides whether another row is a rerun of this one."""
+        return tuple(getattr(self, name) for name in _IDENTITY)
+
+
+_NAMES = [f.name for f in fields(Row)]
+_IDENTITY = _NAMES[: _NAMES.index("value")]
+
+
+def read(folder: str | Path) -> list[Row]:
+    """The rows of an experiment.
+
+    Args:
+        folder: the experiment's folder, or the file itself.
+
+    Raises:
+        UserError: there is no such file, or a line of it is not a row.
+    """
+    path = Path(folder)
+    path = path / FILE_NAME if path.is_dir() else path
+    if not path.is_file():
+        raise UserError(f"{path}: no results there; give a folder in which a run has ended")
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            rows.append(Row(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{path}, line {number}: not a results row ({error}); remove the line or rerun") from None
+    return rows
+
+
+def write(folder: str | Path, rows: Iterable[Row]) -> Path:
+    """Add rows to an experiment's results; a row with the identity of an earlier one replaces it.
+
+    The file is written whole or not at all.
+
+    Returns:
+        The file's path.
+    """
+    folder = Path(folder)
+    path = folder / FILE_NAME
+    merged = {row.identity: row for row in (read(path) if path.is_file() else [])}
+    merged.update({row.identity: row for row in rows})
+    text = "".join(json.dumps(asdict(row), ensure_ascii=False, allow_nan=False) + "\n" for row in merged.values())
+    replace_file(path, text.encode("utf-8"))
+    return path
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: a temporary file beside it, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

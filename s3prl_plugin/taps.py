@@ -1,0 +1,93 @@
+"""Taps: the points of a network whose output is observed, and their outputs for one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from s3prl_plugin.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import torch
+
+SAMPLE_RATE = 16000
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """One observed point of a network.
+
+    Attributes:
+        index: position in the list of state taps, in execution order; output taps count on after them.
+        name: `enc0.pre`, `mid.layer3`, `dec0.out`, `res_out1`; `layer7` for a network without blocks.
+        block: `enc0`, `mid`, `dec0`, ...; None for a network without blocks and for output taps.
+        layer: the part of the name after the block: `pre` (what enters the first layer), `layer0`, ..., `out`.
+        stride: samples at 16 kHz from one frame to the next (320 = 20 ms).
+        dim: the number of features in a frame.
+        role: "state" (what the weighted sum sees) or "output" (`res_out*`).
+    """
+
+    index: int
+    name: str
+    block: str | None
+    layer: str
+    stride: int
+    dim: int
+    role: str = "state"
+
+    @property
+    def resolution_ms(self) -> float:
+        """The stride in milliseconds."""
+        return 1000 * self.stride / SAMPLE_RATE
+
+
+class States:
+    """Every tap of one batch, each at its own frame rate.
+
+    Args:
+        taps: what was observed.
+        tensors: per tap, (B, T_tap, D_tap); frames past an utterance's length are meaningless.
+        lengths: per tap, (B,) integers: the valid frames of every utterance.
+        waveforms: per utterance, (L,) float32 samples at 16 kHz, as given to the upstream.
+    """
+
+    def __init__(
+        self,
+        taps: Sequence[Tap],
+        tensors: Sequence[torch.Tensor],
+        lengths: Sequence[torch.Tensor],
+        waveforms: Sequence[torch.Tensor],
+    ):
+        if not len(taps) == len(tensors) == len(lengths):
+            raise ValueError(f"{len(taps)} taps, {len(tensors)} tensors, {len(lengths)} lengths: they must agree")
+        self.taps = tuple(taps)
+        self.tensors = tuple(tensors)
+        self.lengths = tuple(lengths)
+        self.waveforms = tuple(waveforms)
+        self._position = {tap.name: i for i, tap in enumerate(self.taps)}
+
+    def __len__(self) -> int:
+        """The number of taps."""
+        return len(self.taps)
+
+    def __getitem__(self, tap: int | str) -> torch.Tensor:
+        """The states of one tap by position or name, (B, T_tap, D_tap)."""
+        return self.tensors[self.position(tap)]
+
+    def position(self, tap: int | str) -> int:
+        """Where a tap stands in `taps`, `tensors` and `lengths`.
+
+        Raises:
+            UserError: no tap has that name.
+        """
+        if isinstance(tap, int):
+            return tap
+        if tap not in self._position:
+            raise UserError(f"no tap is called {tap!r}: {did_you_mean(tap, self._position)}")
+        return self._position[tap]
+
+    def utterance(self, tap: int | str, i: int) -> torch.Tensor:
+        """The valid frames of utterance `i` at one tap, (T, D)."""
+        k = self.position(tap)
+        return self.tensors[k][i, : int(self.lengths[k][i])]
