@@ -1,0 +1,99 @@
+"""`s3prl-plugin <command>`: one module per command, imported when it is chosen.
+
+A command's module has `HELP` (its description), `add_arguments(parser)` and `run(args)`, which returns the exit status;
+it may have `EXAMPLES` for the end of its help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from s3prl_plugin import __version__
+from s3prl_plugin.errors import UserError, did_you_mean
+
+PROGRAM = "s3prl-plugin"
+COMMANDS = {
+    "demo": "generate speech, analyse a small model, draw the layer curves",
+    "run": "s3prl's run_downstream.py with this plugin's upstreams and downstreams",
+    "ls": "list upstreams, downstreams, measures, the taps of a model, a corpus",
+    "report": "tables and figures from results",
+    "bench": "how fast this is beside what it replaces",
+    "doctor": "what is installed, what was healed, what is missing",
+}
+# commands that hand all that follows to another program's parser
+PASS_FLAGS_ON = frozenset({"run"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: what follows the program's name; by default the command line.
+
+    Returns:
+        The exit status: 0; 2 for what the user can mend, told in one line; 130 when interrupted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    return exit_status(lambda: _run(words))
+
+
+def exit_status(job: Callable[[], int]) -> int:
+    """The exit status of a job; an error that the user can mend is printed as one line.
+
+    Args:
+        job: returns its own status.
+    """
+    try:
+        return job()
+    except UserError as error:
+        print(f"error: {_one_line(str(error))}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    """Find the command and give it its arguments."""
+    parser = _top_level()
+    if not words or words[0].startswith("-"):
+        parser.parse_args(words)
+        parser.print_help()
+        return 0
+    name, *rest = words
+    if name not in COMMANDS:
+        raise UserError(f"{PROGRAM} {name}: no such command; {did_you_mean(name, COMMANDS)}")
+    command = importlib.import_module(f"{__name__}.{name}")
+    if name in PASS_FLAGS_ON:
+        return command.run(argparse.Namespace(flags=rest))
+    own = argparse.ArgumentParser(
+        prog=f"{PROGRAM} {name}",
+        description=command.HELP,
+        epilog=getattr(command, "EXAMPLES", None),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(own)
+    return command.run(own.parse_args(rest))
+
+
+def _top_level() -> argparse.ArgumentParser:
+    """The parser for `--help` and `--version`, which lists every command."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Multi-resolution upstreams, layer-wise analysis and SUPERB tasks for s3prl.",
+        epilog=f"`{PROGRAM} COMMAND --help` explains a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    for name, line in COMMANDS.items():
+        commands.add_parser(name, help=line, add_help=False)
+    return parser
+
+
+def _one_line(message: str) -> str:
+    """An error's message; of one that comes from a data loader's process, the last line, which is the error's own."""
+    lines = [line for line in message.splitlines() if line.strip()] or [message]
+    return lines[-1].removeprefix(f"{UserError.__module__}.{UserError.__qualname__}: ")

@@ -1,0 +1,185 @@
+"""`s3prl-plugin doctor`: what is installed, what was healed, what is missing, and whether s3prl runs."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.metadata
+import io
+import json
+import platform
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from s3prl_plugin import __version__
+
+HELP = "what is installed, what was healed, what is missing with the command that installs it, and whether s3prl runs"
+EXAMPLES = """exit status: 0 when s3prl trains and evaluates here, 1 when it does not
+
+examples:
+  s3prl-plugin doctor
+  s3prl-plugin doctor --json
+"""
+LIBRARIES = ("s3prl", "torch", "torchaudio", "transformers", "huggingface_hub", "numpy", "soundfile", "soxr")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `doctor` takes."""
+    parser.add_argument("--json", action="store_true", help="print JSON in place of text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Examine this machine and print the finding."""
+    finding = examine()
+    print(json.dumps(finding, indent=1) if args.json else _text(finding))
+    return 0 if finding["s3prl"]["runs"] else 1
+
+
+def examine() -> dict[str, Any]:
+    """What is found here.
+
+    Returns:
+        `versions` of the libraries, `cuda`, `healed` (library, what), `missing` (what for, what, command), `caches`
+        (what, folder, free_gb), and `s3prl`: whether it `runs`, in how many `seconds`, or with which `error`.
+    """
+    import s3prl_plugin
+    from s3prl_plugin import compat
+
+    s3prl_plugin.register()
+    trial = _trial()  # first: the shims act when it imports their libraries
+    return {
+        "versions": _versions(),
+        "cuda": _cuda(),
+        "healed": [{"library": healing.library, "what": healing.what} for healing in compat.healed()],
+        "missing": _missing(),
+        "caches": _caches(),
+        "s3prl": trial,
+    }
+
+
+def _trial() -> dict[str, Any]:
+    """Train and evaluate s3prl's own example for a moment, on its fbank upstream, with its own runner."""
+    begin = time.perf_counter()
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            _train_example(folder)
+    except Exception as error:  # whatever hinders it is the finding
+        return {"runs": False, "error": f"{type(error).__name__}: {error}"}
+    return {"runs": True, "seconds": round(time.perf_counter() - begin, 1)}
+
+
+def _train_example(folder: str) -> None:
+    """Two steps of training, one evaluation, a checkpoint, and an evaluation from the checkpoint."""
+    from s3prl.downstream.runner import Runner
+
+    from s3prl_plugin.compat.s3prl import running
+
+    args = argparse.Namespace(
+        upstream="fbank",
+        upstream_ckpt=None,
+        upstream_model_config=None,
+        upstream_refresh=False,
+        upstream_trainable=False,
+        upstream_feature_selection="hidden_states",
+        upstream_layer_selection=None,
+        upstream_feature_normalize=False,
+        downstream="example",
+        device="cpu",
+        expdir=folder,
+        evaluate_split="test",
+        init_ckpt=None,
+        push_to_hf_hub=False,
+        local_rank=None,
+        seed=0,
+    )
+    every_step = {"log_step": 1, "eval_step": 2, "save_step": 2, "max_keep": 1, "eval_dataloaders": ["dev"]}
+    config = {
+        # of the example's 200 utterances, as few as possible
+        "runner": {"total_steps": 2, "gradient_clipping": 1, "gradient_accumulate_steps": 1, "evaluate_ratio": 0.005}
+        | every_step,
+        "optimizer": {"name": "TorchOptim", "torch_optim_name": "Adam", "lr": 1e-4},
+        "downstream_expert": {
+            "datarc": {"train_batch_size": 1, "eval_batch_size": 1, "num_workers": 0},
+            "modelrc": {"input_dim": 8},
+        },
+    }
+    with running("example", args.device, folder):
+        Runner(args, config).train()
+        args.init_ckpt = str(Path(folder) / "states-2.ckpt")
+        Runner(args, config).evaluate()
+
+
+def _versions() -> dict[str, str | None]:
+    """The versions of what matters; None for what is not installed."""
+    versions: dict[str, str | None] = {"python": platform.python_version(), "s3prl_plugin": __version__}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def _cuda() -> str | None:
+    """The GPU's name, or None."""
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+
+
+def _missing() -> list[dict[str, str]]:
+    """What the demo and the SUPERB tasks lack."""
+    from s3prl_plugin.compat import packages
+
+    found = [("demo", part) for part in packages.missing(packages.DEMO)]
+    for task, downstream, _ in packages.TASKS:
+        found += [(f"{task} (-d {downstream})", part) for part in packages.missing_for(downstream)]
+    return [{"for": purpose, "what": part.what, "command": part.command} for purpose, part in found]
+
+
+def _caches() -> list[dict[str, Any]]:
+    """Where downloads and caches go, and the room that is left there."""
+    import torch
+
+    from s3prl_plugin.compat import caches
+
+    folders = {
+        "plugin": caches.cache_folder(),
+        "s3prl downloads": Path.home() / ".cache" / "s3prl" / "download",
+        "torch.hub": Path(torch.hub.get_dir()),
+    }
+    return [{"what": what, "folder": str(folder), "free_gb": _free_gb(folder)} for what, folder in folders.items()]
+
+
+def _free_gb(folder: Path) -> float:
+    """Free space on the disk that holds, or will hold, a folder."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return round(shutil.disk_usage(existing).free / 1e9, 1)
+
+
+def _text(finding: dict[str, Any]) -> str:
+    """The finding for people."""
+    lines = ["found"]
+    lines += [f"  {name:<16} {version or 'not installed'}" for name, version in finding["versions"].items()]
+    lines += [f"  {'CUDA':<16} {finding['cuda'] or 'no GPU: everything runs on the CPU'}"]
+    lines += [f"  {cache['what']:<16} {cache['folder']} ({cache['free_gb']} GB free)" for cache in finding["caches"]]
+    lines += ["healed"]
+    lines += [f"  {healing['library']:<16} {healing['what']}" for healing in finding["healed"]] or ["  nothing"]
+    lines += ["missing"]
+    for part in finding["missing"]:
+        lines += [f"  {part['for']}: {part['what']}", f"    {part['command']}"]
+    if not finding["missing"]:
+        lines += ["  nothing"]
+    trial = finding["s3prl"]
+    if trial["runs"]:
+        lines += [f"s3prl trains and evaluates here ({trial['seconds']} s with its imports)"]
+    else:
+        lines += [f"s3prl does not run here: {trial['error']}"]
+    return "\n".join(lines)

@@ -1,0 +1,113 @@
+"""s3prl's SID and ASV downstreams cache what they found in a corpus: in a place of its own per corpus and run.
+
+Stock s3prl puts these files beside its own source under a fixed name, and another corpus silently reuses them.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from s3prl_plugin.compat import hooks
+from s3prl_plugin.compat.record import note
+from s3prl_plugin.compat.replaced import replaced
+
+# processes that ASV's dataset measures its files in, whatever the machine; each of them loads torch
+STOCK_JOBS = 12
+_folder: Path | None = None
+
+
+def install() -> None:
+    """Hook the imports of the two datasets."""
+    hooks.after_import("s3prl.downstream.voxceleb1.dataset", _own_file_lists)
+    hooks.after_import("s3prl.downstream.sv_voxceleb1.dataset", _own_lengths)
+
+
+@contextmanager
+def private_caches(folder: str | Path) -> Iterator[None]:
+    """Keep such caches under `folder` inside the block, apart from any other run's.
+
+    Args:
+        folder: made when needed; below it, every state of a corpus has its own place.
+    """
+    global _folder
+    before, _folder = _folder, Path(folder)
+    try:
+        yield
+    finally:
+        _folder = before
+
+
+def cache_folder() -> Path:
+    """Where the caches are: `private_caches`' folder, else `$S3PRL_PLUGIN_CACHE`, else ~/.cache/s3prl_plugin."""
+    if _folder is not None:
+        return _folder
+    return Path(os.environ.get("S3PRL_PLUGIN_CACHE") or Path.home() / ".cache" / "s3prl_plugin")
+
+
+def _own_file_lists(dataset: ModuleType) -> None:
+    """SID: lists of files per split, keyed by the corpus's folder and its list of splits."""
+
+    def initialise(stock: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(stock)
+        def init(self: Any, mode: str, file_path: Any, meta_data: Any, *args: Any, **kwargs: Any) -> None:
+            splits = Path(meta_data).read_bytes() if Path(meta_data).is_file() else b""
+            place = _place("voxceleb1", str(Path(file_path).resolve()).encode(), splits)
+            with replaced(dataset, CACHE_PATH=str(place)):
+                stock(self, mode, file_path, meta_data, *args, **kwargs)
+
+        return init
+
+    dataset.SpeakerClassifiDataset.__init__ = initialise(dataset.SpeakerClassifiDataset.__init__)
+    note("s3prl", "SID: file lists are cached per corpus and run, not under the package's folder")
+
+
+def _own_lengths(dataset: ModuleType) -> None:
+    """ASV: lengths after trimming, keyed by the corpus's folders and the files in them."""
+
+    def initialise(stock: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(stock)
+        def init(
+            self: Any,
+            vad_config: Any,
+            key_list: Any,
+            file_path: Any,
+            meta_data: Any,
+            max_timestep: int | None = None,
+            n_jobs: int | None = None,
+        ) -> None:
+            place = _place("sv_voxceleb1", *(_listing(Path(root)) for root in file_path))
+            place.mkdir(parents=True, exist_ok=True)
+            jobs = n_jobs or min(STOCK_JOBS, os.cpu_count() or 1)
+            # The dataset writes to `.wav_lengths` beside its own source, as its module's __file__ names it.
+            with replaced(dataset, __file__=str(place / "dataset.py")):
+                stock(self, vad_config, key_list, file_path, meta_data, max_timestep, jobs)
+
+        return init
+
+    dataset.SpeakerVerifi_train.__init__ = initialise(dataset.SpeakerVerifi_train.__init__)
+    note("s3prl", "ASV: trimmed lengths are cached per corpus and run, not under the package's folder")
+
+
+def _place(task: str, *keys: bytes) -> Path:
+    """The folder of one state of a corpus; of one rank, too, since ranks write at the same time."""
+    digest = hashlib.sha256(b"\0".join(hashlib.sha256(key).digest() for key in keys)).hexdigest()[:16]
+    rank = os.environ.get("RANK")
+    return cache_folder() / task / (f"{digest}-rank{rank}" if rank else digest)
+
+
+def _listing(root: Path) -> bytes:
+    """A folder's files as one string: where it is, and every file's path, size and time of change."""
+    lines = [str(root.resolve())]
+    for folder, subfolders, names in os.walk(root):
+        subfolders.sort()
+        for name in sorted(names):
+            status = os.stat(os.path.join(folder, name))
+            lines.append(f"{os.path.relpath(folder, root)}/{name} {status.st_size} {status.st_mtime_ns}")
+    return "\n".join(lines).encode("utf-8", "surrogateescape")

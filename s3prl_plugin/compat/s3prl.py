@@ -1,0 +1,105 @@
+"""s3prl 0.4.18 itself: what in its runner and downstreams assumes another machine or an older torch."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from s3prl_plugin.compat import caches, distributed, hooks, stand_ins
+from s3prl_plugin.compat.caches import private_caches
+from s3prl_plugin.compat.distributed import undistributed
+from s3prl_plugin.compat.record import note
+from s3prl_plugin.compat.torch import cuda_is_hidden, cuda_is_identity
+
+# downstreams with a hard-coded `.cuda()`
+CUDA_ONLY = frozenset(
+    {
+        "atis",
+        "audio_snips",
+        "enhancement_stft",
+        "enhancement_stft2",
+        "quesst14_embedding",
+        "separation_stft",
+        "separation_stft2",
+        "sv_voxceleb1",
+        "sws2013",
+        "voxceleb2_amsoftmax_segment_eval",
+        "voxceleb2_ge2e",
+    }
+)
+
+
+def install() -> None:
+    """Hook the imports of s3prl's modules that need it."""
+    hooks.after_import("s3prl.utility.helper", _harmless_isinstance)
+    hooks.after_import("s3prl.run_downstream", _harmless_isinstance)
+    hooks.after_import("s3prl.downstream.runner", _evaluate_anywhere)
+    hooks.after_import("s3prl.downstream.ctc.data", _keep_num_workers)
+    caches.install()
+    distributed.install()
+    stand_ins.install()
+    # It warns at every import of s3prl.hub that ESPnet is absent; asking for its upstream still says so.
+    logging.getLogger("s3prl.upstream.espnet_hubert.expert").setLevel(logging.ERROR)
+
+
+@contextmanager
+def running(downstream: str, device: str, cache: str | Path) -> Iterator[None]:
+    """What one of s3prl's downstreams needs while it is built, trained and evaluated.
+
+    Args:
+        downstream: its name.
+        device: where it runs: "cpu", "cuda", "cuda:1".
+        cache: the folder for what it caches about its corpus.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(private_caches(cache))
+        if not _is_cuda(device):
+            stack.enter_context(cuda_is_hidden())
+            if downstream in CUDA_ONLY:
+                note("s3prl", f"{downstream}: its hard-coded .cuda() leaves everything on the CPU")
+                stack.enter_context(cuda_is_identity())
+        yield
+
+
+def _harmless_isinstance(module: ModuleType) -> None:
+    """`hack_isinstance` served torch < 1.8; it makes isinstance wrong for defaultdicts and for tuples of classes."""
+    module.hack_isinstance = lambda: None  # type: ignore[attr-defined]
+    note("s3prl", "hack_isinstance: does nothing (it breaks the builtin isinstance, and torch >= 1.8 needs no hack)")
+
+
+def _evaluate_anywhere(runner: ModuleType) -> None:
+    """Let Runner.evaluate run with `--device cpu` beside a GPU, and on the leader alone in a distributed run."""
+    stock = runner.Runner.evaluate
+
+    @functools.wraps(stock)
+    def evaluate(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with ExitStack() as stack:
+            if not _is_cuda(self.args.device):  # it enters torch.cuda.device(args.device) wherever CUDA is found
+                stack.enter_context(cuda_is_hidden())
+            stack.enter_context(undistributed(self.all_entries))
+            return stock(self, *args, **kwargs)
+
+    runner.Runner.evaluate = evaluate
+    note("s3prl", "Runner.evaluate: works with --device cpu beside a GPU, and waits for no other rank")
+
+
+def _keep_num_workers(data: ModuleType) -> None:
+    """The ctc downstream pops num_workers from its config: 12 workers from the second loader on."""
+    stock = data.load_dataset
+
+    @functools.wraps(stock)
+    def load_dataset(split: str, tokenizer: Any, corpus: dict[str, Any]) -> Any:
+        return stock(split, tokenizer, dict(corpus))
+
+    data.load_dataset = load_dataset  # type: ignore[attr-defined]
+    note("s3prl", "ctc: num_workers of the config holds for every loader, not only for the first")
+
+
+def _is_cuda(device: Any) -> bool:
+    """Whether a device is a GPU."""
+    return str(device).startswith("cuda")

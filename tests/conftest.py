@@ -1,0 +1,47 @@
+"""What all tests share: where test data lies, one thread per process, and a cache of their own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Generated speech is made once per test process, and never found in or left to the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("S3PRL_PLUGIN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))))
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of oracles and real data beside the project."""
+    folder = Path(os.environ.get("S3PRL_PLUGIN_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no oracles or data at {folder}; S3PRL_PLUGIN_SHARED may name their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def timit_sample(request):
+    """NLTK's TIMIT sample as a manifest."""
+    named = os.environ.get("S3PRL_PLUGIN_TIMIT")
+    folder = Path(named) if named else request.getfixturevalue("shared") / "data" / "timit_sample"
+    if not (folder / "utterances.tsv").is_file():
+        pytest.skip(f"no TIMIT sample at {folder}; S3PRL_PLUGIN_TIMIT may name its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(tmp_path_factory):
+    """A small two-resolution MR-HuBERT with random weights, in fairseq's format."""
+    from s3prl_plugin.upstream.mr_hubert import small
+
+    path = tmp_path_factory.mktemp("model") / "small.pt"
+    small.write_random_checkpoint(path)
+    return path
