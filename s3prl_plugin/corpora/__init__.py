@@ -1,0 +1,99 @@
+"""Corpora: utterances with audio, speakers, phones and words; one reader per format."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from s3prl_plugin.corpora.corpus import Corpus, Segment, Utterance
+from s3prl_plugin.corpora.summary import report
+from s3prl_plugin.errors import UserError, did_you_mean
+
+__all__ = ["READERS", "Corpus", "Segment", "Utterance", "open_corpus", "report"]
+
+READERS = {
+    "generated": "s3prl_plugin.corpora.generated",
+    "manifest": "s3prl_plugin.corpora.manifest",
+    "timit": "s3prl_plugin.corpora.timit",
+    "librispeech": "s3prl_plugin.corpora.librispeech",
+}
+"""Format -> the module whose `read` reads it, imported when it is asked for."""
+
+
+def open_corpus(spec: str | Path, **options: object) -> Corpus:
+    """Read a corpus.
+
+    Args:
+        spec: `generated`; `FORMAT:PATH` with one of the formats of `READERS`, such as `timit:/data/TIMIT`; or a path
+            alone, whose format is told by what lies there. Options may follow: `timit:/data/TIMIT?part=test`,
+            `librispeech:/data/dev-clean?alignments=/data/grids&stress=true`.
+        options: the same as arguments: what that format's reader takes besides the path.
+
+    Raises:
+        UserError: no such format or option, or the corpus cannot be read.
+
+    >>> open_corpus("timit:/data/TIMIT", part="test")  # doctest: +SKIP
+    """
+    spec, written = _without_options(str(spec))
+    options = {**written, **options}
+    name, path = _format_and_path(spec)
+    reader = importlib.import_module(READERS[name]).read
+    _check_options(name, reader, options)
+    return reader(**options) if path is None else reader(path, **options)
+
+
+def _without_options(spec: str) -> tuple[str, dict[str, object]]:
+    """What stands before `?option=value&option=value`, and the options: numbers and true or false as such."""
+    match = re.fullmatch(r"(.*?)\?(\w+=[^&]*(?:&\w+=[^&]*)*)", spec)
+    if match is None:
+        return spec, {}
+    options: dict[str, object] = {}
+    for option in match[2].split("&"):
+        name, _, value = option.partition("=")
+        truth = {"true": True, "false": False}.get(value.lower())
+        options[name] = truth if truth is not None else int(value) if value.isdecimal() else value
+    return match[1], options
+
+
+def _format_and_path(spec: str) -> tuple[str, Path | None]:
+    """Which reader reads a corpus, and from where; generated speech has no path."""
+    name, colon, path = spec.partition(":")
+    if name in READERS:
+        if name == "generated":
+            if colon:
+                raise UserError(f"corpus {spec!r}: generated speech takes no path; write `generated`")
+            return name, None
+        if not path:
+            raise UserError(f"corpus {spec!r}: no path; write {name}:PATH")
+        return name, Path(path).expanduser()
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        return _told_format(folder), folder
+    if any(mark in spec for mark in "/\\.") and not colon:
+        raise UserError(f"corpus {spec!r}: no such folder; check the path")
+    raise UserError(f"corpus {spec!r}: {name!r} is not a corpus format; {did_you_mean(name, READERS)}")
+
+
+def _told_format(folder: Path) -> str:
+    """The format of what lies in a folder."""
+    if (folder / "utterances.tsv").is_file():
+        return "manifest"
+    marks = {".phn": "timit", ".trans.txt": "librispeech"}
+    for depth in range(5):
+        for file in folder.glob("*/" * depth + "*.*"):
+            for mark, name in marks.items():
+                if file.name.lower().endswith(mark):
+                    return name
+    formats = ", ".join(name for name in READERS if name != "generated")
+    raise UserError(f"{folder}: no corpus of a known format ({formats}) there; name the format, as in timit:{folder}")
+
+
+def _check_options(name: str, reader: Callable[..., Corpus], options: dict[str, object]) -> None:
+    """Refuse an option that the reader does not take."""
+    known = [option for option in inspect.signature(reader).parameters if option != "path"]
+    for option in options:
+        if option not in known:
+            raise UserError(f"corpus format {name!r} has no option {option!r}: {did_you_mean(option, known)}")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from s3prl_plugin.corpora.skips import Skips
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Utterance:
         duration_s: of the audio after resampling to 16 kHz.
         phones, words: in time order; empty where the corpus has no alignment.
         sentence: utterances that say the same text share it; None where unknown.
+        channel: which channel of the file is meant, counted from 0; None for a mono file.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Utterance:
     phones: tuple[Segment, ...] = ()
     words: tuple[Segment, ...] = ()
     sentence: str | None = None
+    channel: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,3 +72,18 @@ class Corpus:
     def duration_s(self) -> float:
         """Seconds of audio."""
         return sum(u.duration_s for u in self.utterances)
+
+    def without(self, skipped: Mapping[str, Iterable[str]]) -> Corpus:
+        """The same corpus less the utterances that a run had to leave out, which it counts among `skipped`.
+
+        Args:
+            skipped: reason -> names, such as a `Skips` that collected what went wrong while audio was loaded.
+        """
+        merged = Skips(self.skipped)
+        merged.merge(skipped)
+        gone = {name for names in skipped.values() for name in names}
+        return replace(
+            self,
+            utterances=tuple(u for u in self.utterances if u.name not in gone),
+            skipped={reason: tuple(names) for reason, names in merged.as_dict().items()},
+        )

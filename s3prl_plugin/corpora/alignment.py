@@ -1,0 +1,63 @@
+"""Checks of an utterance's phones and words against its audio and each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from s3prl_plugin.corpora.corpus import Segment
+from s3prl_plugin.taps import SAMPLE_RATE
+
+END_TOLERANCE_S = 0.02
+"""How far a label may end past its audio (one 20 ms frame): aligners round up to their own frame."""
+
+PAST_END = "alignment past the end of its audio"
+BEFORE_START = "alignment before the start of its audio"
+NO_SPAN = "a segment ends before or where it starts"
+OVERLAP = "overlapping phones"
+NO_TIME = "a segment's time is not a number"
+
+
+class BadAlignment(ValueError):
+    """An utterance whose labels cannot be trusted.
+
+    Attributes:
+        reason: short and the same for all utterances with this fault.
+    """
+
+    def __init__(self, reason: str, segment: Segment):
+        what = f"{segment.label!r}, {segment.start_s:.3f} to {segment.end_s:.3f} s"
+        super().__init__(f"{reason} ({what}); mend its labels or remove the utterance")
+        self.reason = reason
+
+
+def checked(segments: Iterable[Segment], duration_s: float, may_overlap: bool) -> tuple[Segment, ...]:
+    """Segments in time order, each inside its audio.
+
+    Args:
+        segments: of one utterance and one kind, in any order.
+        duration_s: of the audio; a segment that ends past it by at most `END_TOLERANCE_S` is cut to it.
+        may_overlap: words of connected speech share a phone at times, phones may not.
+
+    Raises:
+        BadAlignment: a span is empty or reversed, lies outside the audio, or overlaps where it may not.
+    """
+    ordered = sorted(segments, key=lambda s: (s.start_s, s.end_s))
+    result = []
+    reached = 0.0
+    for segment in ordered:
+        start, end = segment.start_s, segment.end_s
+        if not (math.isfinite(start) and math.isfinite(end)):
+            raise BadAlignment(NO_TIME, segment)
+        if end <= start:
+            raise BadAlignment(NO_SPAN, segment)
+        if start < 0:
+            raise BadAlignment(BEFORE_START, segment)
+        if end > duration_s + END_TOLERANCE_S or start >= duration_s:
+            raise BadAlignment(PAST_END, segment)
+        # Times written with a few decimals may disagree by less than a sample where two phones meet.
+        if not may_overlap and start < reached - 1 / SAMPLE_RATE:
+            raise BadAlignment(OVERLAP, segment)
+        reached = end
+        result.append(segment if end <= duration_s else Segment(segment.label, start, duration_s))
+    return tuple(result)

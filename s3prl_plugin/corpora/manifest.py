@@ -1,0 +1,101 @@
+"""Any corpus as a table of its utterances, with phones and words in whatever form there is.
+
+utterances.tsv (a header row, tabs, no quoting; more columns do no harm): utt, audio (relative to the folder), speaker;
+optional: sentence, transcript. Phones, and likewise words, come from the first of
+    phones.tsv          utt, label, start_s, end_s (or start_sample, end_sample, counted at 16 kHz)
+    phones.ctm          utt channel start duration label
+    TextGrids           beside the audio: a.TextGrid beside a.wav, with interval tiers `phones` and `words`
+`corpus.yaml` may name the corpus and its kind and say what a user should know (`name: mine`, `kind: real`,
+`note: ...`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from s3prl_plugin.corpora import alignments, phone_sets
+from s3prl_plugin.corpora.collector import Collector
+from s3prl_plugin.corpora.corpus import Corpus
+from s3prl_plugin.corpora.texts import is_word, normalised
+from s3prl_plugin.corpora.tsv import read_table
+from s3prl_plugin.errors import UserError, did_you_mean
+
+KINDS = ("real", "generated")
+
+
+def read(path: str | Path, phone_set: str = "auto", channel: int | None = None) -> Corpus:
+    """Read a manifest.
+
+    Args:
+        path: the folder that holds utterances.tsv.
+        phone_set: "auto" (labels of TIMIT's 61 are folded to 39, others stay), "39", "48", "61" (only for TIMIT's
+            labels), or "as_is".
+        channel: the channel that is meant, counted from 0, when the audio has several.
+
+    Returns:
+        Its utterances; a bad one among many is skipped and counted.
+
+    Raises:
+        UserError: a table, a column or a number in it is missing or wrong, or no utterance can be used.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give the folder that holds utterances.tsv")
+    phone_set = phone_sets.check_choice(phone_set)
+    name, kind, said = _identity(folder)
+    rows = _rows(folder)
+    aligned = alignments.beside(folder, {utt: folder / row["audio"] for utt, row in rows.items()})
+    phones = phone_sets.Folding(aligned.phones, phone_set, aligned.source("phones"))
+
+    collector = Collector(folder, channel)
+    for utt, row in rows.items():
+        if utt in aligned.unreadable:
+            collector.skips.add(alignments.UNREADABLE, utt)
+            continue
+        collector.add(
+            name=utt,
+            speaker=row["speaker"],
+            path=folder / row["audio"],
+            phones=phones.of(utt),
+            words=[word for word in aligned.words.get(utt, ()) if is_word(word.label)],
+            sentence=row.get("sentence") or normalised(row.get("transcript", "")) or None,
+        )
+    for kind_of, segments in (("phones", aligned.phones), ("words", aligned.words)):
+        for utt in segments.keys() - rows.keys():
+            collector.skips.add(f"named in {aligned.source(kind_of).name} but not in utterances.tsv", utt)
+    return collector.corpus(name, kind, phones.silence, (*said, *phones.notes))
+
+
+def _rows(folder: Path) -> dict[str, dict[str, str]]:
+    """The rows of utterances.tsv by name."""
+    path = folder / "utterances.tsv"
+    rows: dict[str, dict[str, str]] = {}
+    for line, row in read_table(path, ("utt", "audio", "speaker")):
+        for column in ("utt", "audio", "speaker"):
+            if not row[column]:
+                raise UserError(f"{path}, line {line}: {column} is empty; fill it in")
+        if row["utt"] in rows:
+            raise UserError(f"{path}, line {line}: {row['utt']!r} is there already; rename one of them")
+        rows[row["utt"]] = row
+    return rows
+
+
+def _identity(folder: Path) -> tuple[str, str, tuple[str, ...]]:
+    """The corpus's name, kind and note: from corpus.yaml, else the folder's name, "real" and none."""
+    path = folder / "corpus.yaml"
+    said: Any = {}
+    if path.is_file():
+        try:
+            said = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: not YAML ({' '.join(str(error).split())}); mend or remove it") from None
+        if not isinstance(said, dict):
+            raise UserError(f"{path}: not a mapping; write lines such as `kind: real`, or remove it")
+    kind = str(said.get("kind", "real"))
+    if kind not in KINDS:
+        raise UserError(f"{path}: kind: {kind}: {did_you_mean(kind, KINDS)}")
+    notes = (str(said["note"]),) if said.get("note") else ()
+    return str(said.get("name", folder.resolve().name)), kind, notes
