@@ -1,0 +1,171 @@
+"""HuBERT and MR-HuBERT as an upstream of s3prl."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from s3prl_plugin import pooling
+from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.taps import SAMPLE_RATE, States
+from s3prl_plugin.upstream.mr_hubert import checkpoint, features, options
+from s3prl_plugin.upstream.mr_hubert.costs import macs_per_second
+from s3prl_plugin.upstream.mr_hubert.length_groups import length_groups
+from s3prl_plugin.upstream.mr_hubert.model import State
+
+# What one more group of a batch costs, in samples of audio that could be computed meanwhile.
+GROUP_OVERHEAD = {"cpu": SAMPLE_RATE // 4, "cuda": 30 * SAMPLE_RATE}
+
+
+class UpstreamExpert(nn.Module):
+    """Waveforms in, every layer's hidden states out, each at its own frame rate.
+
+    Args:
+        ckpt: a checkpoint of fairseq, or one that s3prl converted.
+        model_config: a YAML file of options (`-g`); see `options.Options`.
+        given: the same options as keyword arguments.
+
+    Raises:
+        UserError: the checkpoint or an option cannot be used; the message says why.
+    """
+
+    def __init__(self, ckpt: str | Path, model_config: str | Path | None = None, **given: Any):
+        super().__init__()
+        self.options = options.read(model_config, given)
+        loaded = checkpoint.load(ckpt)
+        if self.options.feature_grad_mult is not None:
+            config = replace(loaded.config, feature_grad_mult=float(self.options.feature_grad_mult))
+            loaded = replace(loaded, config=config)
+        self.network = loaded.network()
+        self.checkpoint = replace(loaded, weights={})  # they are in the network now
+        self._randomise()
+        self.network.to(getattr(torch, self.options.dtype))
+        self.taps = loaded.config.taps(self.options.stop_at)
+        self._pooling = pooling.parse(self.options.pool_to) if self.options.pool_to else None
+        if self._pooling is not None:
+            self.taps = pooling.pool_taps(self.taps, self._pooling)
+        self._rates = features.rates(self.taps, self.options.stop_at, self.options.native)
+
+    def forward(self, wavs: Sequence[Tensor]) -> dict[str, Any]:
+        """The hidden states of a batch.
+
+        Args:
+            wavs: per utterance, (L,) samples at 16 kHz, at least 400 of them.
+
+        Returns:
+            hidden_states: list of (B, T, D): all state taps at the finest rate, lower rates repeated, cut to the
+                shortest; with `native`, each at its own rate.
+            hidden_states_20ms, hidden_states_40ms, ...: lists: the state taps at that rate, cut to the shortest.
+            every tap's name: (B, T, D), at its rate.
+            outputs: list: the model's output per resolution, lowest rate first.
+            last_hidden_state: the finest output; the last tap where `stop_at` is below it.
+            states: `States`; its lengths are on the CPU.
+
+        Raises:
+            UserError: a waveform is too short, not one-dimensional, or holds values that are not finite.
+        """
+        waveforms = self._checked(wavs)
+        found = self._run(waveforms)
+        lengths = [torch.tensor(state.lengths) for state in found]
+        states = States(self.network.config.taps(self.options.stop_at), [s.x for s in found], lengths, waveforms)
+        if self._pooling is not None:
+            states = pooling.pool(states, self._pooling)
+        return features.from_states(states, self.options.stop_at, self.options.native)
+
+    def get_downsample_rates(self, key: str) -> int | list[int]:
+        """Samples from one frame to the next, for any key of `forward`'s result; a list where they differ in it.
+
+        Raises:
+            UserError: there is no such key.
+        """
+        if key not in self._rates:
+            raise UserError(f"this upstream has no {key!r}: {did_you_mean(key, self._rates)}")
+        return self._rates[key]
+
+    def describe(self) -> dict[str, Any]:
+        """Where the numbers of this upstream come from: fields of a results row."""
+        random = self.options.random_weights or self.checkpoint.train_step == 0
+        config = self.network.config
+        return {
+            "checkpoint_sha256": self.checkpoint.sha256,
+            "weights": "random" if random else "trained",
+            "train_step": 0 if random else self.checkpoint.train_step,
+            "params": sum(p.numel() for p in self.network.parameters()),
+            "macs_per_s": macs_per_second(config, self.options.stop_at),
+            "options": self.options.changed(),
+        }
+
+    def _randomise(self) -> None:
+        """Random weights where the options ask for them; torch's random state stays as it is."""
+        layers = self.network.layers_in_order()
+        if self.options.reset_top > len(layers):
+            raise UserError(f"reset_top: {self.options.reset_top} layers of {len(layers)}; give at most so many")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.options.seed)
+            if self.options.random_weights:
+                self.network.reset_parameters()
+            for layer in layers[len(layers) - self.options.reset_top :]:
+                layer.reset_parameters()
+
+    def _checked(self, wavs: Sequence[Tensor]) -> list[Tensor]:
+        """The waveforms in float32, if the network can take them."""
+        if not wavs:
+            raise UserError("a batch without waveforms; give at least one")
+        shortest = self.network.config.min_samples
+        for i, wav in enumerate(wavs):
+            if wav.dim() != 1 or not wav.is_floating_point():
+                shape = " x ".join(map(str, wav.shape))
+                raise UserError(f"utterance {i} of the batch is {shape} of {wav.dtype}; give one channel of floats")
+            if len(wav) < shortest:
+                raise UserError(
+                    f"utterance {i} of the batch has {len(wav)} samples; one frame takes {shortest} "
+                    f"({1000 * shortest / SAMPLE_RATE:g} ms): leave it out or lengthen it"
+                )
+        waveforms = [wav.float() for wav in wavs]
+        if not torch.stack([wav.sum() for wav in waveforms]).isfinite().all():
+            bad = next((i for i, wav in enumerate(waveforms) if not wav.isfinite().all()), None)
+            if bad is not None:
+                raise UserError(f"utterance {bad} of the batch holds NaN or infinite samples; leave it out or mend it")
+        return waveforms
+
+    def _run(self, waveforms: list[Tensor]) -> list[State]:
+        """The network's states; an exact batch of unequal lengths is computed in groups of similar ones."""
+        if self.checkpoint.normalize:
+            waveforms = [F.layer_norm(wav, wav.shape) for wav in waveforms]
+        lengths = [len(wav) for wav in waveforms]
+        groups = [list(range(len(lengths)))]
+        if self.options.exact_batches:
+            overhead = GROUP_OVERHEAD.get(waveforms[0].device.type, GROUP_OVERHEAD["cuda"])
+            groups = length_groups(lengths, overhead)
+        parts = [self._run_group([waveforms[i] for i in group]) for group in groups]
+        return parts[0] if len(parts) == 1 else _merge(parts, groups)
+
+    def _run_group(self, waveforms: list[Tensor]) -> list[State]:
+        """The network's states for waveforms that are padded to the longest of them."""
+        padded = pad_sequence(waveforms, batch_first=True).to(self.network.layer_norm.weight.dtype)
+        lengths = [len(wav) for wav in waveforms]
+        found = self.network(padded, lengths, exact=self.options.exact_batches, stop_at=self.options.stop_at)
+        return [state._replace(x=state.x.float()) for state in found]
+
+
+def _merge(parts: list[list[State]], groups: list[list[int]]) -> list[State]:
+    """The states of a whole batch from those of its groups, the first of which holds the longest utterance."""
+    size = sum(map(len, groups))
+    merged = []
+    for pieces in zip(*parts, strict=True):
+        longest = pieces[0].x
+        x = longest.new_zeros(size, *longest.shape[1:])
+        lengths = [0] * size
+        for piece, group in zip(pieces, groups, strict=True):
+            x[group, : piece.x.shape[1]] = piece.x
+            for position, length in zip(group, piece.lengths, strict=True):
+                lengths[position] = length
+        merged.append(State(pieces[0].name, x, lengths))
+    return merged
