@@ -1,0 +1,38 @@
+"""One view's moments in every fold, whitened once for every training set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from s3prl_plugin.analysis.view_moments import ViewMoments
+from s3prl_plugin.downstream.cca.canonical import Whitening, whiten
+
+LeftOut = frozenset[int]
+
+
+class FoldedView:
+    """One view's moments in every fold, and their whitenings: computed once, used with every partner.
+
+    Pass the same object to every pair that the view is in (a layer with mel and with the base layer; mel with every
+    layer of one stride). It keeps a (rank, d) matrix for every training set asked for: F of them for a
+    cross-validation, F (F - 1) / 2 more for a jackknife.
+
+    Args:
+        folds: per fold.
+        ridge: see `canonical.whiten`.
+    """
+
+    def __init__(self, folds: Sequence[ViewMoments], ridge: float = 0.0):
+        self.folds = tuple(folds)
+        self.ridge = ridge
+        self._whitening: dict[LeftOut, Whitening] = {}
+
+    def training(self, left_out: LeftOut) -> ViewMoments:
+        """The moments of all folds but those left out: cheaper to merge again than to keep."""
+        return ViewMoments.merge([fold for i, fold in enumerate(self.folds) if i not in left_out])
+
+    def whitening(self, left_out: LeftOut) -> Whitening:
+        """The whitening fitted on all folds but those left out."""
+        if left_out not in self._whitening:
+            self._whitening[left_out] = whiten(self.training(left_out), self.ridge)
+        return self._whitening[left_out]

@@ -1,0 +1,111 @@
+"""One training set and what its canonical directions score on held-out rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from s3prl_plugin.analysis.refusal import Refused
+from s3prl_plugin.analysis.view_moments import Array, Moments, ViewMoments
+from s3prl_plugin.downstream.cca.canonical import Directions, Whitening, correlations, fit, whiten
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """The canonical directions of a training set, and what the scores need of it.
+
+    Attributes:
+        directions: at most k.
+        train_correlations: of them.
+        weights: PWCCA's, not normalised: rowsum |B Syy|, the sum over all dimensions of y of the covariances with each
+            canonical variate of y. From training moments, so that test noise does not choose the weights.
+        k: the number of directions that count.
+    """
+
+    directions: Directions
+    train_correlations: Array
+    weights: Array
+    k: int
+
+    def score(self, held_out: Moments) -> Split:
+        """These directions on held-out rows."""
+        r = correlations(self.directions, held_out)
+        return Split(
+            correlations=_padded(r, self.k),
+            train_correlations=_padded(self.train_correlations, self.k),
+            weights=_padded(self.weights, self.k),
+            found=len(r),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Directions fitted on some folds and scored on one other; directions that are missing are zeros.
+
+    Attributes:
+        correlations: (k,) held-out.
+        train_correlations: (k,).
+        weights: (k,) of PWCCA, not normalised.
+        found: the number of directions that exist.
+    """
+
+    correlations: Array
+    train_correlations: Array
+    weights: Array
+    found: int
+
+    @property
+    def r(self) -> float:
+        """The mean held-out correlation."""
+        return float(self.correlations.mean())
+
+    @property
+    def train_r(self) -> float:
+        """The mean training correlation."""
+        return float(self.train_correlations.mean())
+
+    @property
+    def pwcca(self) -> float:
+        """The weighted mean of the held-out correlations; a missing direction has the mean weight of the others."""
+        total = self.weights.sum()
+        share = self.found / len(self.weights)
+        return float(self.weights @ self.correlations / total * share) if total > 0 else 0.0
+
+
+def fit_whitened(x: Whitening, y: Whitening, xy: Array, y_training: ViewMoments, k: int) -> Fitted:
+    """The directions of two whitened views.
+
+    Args:
+        x, y: whitenings of the training rows.
+        xy: (d_x, d_y) training cross scatter.
+        y_training: training moments of y.
+        k: the number of directions that count: classes - 1, or the dimension of y.
+
+    Raises:
+        Refused: a view is constant, or k is 0.
+    """
+    if k < 1:
+        raise Refused("one class only: there is nothing to correlate with; at least two classes are needed")
+    for name, view in (("first", x), ("second", y)):
+        if not view.rank:
+            raise Refused(f"the {name} view is constant over the training rows: it correlates with nothing")
+    directions = fit(x, y, xy).first(k)
+    weights = np.abs(directions.y @ y_training.scatter).sum(axis=1)
+    return Fitted(directions, directions.correlations, weights, k)
+
+
+def fit_split(train: Moments, held_out: Moments, k: int) -> Split:
+    """Directions fitted on training moments and scored on held-out ones; see `fit_whitened`."""
+    return fit_whitened(whiten(train.x), whiten(train.y), train.xy, train.y, k).score(held_out)
+
+
+def signed_root(product: float) -> float:
+    """sign(p) sqrt(|p|): `corrected`, from mean training times mean held-out correlation."""
+    return math.copysign(math.sqrt(abs(product)), product)
+
+
+def _padded(values: Array, k: int) -> Array:
+    """Zeros for missing directions."""
+    return np.pad(values, (0, k - len(values)))

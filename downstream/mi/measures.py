@@ -1,0 +1,124 @@
+"""MI measures as an analysis drives them: segment means while the batches come, clusters and rows afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from s3prl_plugin.analysis.batch import Batch
+from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.refusal import Refused
+from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.segment_means import SegmentMeans
+from s3prl_plugin.downstream.mi.clusters import predict
+from s3prl_plugin.downstream.mi.protocols import MiProtocol
+from s3prl_plugin.results import Row
+from s3prl_plugin.taps import Tap
+
+
+class SegmentInformation:
+    """mi_phone or mi_word, under one or both protocols.
+
+    Args:
+        means: keeps the sampled segments.
+        plan: says which half of the folds clusters are learned on; its seed is that of the first k-means.
+        protocols: choose the clusters and make the rows.
+        seeds: k-means runs, whose scores are averaged.
+        make_row: of the analysis.
+    """
+
+    def __init__(
+        self, means: SegmentMeans, plan: Plan, protocols: Sequence[MiProtocol], seeds: int, make_row: RowMaker
+    ):
+        self.means = means
+        self.plan = plan
+        self.protocols = tuple(protocols)
+        self.seeds = [plan.seed + i for i in range(seeds)]
+        self.make_row = make_row
+        self.unit = means.sample.unit
+        self.name = f"mi_{self.unit}"
+
+    def __len__(self) -> int:
+        """One list of rows per tap."""
+        return len(self.means.taps)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the sampled segments take."""
+        return self.means.memory_bytes
+
+    def update(self, batch: Batch) -> None:
+        """Take in the segments of a batch."""
+        self.means.update(batch)
+
+    def merge(self, other: SegmentInformation) -> None:
+        """Add the segments of another part of the corpus."""
+        self.means.merge(other.means)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on."""
+        return self.means.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.means.load_state_dict(state)
+
+    def compute(self) -> Iterator[list[Row]]:
+        """The rows of one tap after the other."""
+        rows, label, classes = self.means.labelled()
+        trains = self.plan.trains(self.means.sample.fold[rows])
+        speaker = np.unique(self.means.sample.speaker[rows], return_inverse=True)[1]
+        for k, tap in enumerate(self.means.taps):
+            means = self.means.means(k, rows)
+            found: list[Row] = []
+            for protocol in self.protocols:
+                try:
+                    self._check(classes)
+                    found += self._score(protocol, tap, means, label, speaker, trains)
+                except Refused as refused:
+                    found += self.make_row.refuse(
+                        tap,
+                        self.name,
+                        protocol.scores,
+                        protocol.scores[0],
+                        refused.reason,
+                        protocol=protocol.name,
+                        n=int((~trains).sum()),
+                    )
+            yield found
+
+    def _check(self, classes: int) -> None:
+        """Refuse what has no labels."""
+        if not len(self.means.sample.alignment):
+            raise Refused(f"this corpus has no {self.unit} times; a corpus with aligned {self.unit}s is needed")
+        if classes < 2:
+            raise Refused(
+                f"{classes} {self.unit} classes with two tokens in each of three folds, two needed; "
+                "more speech would help"
+            )
+
+    def _score(
+        self,
+        protocol: MiProtocol,
+        tap: Tap,
+        means: np.ndarray,
+        label: np.ndarray,
+        speaker: np.ndarray,
+        trains: np.ndarray,
+    ) -> list[Row]:
+        """Learn clusters with every seed, and make the rows of their tables."""
+        clusters, settings = protocol.clusters(self.unit, label[~trains])
+        tables = []
+        for seed in self.seeds:
+            cluster = predict(means[trains], means[~trains], clusters, seed, settings)
+            tables.append(_tables(speaker[~trains], cluster, label[~trains]))
+        return protocol.rows(tap, self.name, tables, clusters=clusters, n_over_d=float(trains.sum() / tap.dim))
+
+
+def _tables(speaker: np.ndarray, cluster: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """(U, K, C): how often clusters and labels meet, per speaker."""
+    tables = np.zeros((speaker.max() + 1, cluster.max() + 1, label.max() + 1), dtype=np.int64)
+    np.add.at(tables, (speaker, cluster, label), 1)
+    return tables

@@ -1,0 +1,73 @@
+"""The options of an analysis: merged with its packaged defaults, and checked where they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from s3prl_plugin import config
+from s3prl_plugin.errors import UserError, did_you_mean
+
+
+class Options:
+    """What `downstream_expert` says, over the defaults of the downstream's own config.yaml.
+
+    Args:
+        name: of the downstream.
+        given: the options that were set.
+
+    Raises:
+        UserError: an option that the downstream does not have.
+    """
+
+    def __init__(self, name: str, given: Mapping[str, Any]):
+        defaults = config.analysis_defaults(name)
+        for key in given:
+            if key not in defaults:
+                raise UserError(f"{name}: unknown option {key!r} in downstream_expert; {did_you_mean(key, defaults)}")
+        self.name = name
+        self.values = {**defaults, **given}
+
+    def __getitem__(self, key: str) -> Any:
+        """An option as it stands."""
+        return self.values[key]
+
+    def error(self, key: str, wanted: str) -> UserError:
+        """The error for a value that cannot be used."""
+        return UserError(f"{self.name}: downstream_expert.{key} is {self.values[key]!r}; it must be {wanted}")
+
+    def choice(self, key: str, known: Sequence[str]) -> str:
+        """One of a few names."""
+        value = self.values[key]
+        if value not in known:
+            raise self.error(key, "one of " + ", ".join(known))
+        return value
+
+    def choices(self, key: str, known: Sequence[str]) -> list[str]:
+        """A list of some of a few names, in the order of `known`."""
+        value = self.values[key]
+        if not isinstance(value, list) or not value:
+            raise self.error(key, "a list of some of " + ", ".join(known))
+        for name in value:
+            if name not in known:
+                hint = did_you_mean(str(name), known)
+                raise UserError(f"{self.name}: downstream_expert.{key}: there is no {name!r}; {hint}")
+        return [name for name in known if name in value]
+
+    def integer(self, key: str, least: int) -> int:
+        """A whole number of at least `least`."""
+        value = self.values[key]
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise self.error(key, f"a whole number of at least {least}")
+        return value
+
+    def limit(self, key: str, least: int = 1) -> int | None:
+        """A whole number of at least `least`, or null for no limit."""
+        return None if self.values[key] is None else self.integer(key, least)
+
+    def positive(self, key: str) -> float:
+        """A number above zero."""
+        value = self.values[key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise self.error(key, "a number above 0")
+        return float(value)

@@ -1,0 +1,43 @@
+"""Results rows of an analysis: what is the same for all of them is said once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.results import Row
+from s3prl_plugin.taps import Tap
+
+
+class RowMaker:
+    """Makes the rows of one analysis.
+
+    Args:
+        downstream: its name.
+        provenance: the row fields that describe the upstream and the software.
+        plan: the run's; corpus, folds and seed are taken from it.
+    """
+
+    def __init__(self, downstream: str, provenance: Mapping[str, Any], plan: Plan):
+        self._common = {
+            "upstream": "unnamed",
+            **provenance,
+            "corpus": plan.corpus.name,
+            "corpus_kind": plan.corpus.kind,
+            "downstream": downstream,
+            "seed": plan.seed,
+        }
+        self._folds = {"folds": plan.folds.count, "split_by": plan.folds.split_by}
+
+    def row(self, tap: Tap, measure: str, score: str, protocol: str = "default", **fields: Any) -> Row:
+        """One row; `fields` say what it says. The plan's folds are named unless `fields` name others."""
+        where = {"tap": tap.name, "tap_index": tap.index, "block": tap.block, "stride": tap.stride}
+        what = {"measure": measure, "score": score, "protocol": protocol}
+        return Row(**{**self._common, **self._folds, **where, **what, **fields})
+
+    def refuse(
+        self, tap: Tap, measure: str, scores: Iterable[str], headline: str, reason: str, **fields: Any
+    ) -> list[Row]:
+        """A measure's rows where it has no numbers: every score says why."""
+        return [self.row(tap, measure, score, headline=score == headline, refused=reason, **fields) for score in scores]

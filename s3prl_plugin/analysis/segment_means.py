@@ -1,0 +1,86 @@
+"""The means of a sample's segments at every tap: memory is bounded by the sample, not by the corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from s3prl_plugin.analysis.batch import Batch
+from s3prl_plugin.analysis.labels import eligible
+from s3prl_plugin.analysis.plan import Sample
+from s3prl_plugin.taps import Tap
+
+
+class SegmentMeans:
+    """One row per sampled segment and tap, filled as batches come.
+
+    Args:
+        sample: which segments.
+        taps: of the upstream.
+
+    Attributes:
+        seen: (N,) true where a segment's utterance came by.
+    """
+
+    def __init__(self, sample: Sample, taps: Sequence[Tap]):
+        self.sample = sample
+        self.taps = tuple(taps)
+        self.seen = np.zeros(len(sample), dtype=bool)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What this takes in memory, all told."""
+        return len(self.sample) * (1 + 4 * sum(tap.dim for tap in self.taps))
+
+    @cached_property
+    def _means(self) -> list[np.ndarray]:
+        """Per tap, (N, D); taken when the first batch comes, after it is known to fit."""
+        return [np.zeros((len(self.sample), tap.dim), dtype=np.float32) for tap in self.taps]
+
+    def update(self, batch: Batch) -> None:
+        """Take the segments of a batch's utterances."""
+        if not len(self.sample):
+            return
+        for tap, means in enumerate(self._means):
+            rows, values = batch.segments(tap, self.sample)
+            means[rows] = values
+            self.seen[rows] = True
+
+    def labelled(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """The rows that can be scored: those that came by, of classes that still have two tokens in three folds.
+
+        Returns:
+            rows: (n,) row numbers of the sample, increasing.
+            label: (n,) class numbers, 0 <= label < C.
+            classes: C.
+        """
+        rows = np.flatnonzero(self.seen)
+        kept = eligible(self.sample.label[rows], self.sample.fold[rows])
+        rows = rows[np.isin(self.sample.label[rows], kept)]
+        return rows, np.searchsorted(kept, self.sample.label[rows]), len(kept)
+
+    def means(self, tap: int, rows: np.ndarray) -> np.ndarray:
+        """The means of some rows at one tap, (n, D) float32."""
+        means = self._means[tap]
+        return means if len(rows) == len(means) else means[rows]
+
+    def merge(self, other: SegmentMeans) -> None:
+        """Add what another one saw (another process, another part of the corpus)."""
+        for mine, theirs in zip(self._means, other._means, strict=True):
+            mine[other.seen] = theirs[other.seen]
+        self.seen |= other.seen
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on (not copies)."""
+        return {"seen": self.seen, "means": list(self._means)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state of the same sample and taps."""
+        if [m.shape for m in state["means"]] != [m.shape for m in self._means]:
+            raise ValueError("the saved segments are of another sample or other taps")
+        self.seen[:] = state["seen"]
+        for mine, saved in zip(self._means, state["means"], strict=True):
+            mine[:] = saved

@@ -1,0 +1,172 @@
+"""The first two moments of a view and of a pair of views: exact to merge, and all that CCA and CKA need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ViewMoments:
+    """The first two moments of one view.
+
+    Attributes:
+        n: rows.
+        mean: (d,) their mean; zeros where there are none.
+        scatter: (d, d) the sum of (row - mean)(row - mean)'.
+    """
+
+    n: int
+    mean: Array
+    scatter: Array
+
+    @property
+    def dim(self) -> int:
+        """The view's dimension."""
+        return self.mean.shape[0]
+
+    @classmethod
+    def of(cls, rows: npt.ArrayLike) -> ViewMoments:
+        """The moments of an array.
+
+        Args:
+            rows: (n, d).
+        """
+        centred, mean = _centred(rows)
+        return cls(len(centred), mean, centred.T @ centred)
+
+    @staticmethod
+    def merge(parts: Sequence[ViewMoments]) -> ViewMoments:
+        """The moments of all parts' rows together.
+
+        Args:
+            parts: at least one; empty ones (n = 0) are allowed.
+
+        Reference:
+            Chan, Golub & LeVeque 1983, "Algorithms for computing the sample variance", eq. 2.1, for many parts.
+        """
+        n, mean, deviations = _pooled_mean(parts)
+        return ViewMoments(n, mean, _sum([part.scatter for part in parts]) + deviations.T @ deviations)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """The joint moments of two views of the same rows.
+
+    The views are held apart, so that pairs with a view in common share its moments (and what is computed from them).
+
+    Attributes:
+        x: the layer's view.
+        y: the other one: label, mel, base layer.
+        xy: (d_x, d_y) the sum of (x - mean_x)(y - mean_y)'.
+    """
+
+    x: ViewMoments
+    y: ViewMoments
+    xy: Array
+
+    @property
+    def n(self) -> int:
+        """The number of rows."""
+        return self.x.n
+
+    @property
+    def mean(self) -> Array:
+        """The mean of [x, y], (d_x + d_y,)."""
+        return np.concatenate([self.x.mean, self.y.mean])
+
+    @property
+    def scatter(self) -> Array:
+        """The centred scatter of [x, y], (d_x + d_y, d_x + d_y)."""
+        return np.block([[self.x.scatter, self.xy], [self.xy.T, self.y.scatter]])
+
+    @property
+    def swapped(self) -> Moments:
+        """The same with the views exchanged."""
+        return Moments(self.y, self.x, self.xy.T)
+
+    @classmethod
+    def of(cls, x: npt.ArrayLike, y: npt.ArrayLike) -> Moments:
+        """The joint moments of two arrays.
+
+        Args:
+            x: (n, d_x).
+            y: (n, d_y), of the same rows.
+        """
+        x_centred, x_mean = _centred(x)
+        y_centred, y_mean = _centred(y)
+        n = len(x_centred)
+        if len(y_centred) != n:
+            raise ValueError(f"{n} rows of x and {len(y_centred)} of y: the views must be of the same rows")
+        return cls(
+            ViewMoments(n, x_mean, x_centred.T @ x_centred),
+            ViewMoments(n, y_mean, y_centred.T @ y_centred),
+            x_centred.T @ y_centred,
+        )
+
+    @staticmethod
+    def merge(parts: Sequence[Moments]) -> Moments:
+        """The joint moments of all parts' rows together; see `ViewMoments.merge`."""
+        return Moments(
+            ViewMoments.merge([part.x for part in parts]),
+            ViewMoments.merge([part.y for part in parts]),
+            Moments.merge_cross(parts),
+        )
+
+    @staticmethod
+    def merge_cross(parts: Sequence[Moments]) -> Array:
+        """The cross scatter of all parts' rows together, (d_x, d_y): `merge` where both views are merged already."""
+        _, _, x_deviations = _pooled_mean([part.x for part in parts])
+        _, _, y_deviations = _pooled_mean([part.y for part in parts])
+        return _sum([part.xy for part in parts]) + x_deviations.T @ y_deviations
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain arrays, from which `from_state_dict` makes the same moments."""
+        return {
+            "n": self.n,
+            "mean_x": self.x.mean,
+            "mean_y": self.y.mean,
+            "xx": self.x.scatter,
+            "xy": self.xy,
+            "yy": self.y.scatter,
+        }
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any]) -> Moments:
+        """The moments that gave this state."""
+        n = int(state["n"])
+        x = ViewMoments(n, np.asarray(state["mean_x"]), np.asarray(state["xx"]))
+        y = ViewMoments(n, np.asarray(state["mean_y"]), np.asarray(state["yy"]))
+        return cls(x, y, np.asarray(state["xy"]))
+
+
+def _centred(rows: npt.ArrayLike) -> tuple[Array, Array]:
+    """Rows as float64 about their mean, and the mean."""
+    array = np.asarray(rows, dtype=np.float64)
+    if array.ndim != 2:
+        raise ValueError(f"a view is an array (rows, dimensions), not one of shape {array.shape}")
+    mean = array.mean(axis=0) if len(array) else np.zeros(array.shape[1])
+    return array - mean, mean
+
+
+def _pooled_mean(parts: Sequence[ViewMoments]) -> tuple[int, Array, Array]:
+    """All rows, their mean, and per part sqrt(n) times its mean's deviation from it."""
+    counts = np.array([part.n for part in parts], dtype=np.float64)
+    means = np.stack([part.mean for part in parts])
+    n = int(counts.sum())
+    mean = counts @ means / max(n, 1)
+    return n, mean, np.sqrt(counts)[:, None] * np.where(counts[:, None] > 0, means - mean, 0.0)
+
+
+def _sum(matrices: Sequence[Array]) -> Array:
+    """The sum, in order, in one new matrix."""
+    total = matrices[0].copy()
+    for matrix in matrices[1:]:
+        total += matrix
+    return total

@@ -1,0 +1,113 @@
+"""CCA from moments against its definition on the rows: a generalised eigenproblem, and correlations of projections."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.stats
+
+from s3prl_plugin.analysis.labels import one_hot
+from s3prl_plugin.analysis.view_moments import Moments, ViewMoments
+from s3prl_plugin.downstream.cca import canonical
+from s3prl_plugin.downstream.cca.canonical import correlations, fit, whiten
+
+
+@pytest.fixture
+def views():
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal((400, 6))
+    x = y @ rng.standard_normal((6, 10)) + 3 * rng.standard_normal((400, 10)) + 7
+    return x, y
+
+
+def directions_of(moments):
+    return fit(whiten(moments.x), whiten(moments.y), moments.xy)
+
+
+def by_eigenproblem(x, y):
+    """Canonical correlations: Sxy inv(Syy) Syx a = rho^2 Sxx a."""
+    joint = np.cov(x.T, y.T)
+    d = x.shape[1]
+    xx, xy, yy = joint[:d, :d], joint[:d, d:], joint[d:, d:]
+    squares = scipy.linalg.eigh(xy @ np.linalg.solve(yy, xy.T), xx, eigvals_only=True)
+    return np.sqrt(np.maximum(squares[::-1][: y.shape[1]], 0))
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_training_correlations_solve_the_eigenproblem(views, swap):
+    x, y = views
+    found = directions_of(Moments.of(y, x) if swap else Moments.of(x, y))
+    np.testing.assert_allclose(found.correlations, by_eigenproblem(x, y), atol=1e-10)
+
+
+def test_held_out_correlations_are_those_of_projected_rows(views):
+    x, y = views
+    found = directions_of(Moments.of(x[:300], y[:300]))
+    held_out = correlations(found, Moments.of(x[300:], y[300:]))
+    a, b = x[300:] @ found.x.T, y[300:] @ found.y.T
+    expected = [scipy.stats.pearsonr(a[:, i], b[:, i]).statistic for i in range(6)]
+    np.testing.assert_allclose(held_out, expected, atol=1e-12)
+
+
+def test_on_the_training_rows_they_are_the_singular_values(views):
+    moments = Moments.of(*views)
+    found = directions_of(moments)
+    np.testing.assert_allclose(correlations(found, moments), found.correlations, atol=1e-12)
+
+
+def test_variates_are_uncorrelated_with_each_other(views):
+    moments = Moments.of(*views)
+    found = directions_of(moments)
+    np.testing.assert_allclose(found.x @ moments.x.scatter @ found.x.T, np.eye(6), atol=1e-10)
+    np.testing.assert_allclose(found.y @ moments.y.scatter @ found.y.T, np.eye(6), atol=1e-10)
+    np.testing.assert_allclose(found.x @ moments.xy @ found.y.T, np.diag(found.correlations), atol=1e-10)
+
+
+def test_both_whitenings_give_the_same_scores(views, monkeypatch):
+    train, test = Moments.of(*(v[:300] for v in views)), Moments.of(*(v[300:] for v in views))
+    triangular = correlations(directions_of(train), test)
+    monkeypatch.setattr(canonical, "_triangular", lambda _: None)
+    np.testing.assert_allclose(correlations(directions_of(train), test), triangular, atol=1e-10)
+
+
+def test_whitening_whitens():
+    rng = np.random.default_rng(1)
+    view = ViewMoments.of(rng.standard_normal((200, 5)) * [1, 1e-6, 1e6, 1, 1] + [0, 0, 0, 1e6, 0])
+    whitening = whiten(view)
+    assert whitening.rank == 5
+    np.testing.assert_allclose(whitening.map @ view.scatter @ whitening.map.T, np.eye(5), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "rank"),
+    [
+        (lambda x: np.column_stack([x, np.full(len(x), 0.1)]), 5),
+        (lambda x: np.column_stack([x, np.full(len(x), 1e6)]), 5),
+        (lambda x: np.column_stack([x, x[:, 0]]), 5),
+        (lambda x: np.column_stack([x, x @ np.arange(1, 6) - 3]), 5),
+        (lambda x: x[:4], 3),
+        (lambda x: np.zeros_like(x), 0),
+        (lambda x: x[:1], 0),
+        (lambda x: x[:0], 0),
+        (lambda x: one_hot(np.arange(len(x)) % 7, np.arange(9)), 6),
+    ],
+    ids=["constant", "huge constant", "duplicate", "combination", "few rows", "zeros", "one row", "empty", "one-hot"],
+)
+def test_directions_without_variance_are_dropped(spoil, rank):
+    x = np.random.default_rng(2).standard_normal((100, 5))
+    view = ViewMoments.of(spoil(x))
+    whitening = whiten(view)
+    assert whitening.rank == rank
+    np.testing.assert_allclose(whitening.map @ view.scatter @ whitening.map.T, np.eye(rank), atol=1e-9)
+
+
+def test_a_direction_that_does_not_vary_on_held_out_rows_counts_zero(views):
+    x, y = views
+    found = directions_of(Moments.of(x, y))
+    still = correlations(found, Moments.of(x[:50], np.tile(y[:1], (50, 1))))
+    assert (still == 0).all()
+
+
+def test_a_ridge_lowers_the_training_correlations(views):
+    moments = Moments.of(*views)
+    ridged = fit(whiten(moments.x, 0.5), whiten(moments.y, 0.5), moments.xy)
+    assert (ridged.correlations < directions_of(moments).correlations).all()

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from s3prl_plugin.analysis.refusal import Refused
+from s3prl_plugin.downstream.mi.clusters import DEFAULT, predict
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    """Five well separated clouds in ten dimensions."""
+    rng = np.random.default_rng(0)
+    centre = 10 * rng.standard_normal((5, 10))
+    label = rng.integers(5, size=900)
+    return (centre[label] + rng.standard_normal((900, 10))).astype(np.float32), label
+
+
+def test_clouds_are_told_apart_in_rows_that_were_not_trained_on(blobs):
+    x, label = blobs
+    cluster = predict(x[:600], x[600:], 5, 0, DEFAULT)
+    pairs = set(zip(cluster.tolist(), label[600:].tolist(), strict=True))
+    assert len(pairs) == 5
+
+
+def test_neither_a_repetition_nor_threads_change_the_clusters(blobs):
+    x, _ = blobs
+    first = predict(x[:600], x[600:], 40, 3, DEFAULT)
+    with threadpool_limits(limits=2):
+        again = predict(x[:600], x[600:], 40, 3, DEFAULT)
+    np.testing.assert_array_equal(first, again)
+    assert (first != predict(x[:600], x[600:], 40, 4, DEFAULT)).any()
+
+
+def test_more_clusters_than_rows_are_refused(blobs):
+    with pytest.raises(Refused, match="30 training segments for 50 clusters"):
+        predict(blobs[0][:30], blobs[0], 50, 0, DEFAULT)

@@ -1,0 +1,29 @@
+import planted
+
+from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.taps import Tap
+
+TAP = Tap(3, "mid.layer0", "mid", "layer0", 640, 8)
+
+
+def maker():
+    return RowMaker("cca", {"upstream": "u", "weights": "random"}, Plan(planted.corpus(), seed=7))
+
+
+def test_a_row_says_where_it_comes_from():
+    row = maker().row(TAP, "cca_phone", "r", value=0.5, headline=False)
+    assert (row.upstream, row.weights, row.downstream, row.seed) == ("u", "random", "cca", 7)
+    assert (row.tap, row.tap_index, row.block, row.stride) == ("mid.layer0", 3, "mid", 640)
+    assert (row.corpus, row.corpus_kind, row.folds, row.split_by) == ("planted", "generated", 4, "speaker")
+    assert (row.measure, row.score, row.protocol, row.value) == ("cca_phone", "r", "default", 0.5)
+    assert maker().row(TAP, "cca_phone", "r", value=0.5, folds=10, split_by="frame").folds == 10
+
+
+def test_a_refusal_is_a_row_for_every_score():
+    rows = maker().refuse(TAP, "mi_word", ("adjusted", "mi_over_h"), "adjusted", "no words", protocol="published", n=3)
+    assert [(row.score, row.headline, row.value, row.refused) for row in rows] == [
+        ("adjusted", True, None, "no words"),
+        ("mi_over_h", False, None, "no words"),
+    ]
+    assert {(row.protocol, row.n) for row in rows} == {("published", 3)}

@@ -1,0 +1,63 @@
+"""Small random models in the formats that s3prl's own upstreams load."""
+
+import torch
+
+CONVOLUTIONS = "[(16, 10, 5)] + [(16, 3, 2)] * 4 + [(16, 2, 2)] * 2"
+SIZES = {
+    "encoder_layers": 2,
+    "encoder_embed_dim": 32,
+    "encoder_ffn_embed_dim": 64,
+    "encoder_attention_heads": 2,
+    "conv_feature_layers": CONVOLUTIONS,
+    "conv_pos": 16,
+    "conv_pos_groups": 4,
+}
+
+
+def hubert(path):
+    """A checkpoint for `hubert_custom`."""
+    from s3prl.upstream.hubert.hubert_model import HubertConfig, HubertModel, HubertPretrainingConfig
+    from s3prl.upstream.utils import merge_with_parent
+
+    task, model = {"label_rate": 50}, {"label_rate": 50, "final_dim": 16, **SIZES}
+    symbols = [["a"] * 8]
+    network = HubertModel(
+        merge_with_parent(HubertConfig, model), merge_with_parent(HubertPretrainingConfig, task), symbols
+    )
+    content = {"task_cfg": task, "model_cfg": model, "model_weight": network.state_dict()}
+    torch.save(content | {"dictionaries_symbols": symbols}, path)
+    return str(path)
+
+
+def wavlm(path):
+    """A checkpoint for `wavlm_local`."""
+    from s3prl.upstream.wavlm.WavLM import WavLM, WavLMConfig
+
+    config = WavLMConfig(SIZES)
+    torch.save({"cfg": vars(config), "model": WavLM(config).state_dict()}, path)
+    return str(path)
+
+
+def hf_hubert(folder):
+    """A folder for `hf_hubert_custom`, as transformers writes it."""
+    import transformers
+
+    config = transformers.HubertConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        conv_dim=(16,) * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=4,
+    )
+    transformers.HubertModel(config).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
+    return str(folder)
+
+
+def multires_hubert(path):
+    """A checkpoint for `multires_hubert_local`."""
+    from s3prl_plugin.upstream.mr_hubert import converted, small
+
+    return str(converted.save(path, small.random_network(small.small_config(dim=32))))
