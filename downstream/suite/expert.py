@@ -1,0 +1,80 @@
+"""Several analyses fed by one pass over the waveforms."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from s3prl_plugin import config as configuration
+from s3prl_plugin.results import Row
+from s3prl_plugin.taps import States, Tap
+
+
+class DownstreamExpert(torch.nn.Module):
+    """The analyses of a suite as one downstream; its SUPERB tasks are run by the runner.
+
+    Args:
+        upstream_dim, upstream_rate: s3prl's; every tap knows its own.
+        suite: `analyses` (downstream name -> its options) and the options that all of them share.
+        taps: what the upstream exposes.
+        provenance: the fields of a results row that describe the upstream.
+
+    Attributes:
+        analyses: the experts, by downstream name.
+        takes_states: tells the runner to hand over States in place of a weighted sum.
+    """
+
+    takes_states = True
+
+    def __init__(
+        self,
+        upstream_dim: int,
+        upstream_rate: int,
+        suite: dict[str, Any],
+        taps: Sequence[Tap],
+        provenance: dict[str, Any],
+        **kwargs: Any,
+    ):
+        super().__init__()
+        chosen = suite.get("analyses") or {}
+        shared = {k: v for k, v in suite.items() if k not in ("analyses", "tasks")}
+        self.analyses: dict[str, Any] = {}
+        plan = None
+        for name, options in chosen.items():
+            expert = importlib.import_module(f"s3prl.downstream.{name}.expert").DownstreamExpert
+            analysis = expert(
+                upstream_dim=upstream_dim,
+                upstream_rate=upstream_rate,
+                downstream_expert={**configuration.analysis_defaults(name), **shared, **(options or {})},
+                taps=taps,
+                provenance=provenance,
+                plan=plan,
+                **kwargs,
+            )
+            plan = analysis.plan
+            self.analyses[name] = analysis
+        self._modules.update(self.analyses)
+
+    def get_dataloader(self, split: str) -> Any:
+        """The utterances of the analyses' common plan."""
+        return next(iter(self.analyses.values())).get_dataloader(split)
+
+    def forward(self, split: str, states: States, positions: Sequence[int], **kwargs: Any) -> None:
+        """Hand one batch to every analysis; what they share of it is worked out once."""
+        batch = None
+        for analysis in self.analyses.values():
+            batch = analysis(split, states, positions, batch=batch, **kwargs)
+
+    def log_records(self, split: str, **kwargs: Any) -> list[str]:
+        """Compute and write every analysis's rows, each as soon as it is ready."""
+        for analysis in self.analyses.values():
+            analysis.log_records(split, **kwargs)
+        return []
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows of this run's analyses."""
+        return [row for analysis in self.analyses.values() for row in analysis.rows]

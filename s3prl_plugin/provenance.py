@@ -1,0 +1,57 @@
+"""Where a number comes from: the fields of a results row that describe the upstream and the software."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+import s3prl_plugin
+
+
+def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, Any]:
+    """The row fields that describe an upstream.
+
+    Args:
+        model: the upstream; ours tell about themselves (`describe()`), of others the parameters are counted.
+        args: the run's arguments.
+
+    Returns:
+        upstream, variant, checkpoint_sha256, weights, train_step, params, macs_per_s, versions.
+    """
+    params = sum(p.numel() for p in model.parameters())
+    described = model.describe() if hasattr(model, "describe") else {}
+    name = args.upstream
+    options = described.get("options") or {}
+    if options:
+        name += "[" + ",".join(f"{key}={value}" for key, value in sorted(options.items())) + "]"
+    return {
+        "upstream": name,
+        "variant": described.get("variant"),
+        "checkpoint_sha256": described.get("checkpoint_sha256"),
+        "weights": described.get("weights", "trained" if params else None),
+        "train_step": described.get("train_step"),
+        "params": described.get("params", params),
+        "macs_per_s": described.get("macs_per_s"),
+        "versions": versions(),
+    }
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    found = [("s3prl_plugin", s3prl_plugin.__version__), ("python", platform.python_version())]
+    for package in ("s3prl", "torch", "numpy", "scipy", "scikit-learn", "librosa"):
+        try:
+            found.append((package, version(package)))
+        except PackageNotFoundError:
+            continue
+    return tuple(found)
+
+
+def versions() -> dict[str, str]:
+    """The versions of this package and of those that its numbers rest on."""
+    return dict(_versions())

@@ -1,0 +1,151 @@
+"""How a task is run: trained and scored once, fold by fold, checkpoint by checkpoint, or layer by layer.
+
+Whatever has been done is kept in the task's record, so that an interrupted task goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Protocol
+
+from s3prl_plugin.superb.record import Record
+from s3prl_plugin.superb.scores import ScalarRecorder
+from s3prl_plugin.superb.tasks import Task
+
+Settings = dict[str, Any]
+Scalars = dict[str, float]
+
+
+class TaskRunner(Protocol):
+    """s3prl's runner of one downstream."""
+
+    init_ckpt: dict[str, Any]
+
+    def train(self) -> None:
+        """Train it."""
+
+    def evaluate(self, split: str, logger: Any, global_step: int) -> Any:
+        """Score a split."""
+
+
+class Bench(Protocol):
+    """Where runners come from: a suite's runner, whose upstream they share."""
+
+    def task_runner(
+        self, task: Task, settings: Settings, folder: Path, checkpoint: Path | None = None, layer: int | None = None
+    ) -> TaskRunner:
+        """A runner for a task in its folder, from a checkpoint of its own, and on one layer if one is named."""
+
+    def layers(self) -> Sequence[int]:
+        """The layers of the upstream that a task may be run on, one by one."""
+
+
+def run(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
+    """Run a task to its end, or take up where an earlier run of it stopped, and put its scores into its record.
+
+    Args:
+        settings: the task's configuration.
+        record: of the task's folder.
+        bench: gives runners.
+
+    Raises:
+        UserError: training left nothing to score.
+    """
+    PROCEDURES[task.procedure](task, settings, record, bench)
+
+
+def trained(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
+    """Train, then score the checkpoint that was best on the dev set."""
+    bench.task_runner(task, settings, record.folder, record.last_checkpoint()).train()
+    checkpoint = record.best_checkpoint(task.best)
+    scalars = _evaluate(task, settings, record, task.split, bench.task_runner, checkpoint=checkpoint)
+    record.finish(checkpoint.name, scalars)
+
+
+def folds(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
+    """Train and score the task's parts one after another; a score is their mean."""
+    scored = {}
+    for name in task.parts:
+        part = task.part(settings, name)
+        part_record = record.part(name, part)
+        if not part_record.finished:
+            print(f"[suite] {task.name}: {name} of {len(task.parts)}", flush=True)
+            trained(task, part, part_record, bench)
+        scored[name] = part_record.scalars
+    means = {score.tag: fmean(scored[name][score.tag.format(part=name)] for name in scored) for score in task.scores}
+    record.finish(f"{task.best} of {', '.join(task.parts)}", means)
+
+
+def every_checkpoint(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
+    """Train, then score every checkpoint that was saved; the best of them counts."""
+    bench.task_runner(task, settings, record.folder, record.last_checkpoint()).train()
+    for checkpoint in record.checkpoints():
+        if checkpoint.name not in record.trials:
+            scalars = _evaluate(task, settings, record, task.split, bench.task_runner, checkpoint=checkpoint)
+            _keep(task, record, checkpoint.name, scalars)
+    best = _best(task, record, [checkpoint.name for checkpoint in record.checkpoints()])
+    _report(task, record, best, best)
+
+
+def layers(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
+    """Score every layer on the dev set without training anything, and the best of them on the task's split."""
+    names = {f"layer {layer} on dev": layer for layer in bench.layers()}
+    for name, layer in names.items():
+        if name not in record.trials:
+            scalars = _evaluate(task, settings, record, "dev", bench.task_runner, layer=layer)
+            _keep(task, record, name, scalars)
+    layer = names[_best(task, record, names)]
+    final = f"layer {layer} on {task.split}"
+    if final not in record.trials:
+        scalars = _evaluate(task, settings, record, task.split, bench.task_runner, layer=layer)
+        _keep(task, record, final, scalars)
+    _report(task, record, final, f"layer {layer}")
+
+
+PROCEDURES: dict[str, Callable[[Task, Settings, Record, Bench], None]] = {
+    "trained": trained,
+    "folds": folds,
+    "every_checkpoint": every_checkpoint,
+    "layers": layers,
+}
+
+
+def _evaluate(
+    task: Task, settings: Settings, record: Record, split: str, task_runner: Callable[..., TaskRunner], **which: Any
+) -> Scalars:
+    """What one checkpoint or layer scores on a split."""
+    runner = task_runner(task, settings, record.folder, **which)
+    recorder = ScalarRecorder()
+    runner.evaluate(split, recorder, global_step=runner.init_ckpt.get("Step", 0))
+    if task.scorer is None:
+        return recorder.scalars
+    scorer = importlib.import_module(f"s3prl_plugin.superb.{task.scorer}")
+    return {**recorder.scalars, **scorer.score(record.folder, split, settings)}
+
+
+def _keep(task: Task, record: Record, name: str, scalars: Scalars) -> None:
+    """Remember what a trial scored, and put its predictions aside."""
+    for file in task.predictions:
+        if (record.folder / file).is_file():
+            aside = record.trial_folder(name)
+            aside.mkdir(parents=True, exist_ok=True)
+            shutil.move(record.folder / file, aside / file)
+    record.remember(name, scalars)
+
+
+def _best(task: Task, record: Record, names: Iterable[str]) -> str:
+    """The trial with the best headline score; of equals, the first."""
+    choose = max if task.headline.higher_is_better else min
+    return choose(names, key=lambda name: record.trials[name][task.headline.tag])
+
+
+def _report(task: Task, record: Record, name: str, called: str) -> None:
+    """Finish with one of the trials; its predictions come back to the task's folder."""
+    for file in task.predictions:
+        if (record.trial_folder(name) / file).is_file():
+            shutil.copyfile(record.trial_folder(name) / file, record.folder / file)
+    record.finish(called, record.trials[name])

@@ -1,0 +1,137 @@
+"""The folder of one task's run: which run it is, its checkpoints, and its scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from s3prl_plugin import results
+from s3prl_plugin.errors import UserError
+
+
+class Record:
+    """The folder of one task's run: which run it is, and its scores once there are any."""
+
+    FILE_NAME = "run.json"
+
+    def __init__(self, folder: Path, content: dict[str, Any]):
+        self.folder = folder
+        self._content = content
+
+    @classmethod
+    def open(cls, folder: Path, settings: Mapping[str, Any], decisive: Mapping[str, Any]) -> Record:
+        """The record of a run with these settings in `folder`, new or taken up again.
+
+        Args:
+            folder: the task's folder; made where it is absent.
+            settings: the task's configuration.
+            decisive: what else decides its score (upstream, features, seed).
+
+        Raises:
+            UserError: the folder holds a run that differs, and continuing it would mix the two.
+        """
+        wanted = json.loads(json.dumps({"settings": settings, **decisive}, default=str))
+        path = folder / cls.FILE_NAME
+        if path.is_file():
+            content = json.loads(path.read_text(encoding="utf-8"))
+            difference = _first_difference(content["run"], wanted)
+            if difference:
+                raise UserError(f"{folder} holds a run with another {difference}; choose another folder or remove it")
+            return cls(folder, content)
+        record = cls(folder, {"run": wanted})
+        record._save()
+        return record
+
+    @property
+    def finished(self) -> bool:
+        """Whether the task has been scored."""
+        return "scalars" in self._content
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """What the task's downstream logged on its test split."""
+        return self._content["scalars"]
+
+    @property
+    def checkpoint(self) -> str:
+        """What was scored: a checkpoint by its file name, or a layer."""
+        return self._content["checkpoint"]
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+        return self._content["run"]["seed"]
+
+    @property
+    def trials(self) -> dict[str, dict[str, float]]:
+        """What was scored on the way (checkpoints, layers): a trial's name -> its scalars."""
+        return dict(self._content.get("trials", {}))
+
+    def checkpoints(self) -> list[Path]:
+        """Every `states-*.ckpt`, in the order of their steps."""
+        return sorted(self.folder.glob("states-*.ckpt"), key=lambda path: int(path.stem.split("-")[1]))
+
+    def last_checkpoint(self) -> Path | None:
+        """The latest `states-*.ckpt`, from which training goes on."""
+        found = self.checkpoints()
+        return found[-1] if found else None
+
+    def best_checkpoint(self, best: str = "dev-best.ckpt") -> Path:
+        """The checkpoint that was best on the dev set, else the latest one.
+
+        Args:
+            best: the file name that the task's downstream gives it.
+
+        Raises:
+            UserError: training left neither.
+        """
+        path = self.folder / best if (self.folder / best).is_file() else self.last_checkpoint()
+        if path is None:
+            raise UserError(
+                f"{self.folder}: training left no checkpoint; let runner.eval_step or runner.save_step divide "
+                "runner.total_steps"
+            )
+        return path
+
+    def part(self, name: str, settings: Mapping[str, Any]) -> Record:
+        """The record of one of the runs that this task consists of.
+
+        Args:
+            name: of the run and of its folder.
+            settings: its configuration.
+
+        Raises:
+            UserError: its folder holds a run that differs.
+        """
+        decisive = {key: value for key, value in self._content["run"].items() if key != "settings"}
+        return Record.open(self.folder / name, settings, decisive)
+
+    def trial_folder(self, name: str) -> Path:
+        """Where a trial's files are kept."""
+        return self.folder / "trials" / name.replace(" ", "_")
+
+    def remember(self, name: str, scalars: dict[str, float]) -> None:
+        """Keep what a trial scored."""
+        self._content["trials"] = self.trials | {name: scalars}
+        self._save()
+
+    def finish(self, checkpoint: str, scalars: dict[str, float]) -> None:
+        """Keep the scores."""
+        self._content |= {"checkpoint": checkpoint, "scalars": scalars}
+        self._save()
+
+    def _save(self) -> None:
+        results.replace_file(self.folder / self.FILE_NAME, json.dumps(self._content, indent=1).encode())
+
+
+def _first_difference(old: Any, new: Any, where: str = "") -> str | None:
+    """The dotted name of the first thing that differs, with both values."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(k for k in new if k not in old)]:
+            found = _first_difference(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))
+            if found:
+                return found
+        return None
+    return None if old == new else f"{where} ({old!r}, now {new!r})"

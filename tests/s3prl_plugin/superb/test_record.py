@@ -1,0 +1,45 @@
+"""A task's folder: taken up again when it is the same run, refused when it is another."""
+
+import pytest
+
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.superb import Record
+
+SETTINGS = {"runner": {"total_steps": 10}, "optimizer": {"lr": 0.1}}
+DECISIVE = {"upstream": ["u", None], "seed": 1}
+
+
+def test_the_same_run_is_taken_up_with_its_scores(tmp_path):
+    Record.open(tmp_path / "SID", SETTINGS, DECISIVE).finish("states-10.ckpt", {"acc": 0.5})
+    again = Record.open(tmp_path / "SID", SETTINGS, DECISIVE)
+    assert again.finished
+    assert again.scalars == {"acc": 0.5}
+    assert again.checkpoint == "states-10.ckpt"
+
+
+@pytest.mark.parametrize(
+    ("settings", "decisive", "named"),
+    [
+        ({**SETTINGS, "runner": {"total_steps": 20}}, DECISIVE, r"runner\.total_steps \(10, now 20\)"),
+        (SETTINGS, {**DECISIVE, "seed": 2}, r"seed \(1, now 2\)"),
+        (SETTINGS, {**DECISIVE, "upstream": ["u", "abc"]}, "upstream"),
+        ({**SETTINGS, "specaug": {"a": 1}}, DECISIVE, "specaug"),
+    ],
+)
+def test_another_run_is_refused_with_what_differs(tmp_path, settings, decisive, named):
+    Record.open(tmp_path / "SID", SETTINGS, DECISIVE)
+    with pytest.raises(UserError, match=named):
+        Record.open(tmp_path / "SID", settings, decisive)
+
+
+def test_checkpoints_are_ordered_by_step_not_by_name(tmp_path):
+    record = Record.open(tmp_path, SETTINGS, DECISIVE)
+    assert record.last_checkpoint() is None
+    with pytest.raises(UserError, match="no checkpoint"):
+        record.best_checkpoint()
+    for step in (5, 100, 20):
+        (tmp_path / f"states-{step}.ckpt").touch()
+    assert record.last_checkpoint().name == "states-100.ckpt"
+    assert record.best_checkpoint().name == "states-100.ckpt"
+    (tmp_path / "dev-best.ckpt").touch()
+    assert record.best_checkpoint().name == "dev-best.ckpt"
