@@ -35,7 +35,9 @@ class Row:
         value: the number; None when refused.
         refused: why there is no number, and what would help.
         grey: a number that the data barely supports, and why; tables show it grey.
+        trivial: the two views are the same by construction (a base tap with itself).
         chance: what the score would be without any information.
+        clusters: of a measure that counts on clusters, how many.
     """
 
     upstream: str
@@ -67,6 +69,7 @@ class Row:
     value: float | None = None
     refused: str | None = None
     grey: str | None = None
+    trivial: bool = False
     ci_low: float | None = None
     ci_high: float | None = None
     chance: float | None = None
@@ -74,6 +77,7 @@ class Row:
     higher_is_better: bool = True
     params: int | None = None
     macs_per_s: float | None = None
+    clusters: int | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -1,0 +1,196 @@
+"""`s3prl-plugin ls`: what there is: upstreams, downstreams, measures, the taps of a model, a corpus."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib.util
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.taps import Tap
+
+HELP = "list upstreams, downstreams, measures, the taps of a model, a corpus"
+EXAMPLES = """examples:
+  s3prl-plugin ls upstreams
+  s3prl-plugin ls measures
+  s3prl-plugin ls taps mr_hubert_b2_a
+  s3prl-plugin ls taps mr_hubert_local -k checkpoint.pt
+  s3prl-plugin ls corpus timit:/data/timit
+"""
+NEEDS_NAME = {"taps": "mr_hubert_base", "corpus": "manifest:FOLDER"}
+
+Rows = list[dict[str, Any]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `ls` takes."""
+    parser.add_argument("what", choices=LISTS, help="what to list")
+    parser.add_argument("name", nargs="?", help="the upstream (taps) or the corpus (corpus)")
+    parser.add_argument("-k", "--checkpoint", metavar="CKPT", help="the upstream's checkpoint, where it needs one")
+    parser.add_argument("-g", "--model-config", metavar="YAML", help="options of the upstream")
+    parser.add_argument("--all", action="store_true", help="upstreams: those of s3prl too (takes some seconds)")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the list.
+
+    Raises:
+        UserError: what is to be listed is not named, or cannot be found.
+    """
+    if args.what in NEEDS_NAME and not args.name:
+        raise UserError(f"ls {args.what}: name one, such as `s3prl-plugin ls {args.what} {NEEDS_NAME[args.what]}`")
+    rows = LISTS[args.what](args)
+    print(json.dumps(rows, ensure_ascii=False, indent=1) if args.json else _table(rows))
+    return 0
+
+
+def _upstreams(args: argparse.Namespace) -> Rows:
+    """Our entries with what tells them apart, and s3prl's on request; JSON has all that is known."""
+    import s3prl_plugin
+    from s3prl_plugin import registry
+    from s3prl_plugin.upstream.mr_hubert import variants
+
+    found = [_variant(variants.variant(name), in_full=args.json) for name in variants.names()]
+    found += [{"upstream": name, "isolates": what} for name, what in variants.other_entries().items()]
+    shown = {row["upstream"] for row in found}
+    found += [{"upstream": name} for name in registry.upstreams() if name not in shown]
+    if args.all:
+        s3prl_plugin.register()
+        shown = {row["upstream"] for row in found}
+        found += [{"upstream": name, "data": "(s3prl)"} for name in registry.upstream_names() if name not in shown]
+    return _same_columns(found)
+
+
+def _variant(variant: Any, *, in_full: bool) -> dict[str, Any]:
+    """A published variant in a line, or all that is known of it."""
+    config = variant.config()
+    rates = {tap.block: tap.resolution_ms for tap in config.taps() if tap.block} if config else {}
+    unknown = None if in_full else "?"
+    shown = {
+        "upstream": variant.name,
+        "layers": "-".join(map(str, config.layers)) if config else unknown,
+        "ms": "-".join(f"{rate:g}" for rate in rates.values()) or unknown,
+        "dim": variant.dim or unknown,
+        "isolates": variant.isolates,
+        "data": variant.data,
+    }
+    if in_full:
+        shown |= {
+            "blocks": config and list(rates),
+            "unit_iteration": variant.unit_iteration,
+            "licence": variant.licence,
+            "address": variant.address,
+            "mirror": variant.mirror,
+            "sha256": variant.sha256,
+        }
+    return shown
+
+
+def _downstreams(args: argparse.Namespace) -> Rows:
+    """Our analyses, and the SUPERB tasks of a suite."""
+    from s3prl_plugin import registry, superb
+
+    rows = [
+        {"downstream": name, "kind": "suite" if name == "suite" else "analysis", "what": _first_line(package)}
+        for name, package in sorted(registry.downstreams().items())
+    ]
+    for task in superb.tasks().values():
+        rows.append({"downstream": task.downstream, "kind": f"task {task.name}", "what": task.title})
+    return rows
+
+
+def _first_line(package: str) -> str:
+    """What a package says that it is; it is not imported."""
+    spec = importlib.util.find_spec(package)
+    source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+
+
+def _measures(args: argparse.Namespace) -> Rows:
+    """What the analyses measure by default."""
+    from s3prl_plugin import config, registry
+
+    rows = []
+    for name in sorted(registry.downstreams()):
+        if name != "suite":
+            rows += [{"measure": m, "downstream": name} for m in config.analysis_defaults(name)["measures"]]
+    return rows
+
+
+def _taps(args: argparse.Namespace) -> Rows:
+    """The taps of an upstream."""
+    return [
+        {
+            "index": tap.index,
+            "tap": tap.name,
+            "block": tap.block,
+            "layer": tap.layer,
+            "ms": tap.resolution_ms,
+            "stride": tap.stride,
+            "dim": tap.dim,
+            "role": tap.role,
+        }
+        for tap in _taps_of(args.name, args.checkpoint, args.model_config)
+    ]
+
+
+def _taps_of(name: str, checkpoint: str | None, model_config: str | None) -> Iterable[Tap]:
+    """From the architecture where it is known; else learned from the upstream itself, given noise."""
+    import s3prl_plugin
+    from s3prl_plugin import registry
+    from s3prl_plugin.upstream.mr_hubert import architecture, variants
+
+    if name in {*variants.names(), *variants.other_entries()}:
+        return architecture.taps(name, checkpoint, model_config)
+    s3prl_plugin.register()
+    registry.check_upstream(name)
+    from s3prl import hub
+
+    from s3prl_plugin import foreign
+    from s3prl_plugin.featurizer import StatesFeaturizer
+
+    grid = foreign.requested_pooling(name, model_config)
+    upstream = getattr(hub, name)(ckpt=checkpoint, model_config=None if grid else model_config)
+    return foreign.PooledUpstream(upstream, grid).taps if grid else StatesFeaturizer(upstream).taps
+
+
+def _corpus(args: argparse.Namespace) -> Rows:
+    """What is in a corpus, and what was left out."""
+    from s3prl_plugin import corpora
+
+    return [{"what": what, "value": value} for what, value in corpora.report(corpora.open_corpus(args.name)).items()]
+
+
+LISTS: dict[str, Callable[[argparse.Namespace], Rows]] = {
+    "upstreams": _upstreams,
+    "downstreams": _downstreams,
+    "measures": _measures,
+    "taps": _taps,
+    "corpus": _corpus,
+}
+
+
+def _same_columns(rows: Rows) -> Rows:
+    """Every row with the keys of the first; what a row does not know is None."""
+    return [{key: row.get(key) for key in rows[0]} for row in rows]
+
+
+def _table(rows: Rows) -> str:
+    """Rows as aligned columns under their names."""
+    if not rows:
+        return "nothing"
+    lines = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def _cell(value: object) -> str:
+    """A value as text."""
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,58 @@
+"""The package list against the tree, and the wheel against both."""
+
+import configparser
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAPPED = {"s3prl_plugin": "s3prl_plugin", "upstream": "s3prl_plugin.upstream", "downstream": "s3prl_plugin.downstream"}
+
+
+def packages_in_tree():
+    found = {"s3prl_plugin.configs"}
+    for folder, package in MAPPED.items():
+        for init in (ROOT / folder).rglob("__init__.py"):
+            inner = init.parent.relative_to(ROOT / folder).parts
+            found.add(".".join([package, *inner]))
+    return found
+
+
+def data_files_in_tree():
+    """Every file that a user of the wheel needs and that is no code, by its path inside the wheel."""
+    found = {"s3prl_plugin/py.typed"}
+    for folder in ("s3prl_plugin", "upstream", "downstream", "configs"):
+        inside = "s3prl_plugin" if folder == "s3prl_plugin" else f"s3prl_plugin/{folder}"
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".yaml", ".txt"):
+                found.add(f"{inside}/{path.relative_to(ROOT / folder).as_posix()}")
+    return found
+
+
+def test_setup_cfg_lists_every_package():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert set(setup["options"]["packages"].split()) == packages_in_tree()
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_package_and_data_file(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "build", "--outdir", tmp_path, ROOT],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for package in packages_in_tree():
+        folder = package.replace(".", "/")
+        assert any(name.startswith(f"{folder}/") and name.count("/") == folder.count("/") + 1 for name in names), (
+            package
+        )
+    assert data_files_in_tree() <= names
+    assert list(tmp_path.glob("*.tar.gz"))
