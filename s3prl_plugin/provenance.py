@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -24,7 +25,8 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
         upstream, variant, checkpoint_sha256, weights, train_step, params, macs_per_s, versions.
     """
     params = sum(p.numel() for p in model.parameters())
-    described = model.describe() if hasattr(model, "describe") else {}
+    describe: Callable[[], dict[str, Any]] = getattr(model, "describe", dict)
+    described = describe()
     name = args.upstream
     options = described.get("options") or {}
     if options:

@@ -16,7 +16,7 @@ class RandomState:
 
     python: Any
     numpy: Any
-    torch: torch.Tensor
+    cpu: torch.Tensor
     cuda: list[torch.Tensor]
 
     @classmethod
@@ -29,6 +29,6 @@ class RandomState:
         """Put the generators back to where they were."""
         random.setstate(self.python)
         np.random.set_state(self.numpy)
-        torch.set_rng_state(self.torch)
+        torch.set_rng_state(self.cpu)
         if self.cuda:
             torch.cuda.set_rng_state_all(self.cuda)

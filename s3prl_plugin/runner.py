@@ -12,19 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import s3prl.downstream.runner
 import torch
+from s3prl.downstream.runner import ModelEntry
+from s3prl.downstream.runner import Runner as StockRunner
 
 from s3prl_plugin import foreign, provenance, results, superb
-from s3prl_plugin.compat import packages
 from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.compat.s3prl import running
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.featurizer import StatesFeaturizer
 from s3prl_plugin.random_state import RandomState
-
-StockRunner = s3prl.downstream.runner.Runner
-ModelEntry = s3prl.downstream.runner.ModelEntry
 
 
 class Runner(StockRunner):
@@ -133,13 +130,8 @@ class Runner(StockRunner):
 
     def _prepared(self) -> list[tuple[superb.Task, superb.TaskCorpus, dict[str, Any], superb.Record]]:
         """Everything about a suite's tasks that can go wrong before hours of work; what costs least comes first."""
-        suite = self.config["suite"]
-        asked = [(superb.task(name), options or {}) for name, options in (suite.get("tasks") or {}).items()]
-        for task, _ in asked:
-            packages.check_task(task.name)
-        specs = [superb.corpus_of(task, suite) for task, _ in asked]
         prepared = []
-        for (task, options), spec in zip(asked, specs, strict=True):
+        for task, options, spec in superb.asked(self.config["suite"]):
             corpus = superb.prepare(task, spec, Path(self.args.expdir) / "data")
             settings = task.settings(options, corpus)
             task.check(settings, corpus)

@@ -6,6 +6,7 @@ from the package sox and does not use it. The stand-ins are to be seen only whil
 
 from __future__ import annotations
 
+import importlib.abc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ def install() -> None:
 def _run_again(module: ModuleType, error: Exception) -> None:
     """Run a module that lacks a package once more, with a stand-in for it."""
     missing = str(getattr(error, "name", None)).partition(".")[0]
-    if missing not in _STAND_INS or module.__loader__ is None:
+    if missing not in _STAND_INS or not isinstance(module.__loader__, importlib.abc.Loader):
         raise error
     what, build = _STAND_INS[missing]
     with _present(build()):
@@ -61,7 +62,7 @@ def _share_of(sampler: Any) -> Any:
             drawn = list(sampler)
             return (drawn[position] for position in super().__iter__())
 
-    return Share(range(len(sampler)))
+    return Share(range(len(sampler)))  # type: ignore[arg-type]
 
 
 def _sox() -> dict[str, ModuleType]:

@@ -87,13 +87,12 @@ def _panel(axis: Axes, rows: Sequence[Row], taps: Sequence[tuple[int, str, str, 
         members = [place[name] for _, name, _, _ in group]
         if i % 2 == 0:
             axis.axvspan(members[0] - 0.5, members[-1] + 0.5, color="0.95", zorder=0)
-    axis.plot([place[str(r.tap)] for r in rows], [r.value for r in rows], color="0.7", linewidth=1, zorder=1)
-    for row in rows:
+    places, values = [place[str(row.tap)] for row in rows], [row.value or 0.0 for row in rows]
+    axis.plot(places, values, color="0.7", linewidth=1, zorder=1)
+    for row, x, y in zip(rows, places, values, strict=True):
         colour = colours[row.stride or 0]
         style: dict[str, Any] = {"markerfacecolor": "white"} if row.grey or row.trivial else {}
-        axis.errorbar(
-            place[str(row.tap)], row.value, _bar(row), fmt="o", color=colour, ms=5, capsize=2, zorder=2, **style
-        )
+        axis.errorbar(x, y, _bar(row), fmt="o", color=colour, ms=5, capsize=2, zorder=2, **style)
     chance = next((r.chance for r in rows if r.chance is not None), None)
     if chance is not None:
         axis.axhline(chance, color="0.4", linestyle="--", linewidth=0.8)

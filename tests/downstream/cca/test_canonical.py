@@ -100,6 +100,22 @@ def test_directions_without_variance_are_dropped(spoil, rank):
     np.testing.assert_allclose(whitening.map @ view.scatter @ whitening.map.T, np.eye(rank), atol=1e-9)
 
 
+@pytest.mark.parametrize("noise", [1e-16, 1e-10, 1e-8, 3e-7, 3e-6])
+def test_a_null_direction_is_dropped_whatever_rounding_makes_of_it(noise):
+    """Rounded as float32 rounds: the direction's variance is small, but not as small as arithmetic would leave it."""
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((2000, 40))
+    x -= x.mean(axis=1, keepdims=True)
+    assert whiten(ViewMoments.of(x + noise * rng.standard_normal(x.shape))).rank == 39
+
+
+def test_a_small_direction_is_kept():
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((2000, 40))
+    x += (1e-3 - 1) * x.mean(axis=1, keepdims=True)
+    assert whiten(ViewMoments.of(x)).rank == 40
+
+
 def test_a_direction_that_does_not_vary_on_held_out_rows_counts_zero(views):
     x, y = views
     found = directions_of(Moments.of(x, y))

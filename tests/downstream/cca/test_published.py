@@ -117,6 +117,15 @@ def test_the_weights_are_those_of_the_projected_rows(small):
     assert evaluate(fit, held_out).pwcca_y == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize(("d_x", "d_y", "view"), [(3, 4, "x"), (4, 4, "y"), (6, 4, "y")])
+def test_the_view_with_fewer_dimensions_weights_and_on_a_tie_the_second(small, d_x, d_y, view):
+    x, y, fold = small
+    train = Moments.of(x[fold > 1, :d_x], y[fold > 1, :d_y])
+    scores = evaluate(PublishedFitter(train).fit((1e-9, 1e-9)), Moments.of(x[fold == 0, :d_x], y[fold == 0, :d_y]))
+    assert scores.pwcca_x != scores.pwcca_y
+    assert scores.score == getattr(scores, f"pwcca_{view}")
+
+
 def test_trials_choose_epsilon_on_dev_and_score_on_test(small):
     x, y, fold = small
     folds = [Moments.of(x[fold == f], y[fold == f]) for f in range(10)]

@@ -62,8 +62,11 @@ def test_it_is_scikit_learns(seed):
     assert (found.mi - found.expected_mi) / (mean_entropy - found.expected_mi) == pytest.approx(theirs)
 
 
-def test_chance_is_the_mean_over_all_pairings():
-    clusters, labels = [0, 0, 0, 1, 1, 2], ["a", "a", "b", "b", "b", "c"]
+@pytest.mark.parametrize(
+    ("clusters", "labels"),
+    [([0, 0, 0, 1, 1, 2], list("aabbbc")), ([0, 0, 0, 0, 0, 1], list("aaaabb")), ([0, 0, 0, 0, 1, 1], list("aaaaab"))],
+)
+def test_chance_is_the_mean_over_all_pairings(clusters, labels):
     pairings = [mutual_info_score(clusters, list(order)) for order in itertools.permutations(labels)]
     assert mutual_information(clusters, labels).expected_mi == pytest.approx(np.mean(pairings))
 
