@@ -1,0 +1,103 @@
+"""The whole path on real, hand-labelled speech (NLTK's TIMIT sample), as a user runs it."""
+
+import csv
+import random
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from s3prl_plugin import results
+
+pytestmark = pytest.mark.slow
+
+MEASURES = {"cca": ["cca_mel", "cca_intra", "cca_phone", "cca_word"], "mi": ["mi_phone", "mi_word"]}
+TAPS = [f"{block}.{layer}" for block in ("enc0", "mid", "dec0") for layer in ("pre", "layer0", "layer1")]
+
+
+def analyse(corpus, checkpoint, out, analyses, **options):
+    """Run a suite of analyses; the rows by (measure, score, tap), and the file."""
+    out.mkdir()
+    config = {"suite": {"corpus": f"manifest:{corpus}", "analyses": analyses, **options}}
+    (out / "suite.yaml").write_text(yaml.safe_dump(config))
+    words = ["-m", "train", "-d", "suite", "-c", out / "suite.yaml", "-u", "mr_hubert_local", "-k", checkpoint]
+    command = [sys.executable, "-m", "s3prl_plugin.run_downstream", *map(str, words), "-p", str(out), "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return {(row.measure, row.score, row.tap): row for row in results.read(out)}
+
+
+@pytest.fixture(scope="module")
+def eight(timit_sample, small_checkpoint, tmp_path_factory):
+    """Everything, in batches of eight."""
+    out = tmp_path_factory.mktemp("real") / "eight"
+    return analyse(
+        timit_sample, small_checkpoint, out, {k: {"measures": v} for k, v in MEASURES.items()}, batch_size=8
+    ), out
+
+
+def test_every_tap_and_measure_has_a_number_or_a_stated_refusal(eight):
+    rows, _ = eight
+    for measures in MEASURES.values():
+        for measure in measures:
+            for tap in [*TAPS, "res_out0", "res_out1"]:
+                (row,) = [r for r in rows.values() if r.headline and (r.measure, r.tap) == (measure, tap)]
+                assert row.value is not None or len(row.refused) > 20
+                assert row.corpus_kind == "real"
+                assert (row.stride == 640) == (tap.startswith("mid") or tap == "res_out0")
+    # 13 words have two tokens in three folds: hardly enough rows for a layer of 64 dimensions
+    assert all(r.refused or r.grey for r in rows.values() if r.measure == "cca_word")
+    # 38 classes of the 39-class set, without silence; 16 speakers in 8 folds
+    phones = [r for r in rows.values() if r.measure == "cca_phone"]
+    assert all((r.folds, r.split_by) == (8, "speaker") for r in phones)
+    assert all(r.value is not None and r.ci_low > 0 for r in phones if r.score == "corrected")
+
+
+def test_a_second_run_gives_the_same_bits(eight, timit_sample, small_checkpoint, tmp_path):
+    _, out = eight
+    analyses = {k: {"measures": v} for k, v in MEASURES.items()}
+    analyse(timit_sample, small_checkpoint, tmp_path / "again", analyses, batch_size=8)
+    assert (tmp_path / "again" / "results.jsonl").read_bytes() == (out / "results.jsonl").read_bytes()
+
+
+def test_batch_size_changes_nothing_beyond_rounding(eight, timit_sample, small_checkpoint, tmp_path):
+    rows, _ = eight
+    analyses = {"cca": {"measures": MEASURES["cca"], "intervals": "none"}, "mi": {"measures": ["mi_phone"]}}
+    alone = analyse(timit_sample, small_checkpoint, tmp_path / "one", analyses, batch_size=1)
+    assert len(alone) > 100
+    for key, row in alone.items():
+        other = rows[key]
+        assert (row.value is None) == (other.value is None)
+        if row.value is None:
+            continue
+        if row.measure.startswith("cca"):
+            assert row.value == pytest.approx(other.value, abs=1e-4)
+        elif row.score == "adjusted":
+            # clusters are learned anew from states that differ by rounding: within the estimate's own uncertainty
+            assert other.ci_low <= row.value <= other.ci_high
+
+
+def test_labels_shuffled_within_the_corpus_give_zero(timit_sample, small_checkpoint, tmp_path):
+    folder = tmp_path / "shuffled"
+    folder.mkdir()
+    (folder / "audio").symlink_to(timit_sample.resolve() / "audio")
+    shutil.copy(timit_sample / "utterances.tsv", folder)
+    with (timit_sample / "phones.tsv").open(encoding="utf-8") as file:
+        phones = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    silence = {"h#", "pau", "epi", "q"} | {f"{stop}cl" for stop in "bdgptk"}
+    spoken = [phone for phone in phones if phone["label"] not in silence]
+    labels = [phone["label"] for phone in spoken]
+    random.Random(0).shuffle(labels)
+    for phone, label in zip(spoken, labels, strict=True):
+        phone["label"] = label
+    with (folder / "phones.tsv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, phones[0], delimiter="\t", quoting=csv.QUOTE_NONE)
+        writer.writeheader()
+        writer.writerows(phones)
+    rows = analyse(folder, small_checkpoint, tmp_path / "out", {"cca": {"measures": ["cca_phone"]}}, batch_size=8)
+    headlines = [row for row in rows.values() if row.headline]
+    assert len(headlines) == len(TAPS) + 2
+    for row in headlines:
+        assert row.ci_low <= 0 <= row.ci_high, (row.tap, row.value, row.ci_low, row.ci_high)
