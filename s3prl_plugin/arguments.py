@@ -91,6 +91,10 @@ def check_run(args: argparse.Namespace, config: dict[str, Any]) -> None:
     """
     _check_names(args)
     packages.check(args.downstream)
+    if args.downstream == "suite" and "suite" in config:
+        from s3prl_plugin import superb
+
+        superb.asked(config["suite"])
     if (args.hub == "huggingface" or args.push_to_hf_hub) and huggingface_hub.is_gone("HfFolder"):
         raise UserError("--hub huggingface, --push_to_hf_hub: huggingface_hub 1.0 has no HfFolder; leave them out")
     if args.mode == "inference" and not Path(args.evaluate_split).is_file():

@@ -139,7 +139,7 @@ def tasks() -> dict[str, Task]:
     found = {}
     for name, entry in copy.deepcopy(described).items():
         scores = tuple(Score(name=score, **spec) for score, spec in entry.pop("scores").items())
-        lists = {key: tuple(entry.pop(key, ())) for key in ("needs", "named", "predictions")}
+        lists: dict[str, Any] = {key: tuple(entry.pop(key, ())) for key in ("needs", "named", "predictions")}
         found[name] = Task(name=name, scores=scores, **lists, **entry)
     return found
 

@@ -78,8 +78,9 @@ def place(utterance: Utterance, target: Path) -> None:
     Raises:
         BadAudio: the audio cannot be used.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    audio.info(utterance.audio, utterance.channel)  # a bad file is told before anything is made for it
     if utterance.channel is None and _fits(utterance.audio, target):
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(utterance.audio.resolve(), target)
         except OSError:

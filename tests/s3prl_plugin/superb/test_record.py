@@ -43,3 +43,26 @@ def test_checkpoints_are_ordered_by_step_not_by_name(tmp_path):
     assert record.best_checkpoint().name == "states-100.ckpt"
     (tmp_path / "dev-best.ckpt").touch()
     assert record.best_checkpoint().name == "dev-best.ckpt"
+
+
+def test_trials_and_parts_outlast_the_process(tmp_path):
+    record = Record.open(tmp_path / "ER", SETTINGS, DECISIVE)
+    record.remember("states-1.ckpt", {"eer": 0.5})
+    record.remember("states-2.ckpt", {"eer": 0.4})
+    record.part("fold1", {"runner": {"total_steps": 1}}).finish("dev-best.ckpt", {"acc": 0.25})
+    again = Record.open(tmp_path / "ER", SETTINGS, DECISIVE)
+    assert again.trials == {"states-1.ckpt": {"eer": 0.5}, "states-2.ckpt": {"eer": 0.4}}
+    assert not again.finished
+    assert again.part("fold1", {"runner": {"total_steps": 1}}).scalars == {"acc": 0.25}
+    assert again.part("fold1", {"runner": {"total_steps": 1}}).seed == 1
+    with pytest.raises(UserError, match="total_steps"):
+        again.part("fold1", {"runner": {"total_steps": 2}})
+
+
+def test_the_best_checkpoint_has_the_name_that_the_downstream_gives_it(tmp_path):
+    record = Record.open(tmp_path, SETTINGS, DECISIVE)
+    for name in ("states-1.ckpt", "states-30.ckpt", "best-states-dev.ckpt"):
+        (tmp_path / name).touch()
+    assert record.best_checkpoint("best-states-dev.ckpt").name == "best-states-dev.ckpt"
+    assert record.best_checkpoint().name == "states-30.ckpt"
+    assert [path.name for path in record.checkpoints()] == ["states-1.ckpt", "states-30.ckpt"]

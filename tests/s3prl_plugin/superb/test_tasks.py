@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from s3prl_plugin import config as configuration
 from s3prl_plugin import superb
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.superb.tasks import get
 
 
 def corpus(root):
@@ -54,3 +56,46 @@ def test_a_file_can_stand_in_for_the_published_settings(tmp_path):
 def test_an_unknown_task_gets_a_suggestion():
     with pytest.raises(UserError, match="SID"):
         superb.task("SDI")
+
+
+@pytest.mark.parametrize(("name", "reason"), [("ST", "fairseq"), ("SE", "later"), ("SS", "later")])
+def test_tasks_that_cannot_be_run_say_why(tmp_path, name, reason):
+    with pytest.raises(UserError, match=reason):
+        superb.task(name)
+    path = tmp_path / "suite.yaml"
+    path.write_text(f"suite:\n  tasks:\n    KS:\n    {name}: {{}}\n")
+    with pytest.raises(UserError, match=rf"suite\.yaml, line 4: suite\.tasks\.{name}: .*{reason}"):
+        superb.refuse_unavailable(configuration.read(path))
+
+
+def test_what_the_plugin_laid_out_comes_with_its_own_phones():
+    task = superb.task("PR")
+    real = superb.TaskCorpus(Path("/libri"), "LibriSpeech", "real", Path("/made"))
+    made = superb.TaskCorpus(Path("/out"), "generated", "generated", Path("/out"), laid_out=True)
+    assert get(task.settings({}, real), "downstream_expert.corpus.phones") is None
+    assert Path(get(task.settings({}, real), "downstream_expert.text.vocab_file")).name == "phones.txt"
+    assert get(task.settings({}, made), "downstream_expert.corpus.phones") == "/out/phones.txt"
+    assert get(task.settings({}, made), "downstream_expert.text.vocab_file") == "/out/phone_vocabulary.txt"
+
+
+def test_a_file_that_is_missing_is_named_with_its_key(tmp_path):
+    task = superb.task("SID")
+    vox = superb.TaskCorpus(tmp_path, "vox", "real", tmp_path)
+    key = "suite.tasks.SID.override: downstream_expert.datarc.meta_data"
+    with pytest.raises(UserError, match=f"veri_test_class.txt: no such file.*{key}"):
+        task.check(task.settings({}, vox), vox)
+    (tmp_path / "mine.txt").touch()
+    override = {"downstream_expert": {"datarc": {"meta_data": str(tmp_path / "mine.txt")}}}
+    task.check(task.settings({"override": override}, vox), vox)
+
+
+def test_pr_on_librispeech_needs_a_lexicon(tmp_path):
+    task = superb.task("PR")
+    libri = superb.TaskCorpus(tmp_path, "LibriSpeech", "real", tmp_path)
+    with pytest.raises(UserError, match=r"LibriSpeech does not come with downstream_expert\.corpus\.lexicon or"):
+        task.check(task.settings({}, libri), libri)
+    override = {"downstream_expert": {"corpus": {"lexicon": [str(tmp_path / "lexicon.txt")]}}}
+    with pytest.raises(UserError, match=r"lexicon\.txt: no such file"):
+        task.check(task.settings({"override": override}, libri), libri)
+    (tmp_path / "lexicon.txt").touch()
+    task.check(task.settings({"override": override}, libri), libri)

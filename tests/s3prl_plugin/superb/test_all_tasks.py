@@ -1,0 +1,166 @@
+"""All ten tasks, each through s3prl's own downstream, on generated speech: a cut of superb_small.yaml."""
+
+import argparse
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+
+from s3prl_plugin import config, results, superb
+
+pytestmark = pytest.mark.slow
+for package in ("espeakng_loader", "editdistance", "pandas", "h5py", "lxml", "dtw"):
+    pytest.importorskip(package, reason="all tasks need s3prl-plugin[demo,superb]")
+
+FEW = {"total_steps": 4, "log_step": 2, "eval_step": 4, "save_step": 2}
+SMALLER = {
+    "ASR": {"modelrc": {"project_dim": 16, "RNNs": {"dim": [16, 16]}}},
+    "SF": {"model": {"project_dim": 16, "RNNs": {"dim": [16, 16]}}},
+}
+# headline: (score, unit, larger is better, the largest value that it can have)
+HEADLINES = {
+    "PR": ("per", "fraction", False, 50),
+    "ASR": ("wer", "percent", False, 5000),
+    "KS": ("accuracy", "fraction", True, 1),
+    "QbE": ("mtwv", "MTWV", True, 1),
+    "SID": ("accuracy", "fraction", True, 1),
+    "ASV": ("eer", "fraction", False, 1),
+    "SD": ("der", "fraction", False, 3),
+    "IC": ("accuracy", "fraction", True, 1),
+    "SF": ("slot_type_f1", "fraction", True, 1),
+    "ER": ("accuracy", "fraction", True, 1),
+}
+PREDICTIONS = {
+    "PR": "test-hyp.ark",
+    "ASR": "test-clean-noLM-hyp.ark",
+    "KS": "test_predict.txt",
+    "QbE": "benchmark.stdlist.xml",
+    "SID": "test_predict.txt",
+    "ASV": "test_predict.txt",
+    "SD": "scoring/predictions/mix_0000.h5",
+    "IC": "test_predict.csv",
+    "SF": "test-hyp.ark",
+    "ER": "fold5/test_fold5_predict.txt",
+}
+
+
+def run(*words):
+    command = [sys.executable, "-m", "s3prl_plugin.run_downstream", "-m", "train", "-d", "suite", "-u", "fbank"]
+    return subprocess.run([*command, "--device", "cpu", *map(str, words)], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """The folder of the run."""
+    folder = tmp_path_factory.mktemp("superb")
+    suite = config.read(config.packaged("configs", "suite", "superb_small.yaml")).data
+    del suite["suite"]["analyses"]
+    for name, chosen in suite["suite"]["tasks"].items():
+        if name != "QbE":
+            chosen["override"]["runner"] |= {k: v for k, v in FEW.items() if name != "ASV" or k != "eval_step"}
+        for section, changes in SMALLER.get(name, {}).items():
+            chosen["override"]["downstream_expert"].setdefault(section, {}).update(changes)
+    (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
+    done = run("-c", folder / "suite.yaml", "-p", folder / "out")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder / "out"
+
+
+def test_there_is_a_headline_for_every_task_and_nothing_else_is_one(out):
+    found = [row.measure for row in results.read(out) if row.headline]
+    assert sorted(found) == sorted(HEADLINES)
+
+
+@pytest.mark.parametrize("name", HEADLINES)
+def test_a_task_has_its_scores(out, name):
+    task = superb.task(name)
+    rows = {row.score: row for row in results.read(out) if row.measure == name}
+    assert set(rows) == {score.name for score in task.scores}
+    score, unit, higher_is_better, largest = HEADLINES[name]
+    row = rows[score]
+    assert (row.unit, row.higher_is_better, row.headline) == (unit, higher_is_better, True)
+    assert 0 <= row.value <= largest
+    assert (row.corpus, row.corpus_kind, row.downstream, row.split) == (
+        "generated",
+        "generated",
+        task.downstream,
+        task.split,
+    )
+    assert (row.upstream, row.tap, row.folds) == ("fbank", None, 5 if name == "ER" else None)
+    assert (out / name / PREDICTIONS[name]).is_file()
+
+
+def test_the_error_rate_of_diarization_is_no_larger_at_the_best_threshold(out):
+    rows = {row.score: row.value for row in results.read(out) if row.measure == "SD"}
+    assert 0 < rows["der"] <= rows["der_at_half"]
+
+
+def test_verification_reports_the_best_of_its_checkpoints(out):
+    (row,) = [row for row in results.read(out) if row.measure == "ASV"]
+    trials = json.loads((out / "ASV" / "run.json").read_text())["trials"]
+    assert set(trials) == {"states-2.ckpt", "states-4.ckpt"}
+    assert row.value == min(trial["sv-voxceleb1/test-EER"] for trial in trials.values())
+    assert trials[row.task_checkpoint]["sv-voxceleb1/test-EER"] == row.value
+
+
+def test_emotion_is_the_mean_of_its_folds(out):
+    (row,) = [row for row in results.read(out) if row.measure == "ER"]
+    folds = [
+        json.loads((out / "ER" / f"fold{i}" / "run.json").read_text())["scalars"][f"emotion-fold{i}/test-acc"]
+        for i in range(1, 6)
+    ]
+    assert row.value == pytest.approx(sum(folds) / 5)
+
+
+STOCK = """
+import sys
+import s3prl_plugin
+s3prl_plugin.register()
+import s3prl.run_downstream
+sys.argv = ["run_downstream.py", *sys.argv[1:]]
+s3prl.run_downstream.main()
+"""
+
+
+@pytest.mark.parametrize(("name", "folder"), [("PR", "PR"), ("KS", "KS"), ("ER", "ER/fold2")])
+def test_a_task_of_the_suite_equals_stock_s3prl_alone(out, tmp_path, name, folder):
+    settings = json.loads((out / folder / "run.json").read_text())["run"]["settings"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    words = [
+        "-m",
+        "train",
+        "-d",
+        superb.task(name).downstream,
+        "-c",
+        tmp_path / "config.yaml",
+        "-p",
+        tmp_path / "alone",
+    ]
+    command = [sys.executable, "-c", STOCK, *map(str, words), "-u", "fbank", "--device", "cpu"]
+    subprocess.run(command, capture_output=True, check=True)
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        ours, alone = (torch.load(path / "states-4.ckpt") for path in (out / folder, tmp_path / "alone"))
+    for part in ("Featurizer", "Downstream"):
+        assert ours[part].keys() == alone[part].keys()
+        assert all(torch.equal(ours[part][key], alone[part][key]) for key in alone[part])
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ("ST: {}", "line 3: suite.tasks.ST: speech translation needs fairseq"),
+        ("KS: {corpus: /no/such/folder}", "KS: corpus /no/such/folder: this is not the folder of Speech Commands"),
+        ("SID: {corpus: null}", "suite.tasks.SID.corpus is empty: name the folder of VoxCeleb1"),
+    ],
+)
+def test_what_cannot_be_run_is_told_in_one_line(tmp_path, tasks, message):
+    path = tmp_path / "suite.yaml"
+    path.write_text(f"suite:\n  tasks:\n    {tasks}\n")
+    done = run("-c", path, "-p", tmp_path / "out")
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert message in line
+    assert "Traceback" not in done.stderr
