@@ -156,7 +156,7 @@ def _parts(content: Any) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[
         model, task, state = content["model_cfg"], content.get("task_cfg"), content["model_weight"]
         train_step = None
         if isinstance(model, dict):
-            model = {"_name": fairseq_config.MULTI_RESOLUTION, **model}
+            model = {"_name": fairseq_config.name_of(model), **model}
     elif "cfg" in content and "model" in content:
         cfg = content["cfg"] if isinstance(content["cfg"], dict) else {}
         model, task, state = cfg.get("model"), cfg.get("task"), content["model"]

@@ -31,6 +31,11 @@ _NUMBERS = {
 }
 
 
+def name_of(model: Mapping[str, Any]) -> str:
+    """The model's name where the configuration leaves it out, as s3prl's conversions may."""
+    return MULTI_RESOLUTION if "label_rate_ratios" in model else PLAIN
+
+
 def read(model: Mapping[str, Any]) -> Config:
     """The sizes in a configuration of fairseq.
 

@@ -57,10 +57,11 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Ten
     for start in range(0, kernel, stride):
         width = min(stride, kernel - start)
         stretches = x[:, start:].unfold(1, width, stride)[:, :frames].transpose(2, 3).flatten(2)
-        part = F.linear(stretches, weight[..., start : start + width].transpose(1, 2).flatten(1), bias)
-        y, bias = (part if y is None else y + part), None
+        matrix = weight[..., start : start + width].permute(2, 1, 0).flatten(0, 1).expand(len(x), -1, -1)
+        part = torch.bmm(stretches, matrix)
+        y = part if y is None else y.add_(part)
     assert y is not None
-    return y
+    return y if bias is None else y + bias
 
 
 def grouped_convolve(x: Tensor, weight: Tensor, bias: Tensor, groups: int) -> Tensor:
@@ -128,7 +129,7 @@ def convolve_transposed(x: Tensor, weight: Tensor, stride: int) -> Tensor:
         # width is smaller.
         stretches = F.pad(stretches, (0, 0, 0, stride - width)).flatten(1, 2)[:, : total - start]
         part = F.pad(stretches, (0, 0, start, total - start - stretches.shape[1]))
-        y = part if y is None else y + part
+        y = part if y is None else y.add_(part)
     assert y is not None
     return y
 

@@ -1,5 +1,6 @@
 """Checkpoints in both formats, and everything that may be wrong with one."""
 
+import dataclasses
 import hashlib
 import pickle
 import subprocess
@@ -112,6 +113,17 @@ def test_s3prl_s_conversion(tmp_path, content):
     assert loaded.train_step is None
     for name, tensor in loaded.network().state_dict().items():
         assert torch.equal(tensor, original.weights[name])
+
+
+def test_s3prl_s_conversion_of_a_plain_hubert(tmp_path):
+    config = dataclasses.replace(small.small_config(layers=(2,), ratios=()), middle_residual=False)
+    network = small.random_network(config)
+    content = torch.load(checkpoint.save(tmp_path / "c.pt", network), weights_only=True)
+    assert "encoder.layers.1.fc1.weight" in content["model"]
+    content["cfg"]["model"].pop("_name")
+    parts = {"task_cfg": content["cfg"]["task"], "model_cfg": content["cfg"]["model"], "model_weight": content["model"]}
+    torch.save(parts | {"dictionaries_symbols": []}, tmp_path / "converted.pt")
+    assert checkpoint.load(tmp_path / "converted.pt").config == network.config
 
 
 def test_network_outlives_its_file(tmp_path):
