@@ -19,7 +19,7 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import SAMPLE_RATE
 from s3prl_plugin.upstream.mr_hubert import checkpoint, converted, small, variants
 from s3prl_plugin.upstream.mr_hubert.config import Config
-from s3prl_plugin.upstream.mr_hubert.costs import macs_per_second
+from s3prl_plugin.upstream.mr_hubert.costs import macs
 
 AGREEMENT = 1e-4  # between the two on equal lengths, where s3prl's states are right
 
@@ -86,9 +86,15 @@ def _times(settings: Settings, work: Workload, our_file: Path, their_file: Path)
         yield compare(f"{name}, bfloat16 beside float32", theirs, ours, bars["bfloat16"], note)
     stop = work.config.block_taps(work.config.blocks[0])[-1]
     stopped = _load_ours(our_file, settings.device, stop_at=stop)
-    share = macs_per_second(work.config, stop) / macs_per_second(work.config)
-    note = f"ours whole beside stop_at {stop}; its share of the multiply-accumulates: {share:.2f}"
+    shares = [f"{_share(work.config, stop, seconds):.2f} for {seconds:g} s" for seconds in (1.0, work.fixed_s[0])]
+    note = f"ours whole beside stop_at {stop}, whose share of the multiply-accumulates is {', '.join(shares)}"
     yield compare("stop_at the end of encoder 0", partial(here, fixed), partial(stopped, fixed), bars["stop_at"], note)
+
+
+def _share(config: Config, stop_at: str, duration_s: float) -> float:
+    """The part of a forward's multiply-accumulates that it takes to get to a tap."""
+    samples = round(duration_s * SAMPLE_RATE)
+    return macs(config, samples, stop_at) / macs(config, samples)
 
 
 def _bars(settings: Settings) -> dict[str, float | None]:
