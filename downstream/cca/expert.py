@@ -13,7 +13,7 @@ from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.sampling import stream
 from s3prl_plugin.analysis.segment_means import SegmentMeans
 from s3prl_plugin.downstream.cca.frames import FrameStatistics
-from s3prl_plugin.downstream.cca.measures import FrameMeasures, SegmentMeasure
+from s3prl_plugin.downstream.cca.measures import FrameMeasures, LabelledSegments
 from s3prl_plugin.downstream.cca.protocols import (
     INTERVALS,
     PUBLISHED_FOLDS,
@@ -71,13 +71,13 @@ class DownstreamExpert(AnalysisExpert):
         )
         return FrameMeasures(statistics, self.plan.frame_utterances(limit), protocol)
 
-    def _segments(self, unit: str, protocols: Sequence[CcaProtocol]) -> SegmentMeasure:
+    def _segments(self, unit: str, protocols: Sequence[CcaProtocol]) -> LabelledSegments:
         """cca_phone or cca_word."""
         tokens = self.options.limit(f"{unit}_tokens", FEWEST_TOKENS)
         types = self.options.limit("word_types") if unit == "word" else None
         sample = self.plan.sample(unit, tokens, types)
         self.introduce(f"cca_{unit}", sample)
-        return SegmentMeasure(SegmentMeans(sample, self.taps), self.plan.seed, protocols)
+        return LabelledSegments(SegmentMeans(sample, self.taps), self.plan.seed, protocols)
 
     def _base(self) -> int:
         """The position of the base tap."""

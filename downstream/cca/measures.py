@@ -12,6 +12,7 @@ from s3prl_plugin.analysis.batch import Batch
 from s3prl_plugin.analysis.labels import label_moments
 from s3prl_plugin.analysis.sampling import stream
 from s3prl_plugin.analysis.segment_means import SegmentMeans
+from s3prl_plugin.analysis.segment_measure import SegmentMeasure
 from s3prl_plugin.analysis.view_moments import Moments
 from s3prl_plugin.downstream.cca.folded_view import FoldedView
 from s3prl_plugin.downstream.cca.frames import FrameStatistics
@@ -95,7 +96,7 @@ class FrameMeasures:
         return self.protocol.rows(tap, measure, folds, base.dim, x, y, tap2=base.name, trivial=tap == base)
 
 
-class SegmentMeasure:
+class LabelledSegments(SegmentMeasure):
     """cca_phone or cca_word, under one or both protocols.
 
     Args:
@@ -105,40 +106,14 @@ class SegmentMeasure:
     """
 
     def __init__(self, means: SegmentMeans, seed: int, protocols: Sequence[CcaProtocol]):
-        self.means = means
+        super().__init__(means, "cca")
         self.seed = seed
         self.protocols = tuple(protocols)
-        self.name = f"cca_{means.sample.unit}"
-
-    def __len__(self) -> int:
-        """One list of rows per tap."""
-        return len(self.means.taps)
-
-    @property
-    def memory_bytes(self) -> int:
-        """What the sampled segments take."""
-        return self.means.memory_bytes
-
-    def update(self, batch: Batch) -> None:
-        """Take in the segments of a batch."""
-        self.means.update(batch)
-
-    def merge(self, other: SegmentMeasure) -> None:
-        """Add the segments of another part of the corpus."""
-        self.means.merge(other.means)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on."""
-        return self.means.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state."""
-        self.means.load_state_dict(state)
 
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap after the other; the labels are whitened once for all taps."""
         rows, label, classes = self.means.labelled()
-        reason = self._too_little(classes)
+        reason = self.lacks_labels(classes)
         views: dict[str, FoldedView] = {}
         for k, tap in enumerate(self.means.taps):
             found: list[Row] = []
@@ -150,17 +125,6 @@ class SegmentMeasure:
                 y = views.setdefault(protocol.name, FoldedView([fold.y for fold in folds]))
                 found += protocol.rows(tap, self.name, folds, classes - 1, y=y)
             yield found
-
-    def _too_little(self, classes: int) -> str | None:
-        """Why there is nothing to correlate with, if so."""
-        unit = self.means.sample.unit
-        if not len(self.means.sample.alignment):
-            return f"this corpus has no {unit} times; a corpus with aligned {unit}s is needed"
-        if classes < 2:
-            return (
-                f"{classes} {unit} classes with two tokens in each of three folds, two needed; more speech would help"
-            )
-        return None
 
     def _moments(
         self, protocol: CcaProtocol, means: np.ndarray, rows: np.ndarray, label: np.ndarray, classes: int

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from s3prl_plugin.analysis.batch import Batch
 from s3prl_plugin.analysis.plan import Plan
 from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.segment_means import SegmentMeans
+from s3prl_plugin.analysis.segment_measure import SegmentMeasure
 from s3prl_plugin.downstream.mi.clusters import predict
 from s3prl_plugin.downstream.mi.protocols import MiProtocol
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
 
 
-class SegmentInformation:
+class SegmentInformation(SegmentMeasure):
     """mi_phone or mi_word, under one or both protocols.
 
     Args:
@@ -32,42 +31,16 @@ class SegmentInformation:
     def __init__(
         self, means: SegmentMeans, plan: Plan, protocols: Sequence[MiProtocol], seeds: int, make_row: RowMaker
     ):
-        self.means = means
+        super().__init__(means, "mi")
         self.plan = plan
         self.protocols = tuple(protocols)
         self.seeds = [plan.seed + i for i in range(seeds)]
         self.make_row = make_row
-        self.unit = means.sample.unit
-        self.name = f"mi_{self.unit}"
-
-    def __len__(self) -> int:
-        """One list of rows per tap."""
-        return len(self.means.taps)
-
-    @property
-    def memory_bytes(self) -> int:
-        """What the sampled segments take."""
-        return self.means.memory_bytes
-
-    def update(self, batch: Batch) -> None:
-        """Take in the segments of a batch."""
-        self.means.update(batch)
-
-    def merge(self, other: SegmentInformation) -> None:
-        """Add the segments of another part of the corpus."""
-        self.means.merge(other.means)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on."""
-        return self.means.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state."""
-        self.means.load_state_dict(state)
 
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap after the other."""
         rows, label, classes = self.means.labelled()
+        reason = self.lacks_labels(classes)
         trains = self.plan.trains(self.means.sample.fold[rows])
         speaker = np.unique(self.means.sample.speaker[rows], return_inverse=True)[1]
         for k, tap in enumerate(self.means.taps):
@@ -75,7 +48,8 @@ class SegmentInformation:
             found: list[Row] = []
             for protocol in self.protocols:
                 try:
-                    self._check(classes)
+                    if reason:
+                        raise Refused(reason)
                     found += self._score(protocol, tap, means, label, speaker, trains)
                 except Refused as refused:
                     found += self.make_row.refuse(
@@ -88,16 +62,6 @@ class SegmentInformation:
                         n=int((~trains).sum()),
                     )
             yield found
-
-    def _check(self, classes: int) -> None:
-        """Refuse what has no labels."""
-        if not len(self.means.sample.alignment):
-            raise Refused(f"this corpus has no {self.unit} times; a corpus with aligned {self.unit}s is needed")
-        if classes < 2:
-            raise Refused(
-                f"{classes} {self.unit} classes with two tokens in each of three folds, two needed; "
-                "more speech would help"
-            )
 
     def _score(
         self,
