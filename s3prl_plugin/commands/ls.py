@@ -28,7 +28,7 @@ Rows = list[dict[str, Any]]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `ls` takes."""
-    parser.add_argument("what", choices=LISTS, help="what to list")
+    parser.add_argument("what", choices=(*LISTS, "corpus"), help="what to list")
     parser.add_argument("name", nargs="?", help="the upstream (taps) or the corpus (corpus)")
     parser.add_argument("-k", "--checkpoint", metavar="CKPT", help="the upstream's checkpoint, where it needs one")
     parser.add_argument("-g", "--model-config", metavar="YAML", help="options of the upstream")
@@ -44,6 +44,9 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.what in NEEDS_NAME and not args.name:
         raise UserError(f"ls {args.what}: name one, such as `s3prl-plugin ls {args.what} {NEEDS_NAME[args.what]}`")
+    if args.what == "corpus":
+        print(_corpus(args))
+        return 0
     rows = LISTS[args.what](args)
     print(json.dumps(rows, ensure_ascii=False, indent=1) if args.json else _table(rows))
     return 0
@@ -159,11 +162,15 @@ def _taps_of(name: str, checkpoint: str | None, model_config: str | None) -> Ite
     return foreign.PooledUpstream(upstream, grid).taps if grid else StatesFeaturizer(upstream).taps
 
 
-def _corpus(args: argparse.Namespace) -> Rows:
-    """What is in a corpus, and what was left out."""
+def _corpus(args: argparse.Namespace) -> str:
+    """What is in a corpus, what is broken, label counts and durations."""
     from s3prl_plugin import corpora
+    from s3prl_plugin.corpora import summary
 
-    return [{"what": what, "value": value} for what, value in corpora.report(corpora.open_corpus(args.name)).items()]
+    corpus = corpora.open_corpus(args.name)
+    if args.json:
+        return json.dumps(corpora.report(corpus), ensure_ascii=False, indent=1)
+    return summary.text(corpus)
 
 
 LISTS: dict[str, Callable[[argparse.Namespace], Rows]] = {
@@ -171,7 +178,6 @@ LISTS: dict[str, Callable[[argparse.Namespace], Rows]] = {
     "downstreams": _downstreams,
     "measures": _measures,
     "taps": _taps,
-    "corpus": _corpus,
 }
 
 
