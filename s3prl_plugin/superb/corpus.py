@@ -61,6 +61,7 @@ def prepare(task: Task, spec: str, folder: Path) -> TaskCorpus:
     Raises:
         UserError: there is no such corpus, or the task cannot use it.
     """
+    folder = folder.absolute()  # paths get into the task's settings, which decide whether a run is the same
     layout = importlib.import_module(f"s3prl_plugin.corpora.{task.layout}")
     name = task.layout.rpartition(".")[2]
     path = Path(spec).expanduser()

@@ -111,7 +111,10 @@ class Task:
         given = [dotted for dotted in self.named if get(settings, dotted) is not None]
         if self.named and not corpus.laid_out and not given:
             keys = " or ".join(self.named)
-            raise UserError(f"{self.name}: {self.dataset} does not come with {keys}: name it under override")
+            raise UserError(
+                f"{self.name}: {self.dataset} does not come with {keys}; name one under "
+                f"suite.tasks.{self.name}.override"
+            )
         for dotted in (*self._depends_on(corpus), *given):
             for path in _paths(get(settings, dotted)):
                 if not Path(path).exists():

@@ -9,6 +9,7 @@ speakers.tsv                                                   1001 -> linda
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,10 +26,14 @@ TRAIN, DEV, TEST = "train-clean-100", "dev-clean", "test-clean"
 SPLITS = (TRAIN, DEV, TEST)
 LENGTHS, PHONES, VOCABULARY, SPEAKERS = "len_for_bucket", "phones.txt", "phone_vocabulary.txt", "speakers.tsv"
 _EVALUATED = 6  # of so many speakers, one each goes to dev and test
+_STRESSED = re.compile(r"^([A-Z]{2})[012]$")
 
 
 def write(corpus: Corpus, folder: str | Path, skips: Skips | None = None) -> Path:
     """Lay a corpus out for ASR and PR; no speaker is in two splits.
+
+    LibriSpeech itself, read with its alignments, keeps its own train-clean-100, dev-clean and test-clean, with phones
+    from the alignments in place of those of a lexicon. Stress marks of ARPAbet (AA1) are left out.
 
     Args:
         corpus: three speakers or more, and words; utterances without words are left out. PR also needs its phones.
@@ -68,11 +73,12 @@ def complete(root: Path, made: Path) -> None:
 def _fill(corpus: Corpus, folder: Path, left_out: Skips) -> None:
     """Put audio and transcripts in their places, and write what goes with them."""
     speakers = _speakers(corpus, left_out)
+    splits = _splits(speakers, left_out)
     phones: dict[str, list[str]] = {}
-    for number, (speaker, utterances) in enumerate(speakers.items(), 1001):
-        chapter = folder / _split(number - 1001, len(speakers)) / str(number) / "1"
+    for number, (speaker, split) in enumerate(splits.items(), 1001):
+        chapter = folder / split / str(number) / "1"
         said = []
-        for i, utterance in enumerate(utterances):
+        for i, utterance in enumerate(speakers[speaker]):
             name = f"{number}-1-{i:04d}"
             try:
                 layout.place(utterance, chapter / f"{name}.flac")
@@ -80,12 +86,14 @@ def _fill(corpus: Corpus, folder: Path, left_out: Skips) -> None:
                 left_out.add(bad.reason, utterance.name)
                 continue
             said.append(f"{name} {' '.join(word.label.upper() for word in utterance.words)}")
-            phones[name] = [phone.label for phone in utterance.phones if phone.label not in corpus.silence]
+            phones[name] = [
+                _STRESSED.sub(r"\1", phone.label) for phone in utterance.phones if phone.label not in corpus.silence
+            ]
         if not said:
             raise UserError(f"{corpus.name}: no readable audio of speaker {speaker}; mend it or remove the speaker")
         (chapter / f"{number}-1.trans.txt").write_text("".join(f"{line}\n" for line in said), encoding="utf-8")
     _write_phones(phones, folder)
-    rows = [(number, speaker) for number, speaker in enumerate(speakers, 1001)]
+    rows = [(number, speaker) for number, speaker in enumerate(splits, 1001)]
     write_table(folder / SPEAKERS, ("number", "speaker"), rows)
     complete(folder, folder)
 
@@ -105,12 +113,23 @@ def _speakers(corpus: Corpus, left_out: Skips) -> dict[str, Sequence[Utterance]]
     return speakers
 
 
-def _split(position: int, speakers: int) -> str:
-    """The split of a speaker: the last ones test, those before them dev."""
-    each = max(1, speakers // _EVALUATED)
-    if position >= speakers - each:
-        return TEST
-    return DEV if position >= speakers - 2 * each else TRAIN
+def _splits(speakers: Mapping[str, Sequence[Utterance]], left_out: Skips) -> dict[str, str]:
+    """The split of every speaker: LibriSpeech's own, else the last ones test and those before them dev."""
+    published = {speaker: _published_split(said[0]) for speaker, said in speakers.items()}
+    if set(SPLITS) <= set(published.values()):
+        for speaker, split in published.items():
+            for utterance in speakers[speaker] if split is None else ():
+                left_out.add("of another part of LibriSpeech (ASR, PR)", utterance.name)
+        return {speaker: split for speaker, split in published.items() if split is not None}
+    each = max(1, len(speakers) // _EVALUATED)
+    names = list(speakers)
+    parts = {TRAIN: names[: -2 * each], DEV: names[-2 * each : -each], TEST: names[-each:]}
+    return {speaker: split for split, members in parts.items() for speaker in members}
+
+
+def _published_split(utterance: Utterance) -> str | None:
+    """The split that an utterance's place says, if it is one of the three."""
+    return next((part for part in utterance.audio.parts if part in SPLITS), None)
 
 
 def _write_phones(phones: Mapping[str, Sequence[str]], folder: Path) -> None:

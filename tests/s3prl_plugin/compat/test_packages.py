@@ -1,13 +1,16 @@
 """What s3prl's downstreams need: the table against their own import statements."""
 
 import ast
+import configparser
 import importlib.metadata
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from s3prl_plugin import superb
 from s3prl_plugin.compat import packages
 from s3prl_plugin.errors import UserError
 
@@ -69,3 +72,20 @@ def test_a_task_is_refused_with_the_command(monkeypatch):
 
 def test_a_package_that_is_stood_in_for_is_not_missing():
     assert not packages.Package("no_such_module", "thing", stood_in=True).missing
+
+
+def test_the_extra_superb_is_what_the_ten_tasks_lack():
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).resolve().parents[3] / "setup.cfg")
+
+    def distributions(lines):
+        return {re.match(r"[\w-]+", line)[0] for line in lines.split("\n") if line and not line.startswith("#")}
+
+    ten = set(superb.tasks())
+    needed = {p.requirement for task, _, ps in packages.TASKS if task in ten for p in ps if not p.stood_in}
+    brought = distributions(setup["options"]["install_requires"])
+    assert (
+        distributions(setup["options.extras_require"]["superb"])
+        == {re.match(r"[\w-]+", name)[0] for name in needed} - brought
+    )
+    assert ten <= {task for task, _, _ in packages.TASKS}

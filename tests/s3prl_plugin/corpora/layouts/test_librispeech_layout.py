@@ -2,12 +2,14 @@
 
 import csv
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
 
 from s3prl_plugin import config
+from s3prl_plugin.corpora.corpus import Corpus, Segment
 from s3prl_plugin.corpora.layouts import librispeech
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.errors import UserError
@@ -104,3 +106,22 @@ def test_without_phones_there_is_a_layout_for_asr_alone(talk, tmp_path):
     root = librispeech.write(talk(phones=()), tmp_path / "out")
     assert not (root / "phones.txt").exists()
     assert (root / "len_for_bucket" / "test-clean.csv").is_file()
+
+
+def test_librispeech_itself_keeps_its_splits_and_its_phones_lose_their_stress(talk, tmp_path):
+    parts = ("dev-clean", "train-clean-100", "test-clean", "train-other-500")
+    moved = []
+    for utterance in talk(4, 2).utterances:
+        to = tmp_path / "LibriSpeech" / parts[int(utterance.speaker[3:])] / utterance.speaker / utterance.audio.name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        utterance.audio.rename(to)
+        phones = (Segment("sil", 0.0, 0.1), Segment("AA1", 0.1, 0.2), Segment("T", 0.2, 0.3), Segment("spn2", 0.3, 0.4))
+        moved.append(replace(utterance, audio=to, phones=phones))
+    skips = Skips()
+    corpus = Corpus("LibriSpeech", "real", tuple(moved), silence=frozenset({"sil"}))
+    root = librispeech.write(corpus, tmp_path / "out", skips)
+    assert skips == {"of another part of LibriSpeech (ASR, PR)": {"spk03_0", "spk03_1"}}
+    speakers = dict(line.split("\t") for line in (root / "speakers.tsv").read_text().splitlines()[1:])
+    found = {split: {speakers[file.parts[-3]] for file in listed} for split, listed in files(root).items()}
+    assert found == {"train-clean-100": {"spk01"}, "dev-clean": {"spk00"}, "test-clean": {"spk02"}}
+    assert {tuple(line.split()[1:]) for line in (root / "phones.txt").read_text().splitlines()} == {("AA", "T", "spn2")}
