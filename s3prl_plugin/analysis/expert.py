@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from s3prl_plugin import corpora, results
@@ -136,7 +137,10 @@ class AnalysisExpert(torch.nn.Module):
             Names of checkpoints to save: none.
         """
         steps = sum(len(measure) for measure in self.measures)
-        with tqdm(total=steps, desc=f"{self.name}: scores", unit="tap", dynamic_ncols=True) as progress:
+        with (
+            threadpool_limits(1),  # more threads spend more on waiting for each other than these matrices take
+            tqdm(total=steps, desc=f"{self.name}: scores", unit="tap", dynamic_ncols=True) as progress,
+        ):
             self.rows = []
             for rows in self._computed():
                 self.rows += rows

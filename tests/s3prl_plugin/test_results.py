@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from dataclasses import asdict
 
 import pytest
@@ -75,3 +76,12 @@ def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch):
 def test_the_file_is_one_json_object_a_line(tmp_path):
     path = results.write(tmp_path, [row(), row(tap="b")])
     assert [json.loads(line) for line in path.read_text().splitlines()] == [asdict(row()), asdict(row(tap="b"))]
+
+
+def test_files_can_be_read_by_whom_the_umask_lets(tmp_path):
+    before = os.umask(0o022)
+    try:
+        path = results.write(tmp_path, [row()])
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o644
