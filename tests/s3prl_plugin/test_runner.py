@@ -1,6 +1,5 @@
 """The runner: a suite's task equals the same task alone under stock s3prl, and bad flags are refused."""
 
-import argparse
 import json
 import subprocess
 import sys
@@ -69,8 +68,8 @@ def test_a_task_in_a_suite_equals_stock_s3prl_alone(suite, small_checkpoint, tmp
     assert names == sorted(path.name for path in (out / "SID").glob("*.ckpt"))
     assert "states-12.ckpt" in names
     for name in names:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            ours, stock = (torch.load(folder / name) for folder in (out / "SID", alone))
+        # written by this test a moment ago, so it may be read whole
+        ours, stock = (torch.load(folder / name, weights_only=False) for folder in (out / "SID", alone))
         for part in ("Featurizer", "Downstream"):
             assert ours[part].keys() == stock[part].keys()
             assert all(torch.equal(ours[part][key], stock[part][key]) for key in stock[part])
