@@ -140,7 +140,8 @@ def test_a_task_of_the_suite_equals_stock_s3prl_alone(out, tmp_path, name, folde
     ]
     command = [sys.executable, "-c", STOCK, *map(str, words), "-u", "fbank", "--device", "cpu"]
     subprocess.run(command, capture_output=True, check=True)
-    # written by this test a moment ago, so it may be read whole (torch's `safe_globals` forgets what others had allowed)
+    # written by this test a moment ago, so it may be read whole; torch's `safe_globals` would forget, when it ends,
+    # what others had allowed
     ours, alone = (torch.load(p / "states-4.ckpt", weights_only=False) for p in (out / folder, tmp_path / "alone"))
     for part in ("Featurizer", "Downstream"):
         assert ours[part].keys() == alone[part].keys()
