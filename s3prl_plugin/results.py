@@ -30,12 +30,17 @@ class Row:
         headline: True for the one score of a measure that tables show.
         tap, tap_index, block, stride: where it was measured; None for a task's score.
         tap2, upstream2: the other side of a pair.
+        subset: the part of the frames that is used, such as "speech"; None for all.
+        control: what is held constant (partial CCA), such as "duration"; None for nothing.
         n: rows scored (held-out rows over all folds); n_over_d: training rows over the tap's dimension.
         value: the number; None when refused.
         refused: why there is no number, and what would help.
         grey: a number that the data barely supports, and why; tables show it grey.
         trivial: the two views are the same by construction (a base tap with itself).
         chance: what the score would be without any information.
+        replicates: the score without each fold (or speaker) in turn, for paired differences with another row that has
+            the same `folds_id`; of `corrected`, before the signed root.
+        folds_id: tells which folds of which corpus these are.
         clusters: of a measure that counts on clusters, how many.
     """
 
@@ -58,6 +63,8 @@ class Row:
     stride: int | None = None
     tap2: str | None = None
     upstream2: str | None = None
+    subset: str | None = None
+    control: str | None = None
     task_checkpoint: str | None = None
     n: int | None = None
     n_over_d: float | None = None
@@ -72,6 +79,8 @@ class Row:
     ci_low: float | None = None
     ci_high: float | None = None
     chance: float | None = None
+    replicates: list[float] | None = None
+    folds_id: str | None = None
     unit: str | None = None
     higher_is_better: bool = True
     params: int | None = None
