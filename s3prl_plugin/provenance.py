@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import platform
 from collections.abc import Callable
 from functools import cache
@@ -41,6 +42,15 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
         "macs_per_s": described.get("macs_per_s"),
         "versions": versions(),
     }
+
+
+def weights_id(model: torch.nn.Module) -> str:
+    """A short name of an upstream's weights as they are in memory, wherever they come from."""
+    found = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode() + content.tobytes())
+    return found.hexdigest()[:16]
 
 
 @cache

@@ -22,6 +22,7 @@ from s3prl_plugin.compat.s3prl import running
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.featurizer import StatesFeaturizer
 from s3prl_plugin.random_state import RandomState
+from s3prl_plugin.taps import States
 
 
 class Runner(StockRunner):
@@ -58,13 +59,13 @@ class Runner(StockRunner):
         return entry
 
     def _load_upstream(self) -> ModelEntry:
-        """The upstream; one that is not ours can still be brought down to a grid by `-g`."""
-        grid = foreign.requested_pooling(self.args.upstream, self.args.upstream_model_config)
-        if grid is None:
+        """The upstream; one that is not ours can still have a grid or random weights by `-g`."""
+        asked = foreign.requested(self.args.upstream, self.args.upstream_model_config)
+        if asked is None:
             return super()._get_upstream()
-        with replaced(self.args, upstream_model_config=None):
+        with replaced(self.args, upstream_model_config=None), asked.loading(self.args.upstream):
             entry = super()._get_upstream()
-        entry.model = foreign.PooledUpstream(entry.model, grid, self.args.device)
+        entry.model = asked.applied(entry.model, self.args.device)
         return entry
 
     def _get_featurizer(self) -> ModelEntry:
@@ -126,7 +127,20 @@ class Runner(StockRunner):
     def evaluate(self, *args: Any, **kwargs: Any) -> list[str]:
         """Score one split, or run an analysis; s3prl's own, where its downstreams find what they need."""
         with self._running():
+            if isinstance(self.featurizer.model, StatesFeaturizer):
+                self._analyse()
+                return []
             return super().evaluate(*args, **kwargs)
+
+    def _analyse(self) -> None:
+        """Run an analysis, or all analyses of a suite, in one pass over its corpus."""
+        upstream = self.upstream.model.eval()
+
+        def states_of(waveforms: list[torch.Tensor]) -> States:
+            with torch.no_grad():
+                return self.featurizer.model(waveforms, upstream(waveforms))
+
+        self.downstream.model.analyse(states_of, provenance.weights_id(upstream))
 
     def _prepared(self) -> list[tuple[superb.Task, superb.TaskCorpus, dict[str, Any], superb.Record]]:
         """Everything about a suite's tasks that can go wrong before hours of work; what costs least comes first."""

@@ -8,11 +8,11 @@ import numpy as np
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.folds import MAX_FOLDS
+from s3prl_plugin.analysis.frame_statistics import FrameStatistics
 from s3prl_plugin.analysis.labels import MIN_FOLDS
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.sampling import stream
 from s3prl_plugin.analysis.segment_means import SegmentMeans
-from s3prl_plugin.downstream.cca.frames import FrameStatistics
 from s3prl_plugin.downstream.cca.measures import FrameMeasures, LabelledSegments
 from s3prl_plugin.downstream.cca.protocols import (
     INTERVALS,
@@ -60,16 +60,19 @@ class DownstreamExpert(AnalysisExpert):
         limit = self.options.limit("frame_utterances")
         if published:
             limit = min(limit or PUBLISHED_UTTERANCES, PUBLISHED_UTTERANCES)
-        statistics = FrameStatistics(
-            self.taps,
-            folds=PUBLISHED_FOLDS if published else self.plan.folds.count,
-            fold_of=self._published_folds if published else self._fold_of_utterance,
-            with_mel="cca_mel" in measures,
-            base=self._base() if "cca_intra" in measures else None,
-            decimate=published,
-            device=self.device,
+        statistics = self.gathering.share(
+            f"frames of {limit or 'all'} utterances, {protocol.name} folds",
+            lambda: FrameStatistics(
+                self.taps,
+                folds=PUBLISHED_FOLDS if published else self.plan.folds.count,
+                fold_of=self._published_folds if published else self.plan.fold_of_frames,
+                utterances=self.plan.frame_utterances(limit),
+                decimate=published,
+                device=self.device,
+            ),
         )
-        return FrameMeasures(statistics, self.plan.frame_utterances(limit), protocol)
+        base = self._base() if "cca_intra" in measures else None
+        return FrameMeasures(statistics, protocol, "cca_mel" in measures, base)
 
     def _segments(self, unit: str, protocols: Sequence[CcaProtocol]) -> LabelledSegments:
         """cca_phone or cca_word."""
@@ -77,7 +80,8 @@ class DownstreamExpert(AnalysisExpert):
         types = self.options.limit("word_types") if unit == "word" else None
         sample = self.plan.sample(unit, tokens, types)
         self.introduce(f"cca_{unit}", sample)
-        return LabelledSegments(SegmentMeans(sample, self.taps), self.plan.seed, protocols)
+        means = self.gathering.share(f"means of {sample.name}", lambda: SegmentMeans(sample, self.taps))
+        return LabelledSegments(means, self.plan.seed, protocols)
 
     def _base(self) -> int:
         """The position of the base tap."""
@@ -88,10 +92,6 @@ class DownstreamExpert(AnalysisExpert):
         if name not in names:
             raise UserError(f"cca: downstream_expert.base: no tap is called {name!r}; {did_you_mean(str(name), names)}")
         return names.index(name)
-
-    def _fold_of_utterance(self, utterance: int, stride: int, frames: int) -> np.ndarray:
-        """The frames of an utterance are held out together."""
-        return np.full(frames, self.plan.folds.of_utterance[utterance])
 
     def _published_folds(self, utterance: int, stride: int, frames: int) -> np.ndarray:
         """Every frame is held out by itself, whatever its neighbours are."""

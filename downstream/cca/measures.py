@@ -1,21 +1,19 @@
-"""CCA measures as an analysis drives them: statistics while the batches come, rows afterwards."""
+"""CCA measures: rows from the statistics that a pass gathered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from s3prl_plugin.analysis import mel
-from s3prl_plugin.analysis.batch import Batch
+from s3prl_plugin.analysis.frame_statistics import FrameStatistics
 from s3prl_plugin.analysis.labels import label_moments
 from s3prl_plugin.analysis.sampling import stream
 from s3prl_plugin.analysis.segment_means import SegmentMeans
 from s3prl_plugin.analysis.segment_measure import SegmentMeasure
 from s3prl_plugin.analysis.view_moments import Moments
 from s3prl_plugin.downstream.cca.folded_view import FoldedView
-from s3prl_plugin.downstream.cca.frames import FrameStatistics
 from s3prl_plugin.downstream.cca.protocols import PUBLISHED_FOLDS, CcaProtocol
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
@@ -29,41 +27,24 @@ class FrameMeasures:
 
     Args:
         statistics: what is kept of the frames.
-        utterances: (U,) true for the utterances whose frames are used.
         protocol: makes the rows.
+        with_mel: whether cca_mel is wanted.
+        base: position of the tap that cca_intra compares with; None where it is not wanted.
     """
 
-    def __init__(self, statistics: FrameStatistics, utterances: np.ndarray, protocol: CcaProtocol):
+    def __init__(self, statistics: FrameStatistics, protocol: CcaProtocol, with_mel: bool, base: int | None):
         self.statistics = statistics
-        self.utterances = utterances
         self.protocol = protocol
+        self.with_mel = with_mel
+        self.base = base
+        if with_mel:
+            statistics.pair_with_mel()
+        if base is not None:
+            statistics.pair_with_base(base)
 
     def __len__(self) -> int:
         """One list of rows per tap."""
         return len(self.statistics.taps)
-
-    @property
-    def memory_bytes(self) -> int:
-        """What the statistics take."""
-        return self.statistics.memory_bytes
-
-    def update(self, batch: Batch) -> None:
-        """Take in the frames of a batch."""
-        for i, position in enumerate(batch.positions):
-            if self.utterances[position]:
-                self.statistics.update(batch, i)
-
-    def merge(self, other: FrameMeasures) -> None:
-        """Add the frames of another part of the corpus."""
-        self.statistics.merge(other.statistics)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on."""
-        return self.statistics.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state."""
-        self.statistics.load_state_dict(state)
 
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap after the other; the mel and base views of a stride are whitened once for its taps."""
@@ -82,17 +63,17 @@ class FrameMeasures:
     def _pairs(self, tap: Tap) -> dict[str, list[Moments]]:
         """The fold moments of every measure at a tap."""
         pairs = {}
-        if self.statistics.with_mel:
+        if self.with_mel:
             pairs["cca_mel"] = self.statistics.with_mel_of(tap)
-        if self.statistics.base is not None:
-            pairs["cca_intra"] = self.statistics.with_base_of(tap)
+        if self.base is not None:
+            pairs["cca_intra"] = self.statistics.with_base_of(tap, self.base)
         return pairs
 
     def _rows(self, tap: Tap, measure: str, folds: Sequence[Moments], x: FoldedView, y: FoldedView) -> list[Row]:
         """The rows of one tap and measure."""
         if measure == "cca_mel":
             return self.protocol.rows(tap, measure, folds, mel.BANDS, x, y)
-        base = self.statistics.taps[self.statistics.base or 0]
+        base = self.statistics.taps[self.base or 0]
         return self.protocol.rows(tap, measure, folds, base.dim, x, y, tap2=base.name, trivial=tap == base)
 
 

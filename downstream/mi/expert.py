@@ -43,5 +43,5 @@ class DownstreamExpert(AnalysisExpert):
         types = self.options.limit("word_types") if unit == "word" else None
         sample = self.plan.sample(unit, tokens, types, halves=True)
         self.introduce(f"mi_{unit}", sample)
-        means = SegmentMeans(sample, self.taps)
+        means = self.gathering.share(f"means of {sample.name}", lambda: SegmentMeans(sample, self.taps))
         return SegmentInformation(means, self.plan, protocols, self.options.integer("seeds", 1), self.make_row)

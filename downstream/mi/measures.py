@@ -1,4 +1,4 @@
-"""MI measures as an analysis drives them: segment means while the batches come, clusters and rows afterwards."""
+"""MI measures: clusters and rows from the segment means that a pass gathered."""
 
 from __future__ import annotations
 

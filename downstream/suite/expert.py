@@ -9,8 +9,10 @@ from typing import Any
 import torch
 
 from s3prl_plugin import config as configuration
+from s3prl_plugin.analysis.analyse import analyse
+from s3prl_plugin.analysis.gather import StatesOf
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import States, Tap
+from s3prl_plugin.taps import Tap
 
 
 class DownstreamExpert(torch.nn.Module):
@@ -42,7 +44,7 @@ class DownstreamExpert(torch.nn.Module):
         chosen = suite.get("analyses") or {}
         shared = {k: v for k, v in suite.items() if k not in ("analyses", "tasks")}
         self.analyses: dict[str, Any] = {}
-        plan = None
+        gathering = None
         for name, options in chosen.items():
             expert = importlib.import_module(f"s3prl.downstream.{name}.expert").DownstreamExpert
             analysis = expert(
@@ -51,28 +53,22 @@ class DownstreamExpert(torch.nn.Module):
                 downstream_expert={**configuration.analysis_defaults(name), **shared, **(options or {})},
                 taps=taps,
                 provenance=provenance,
-                plan=plan,
+                gathering=gathering,
                 **kwargs,
             )
-            plan = analysis.plan
+            gathering = analysis.gathering
             self.analyses[name] = analysis
         self._modules.update(self.analyses)
 
-    def get_dataloader(self, split: str) -> Any:
-        """The utterances of the analyses' common plan."""
-        return next(iter(self.analyses.values())).get_dataloader(split)
+    def analyse(self, states_of: StatesOf, weights_id: str) -> None:
+        """One pass over the corpus for all analyses, their scores, and their results.
 
-    def forward(self, split: str, states: States, positions: Sequence[int], **kwargs: Any) -> None:
-        """Hand one batch to every analysis; what they share of it is worked out once."""
-        batch = None
-        for analysis in self.analyses.values():
-            batch = analysis(split, states, positions, batch=batch, **kwargs)
-
-    def log_records(self, split: str, **kwargs: Any) -> list[str]:
-        """Compute and write every analysis's rows, each as soon as it is ready."""
-        for analysis in self.analyses.values():
-            analysis.log_records(split, **kwargs)
-        return []
+        Args:
+            states_of: the upstream.
+            weights_id: tells its weights from any others.
+        """
+        if self.analyses:
+            analyse(list(self.analyses.values()), "suite", states_of, weights_id)
 
     @property
     def rows(self) -> list[Row]:

@@ -1,8 +1,7 @@
-"""What every analysis downstream is: s3prl's downstream interface around measures that take States."""
+"""What every analysis downstream is: s3prl's downstream interface around measures of one pass's statistics."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -10,11 +9,15 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from s3prl_plugin import corpora, results
+from s3prl_plugin import corpora, ranks, results
+from s3prl_plugin.analysis.analyse import analyse
 from s3prl_plugin.analysis.batch import Batch
 from s3prl_plugin.analysis.folds import SHARED_TEXTS, SPLITS
+from s3prl_plugin.analysis.gather import StatesOf
+from s3prl_plugin.analysis.gathering import Gathering
 from s3prl_plugin.analysis.loading import Waveforms
 from s3prl_plugin.analysis.measure import Measure
+from s3prl_plugin.analysis.memory import check_memory
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.plan import Plan, Sample
 from s3prl_plugin.analysis.rows import RowMaker
@@ -24,14 +27,13 @@ from s3prl_plugin.results import Row
 from s3prl_plugin.taps import States, Tap
 
 DEFAULT_SEED = 1337
-MEMORY_SHARE = 0.6
 
 
 class AnalysisExpert(torch.nn.Module):
     """A downstream that turns States into numbers in one pass, without training.
 
     A subclass names itself and its measures, and builds them; everything else is here. It runs under `-m evaluate`, or
-    within a suite, whose analyses share one plan and are handed each other's `Batch`.
+    within a suite, whose analyses share one plan and gather their statistics in one pass.
 
     Args:
         upstream_dim, upstream_rate: s3prl's; every tap knows its own.
@@ -39,14 +41,15 @@ class AnalysisExpert(torch.nn.Module):
         expdir: the folder that gets results.jsonl.
         taps: what the upstream exposes.
         provenance: the fields of a results row that describe the upstream and the software.
-        plan: of a suite; made from the options `corpus`, `split_by`, `shared_texts` when it is not given.
+        gathering: of a suite; its plan is made from the options `corpus`, `split_by`, `shared_texts` when it is not
+            given.
         device: where the states are.
         seed: of the run; decides folds and samples.
 
     Attributes:
+        gathering: the plan and the statistics of the pass.
         plan: what is decided about the corpus.
         rows: the results, once they are computed.
-        skips: reason -> utterances that were left out during the pass.
 
     Raises:
         UserError: an option that does not exist or cannot be used, a corpus that cannot be read or is too small, or
@@ -65,7 +68,7 @@ class AnalysisExpert(torch.nn.Module):
         expdir: str,
         taps: Sequence[Tap],
         provenance: dict[str, Any],
-        plan: Plan | None = None,
+        gathering: Gathering | None = None,
         device: str | torch.device = "cpu",
         seed: int = DEFAULT_SEED,
         **kwargs: Any,
@@ -77,19 +80,20 @@ class AnalysisExpert(torch.nn.Module):
         self.expdir = expdir
         self.taps = tuple(taps)
         self.device = torch.device(device)
-        self.plan = self._checked(plan) if plan is not None else self._new_plan(seed)
-        self.skips = skips.Skips()
+        self.provenance = dict(provenance)
+        self._leads = gathering is None
+        self.gathering = self._checked(gathering) if gathering is not None else Gathering(self._new_plan(seed))
+        self.plan = self.gathering.plan
         self.rows: list[Row] = []
-        self._leads = plan is None
         self.make_row = RowMaker(self.name, provenance, self.plan)
-        if plan is None:
+        if self._leads:
             for line in self.plan.summary():
                 self.say(line)
         self.measures: list[Measure] = self.build(measures)
-        self._claim_memory()
+        self.say(check_memory(self.gathering, self.options))
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
-        """The measure objects.
+        """The measures, whose statistics are asked of `gathering`.
 
         Args:
             measures: which of `known_measures` are wanted.
@@ -102,33 +106,32 @@ class AnalysisExpert(torch.nn.Module):
         Args:
             split: s3prl's; an analysis is of the whole corpus that its options name.
         """
-        self._leads = True
-        return Waveforms(self.plan.corpus.utterances, self.plan.needed.tolist(), *self._reading, self.skips)
+        needed, fold = self.plan.needed.tolist(), self.plan.folds.of_utterance
+        return Waveforms(self.plan.corpus.utterances, needed, fold, *self._reading, self.gathering.skips)
 
-    def forward(
-        self, split: str, states: States, positions: Sequence[int], batch: Batch | None = None, **kwargs: Any
-    ) -> Batch:
+    def forward(self, split: str, states: States, positions: Sequence[int], **kwargs: Any) -> None:
         """Take in one batch.
 
         Args:
             split: s3prl's.
             states: of the batch.
             positions: of its utterances in the plan's corpus.
-            batch: what another analysis of a suite has worked out for the same states.
-
-        Returns:
-            The batch, for the next analysis.
 
         Raises:
             UserError: the states are not finite.
         """
-        if batch is None:
-            batch = Batch(states, positions, self.plan)
-        if batch.states.taps != self.taps:
+        if states.taps != self.taps:
             raise ValueError("the taps of this batch are not those that the analysis was built for")
-        for measure in self.measures:
-            measure.update(batch)
-        return batch
+        self.gathering.update(Batch(states, positions, self.plan))
+
+    def analyse(self, states_of: StatesOf, weights_id: str) -> None:
+        """The whole of an analysis: the pass over the corpus, the scores, the results.
+
+        Args:
+            states_of: the upstream.
+            weights_id: tells its weights from any others.
+        """
+        analyse([self], self.name, states_of, weights_id)
 
     def log_records(self, split: str, **kwargs: Any) -> list[str]:
         """Compute all rows, write them into the experiment's folder, and say what was left out.
@@ -147,7 +150,7 @@ class AnalysisExpert(torch.nn.Module):
                 progress.update()
         results.write(self.expdir, self.rows)
         if self._leads:
-            for line in skips.lines(self.plan.corpus.without(self.skips).skipped):
+            for line in skips.lines(self.plan.corpus.without(self.gathering.skips).skipped):
                 self.say(line)
         return []
 
@@ -159,11 +162,8 @@ class AnalysisExpert(torch.nn.Module):
 
     def say(self, line: str) -> None:
         """Tell the user."""
-        print(f"[{self.name}] {line}", flush=True)
-
-    def memory_bytes(self) -> int:
-        """What the statistics of all measures take."""
-        return sum(measure.memory_bytes for measure in self.measures)
+        if ranks.leads():
+            print(f"[{self.name}] {line}", flush=True)
 
     def _computed(self) -> Iterator[list[Row]]:
         for measure in self.measures:
@@ -177,37 +177,12 @@ class AnalysisExpert(torch.nn.Module):
         plan.options["corpus"] = spec
         return plan
 
-    def _checked(self, plan: Plan) -> Plan:
-        """A given plan, if this analysis does not ask for another."""
-        for key, value in plan.options.items():
+    def _checked(self, gathering: Gathering) -> Gathering:
+        """A given gathering, if this analysis does not ask for another plan."""
+        for key, value in gathering.plan.options.items():
             if self.options[key] != value:
                 raise UserError(
                     f"{self.name}: {key} is {self.options[key]!r}, but another analysis of this suite set {value!r}; "
                     f"set {key} once, for the whole suite"
                 )
-        return plan
-
-    def _claim_memory(self) -> None:
-        """Say what memory the statistics take; refuse what would not fit.
-
-        Raises:
-            UserError: the analyses of this run take more than `memory_limit_gb`.
-        """
-        mine = self.memory_bytes()
-        total = self.plan.claim(self.name, mine)
-        limit = self._memory_limit()
-        self.say(f"statistics take {mine / 1e9:.2f} GB" + (f" (limit {limit / 1e9:.1f} GB)" if limit else ""))
-        if limit and total > limit:
-            raise UserError(
-                f"{self.name}: the statistics of this run take {total / 1e9:.2f} GB, more than {limit / 1e9:.2f} GB; "
-                "take fewer measures or segments, or raise downstream_expert.memory_limit_gb"
-            )
-
-    def _memory_limit(self) -> float | None:
-        """Bytes that may be taken: as configured, else a share of the machine's memory where that is known."""
-        if self.options["memory_limit_gb"] is not None:
-            return 1e9 * self.options.positive("memory_limit_gb")
-        try:
-            return MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        except (AttributeError, ValueError, OSError):  # not a POSIX system
-            return None
+        return gathering

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,15 +16,30 @@ from s3prl_plugin.corpora.skips import Skips
 _Loaded = tuple[int, np.ndarray | None, str]
 
 
-class Waveforms:
-    """Batches of utterances, the longest first.
+class Numbered(NamedTuple):
+    """A batch that was read.
 
-    Neighbours in a batch are of similar length, and whatever does not fit into memory does not fit at the start. What
-    cannot be used is left out of its batch and noted in `skips`.
+    Attributes:
+        number: of the batch, from 0.
+        waveforms: (L,) float32 at 16 kHz each; of the utterances that can be used.
+        positions: of these utterances in the corpus.
+    """
+
+    number: int
+    waveforms: list[np.ndarray]
+    positions: list[int]
+
+
+class Waveforms:
+    """Batches of utterances, fold by fold, the longest of a fold first.
+
+    The utterances of a batch are of one fold, so that its rows make few and large products, and of similar length.
+    What cannot be used is left out of its batch and noted in `skips`.
 
     Args:
         utterances: of a corpus.
         positions: which of them.
+        fold: (U,) the fold of every utterance of the corpus.
         batch_size: utterances in a batch.
         num_workers: processes that read ahead; 0 reads in this one.
         skips: where skipped utterances are noted.
@@ -33,6 +49,7 @@ class Waveforms:
         self,
         utterances: Sequence[Utterance],
         positions: Sequence[int],
+        fold: np.ndarray,
         batch_size: int,
         num_workers: int,
         skips: Skips,
@@ -40,7 +57,10 @@ class Waveforms:
         self.utterances = utterances
         self.skips = skips
         ordered = sorted((int(p) for p in positions), key=lambda p: (-utterances[p].duration_s, utterances[p].name))
-        self.batches = [ordered[i : i + batch_size] for i in range(0, len(ordered), batch_size)]
+        self.batches: list[list[int]] = []
+        for number in np.unique(fold):
+            mine = [p for p in ordered if fold[p] == number]
+            self.batches += [mine[i : i + batch_size] for i in range(0, len(mine), batch_size)]
         self.num_workers = num_workers
 
     def __len__(self) -> int:
@@ -48,21 +68,30 @@ class Waveforms:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[tuple[list[np.ndarray], list[int]]]:
-        """Waveforms, (L,) float32 at 16 kHz each, and their positions in the corpus; never an empty batch."""
+        """Waveforms and positions of every batch, as s3prl's runner takes them; never an empty batch."""
+        for batch in self.read(range(len(self))):
+            if batch.positions:
+                yield batch.waveforms, batch.positions
+
+    def read(self, numbers: Sequence[int]) -> Iterator[Numbered]:
+        """Some of the batches, also those in which no utterance can be used.
+
+        Args:
+            numbers: which, in the order wanted.
+        """
         loader: DataLoader[_Loaded] = DataLoader(
             _Files(self.utterances),
-            batch_sampler=self.batches,
+            batch_sampler=[self.batches[number] for number in numbers],
             collate_fn=list,
             num_workers=self.num_workers,
             generator=torch.Generator().manual_seed(0),  # its own, so that reading leaves the global one alone
         )
-        for loaded in loader:
+        for number, loaded in zip(numbers, loader, strict=True):
             good = [(wave, position) for position, wave, _ in loaded if wave is not None]
             for position, wave, reason in loaded:
                 if wave is None:
                     self.skips.add(reason, self.utterances[position].name)
-            if good:
-                yield [wave for wave, _ in good], [position for _, position in good]
+            yield Numbered(number, [wave for wave, _ in good], [position for _, position in good])
 
 
 class _Files(Dataset[_Loaded]):

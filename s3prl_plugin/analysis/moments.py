@@ -31,9 +31,11 @@ class FoldMoments:
     A group of views that are seen at the same frames: the taps of one stride, the mel frames averaged to that stride,
     a base layer. Every view's own scatter is kept once, whatever the number of pairs it is in.
 
-    Rows are collected in float32 until a fold has `chunk` of them; a chunk is centred on its own mean, and its products
-    are summed into float64 with Chan's formula. So offsets cost no precision, wherever they come from, and the same
-    updates in the same order give the same bits, also when the state was saved and loaded between them.
+    Rows are collected in float32 until a fold has `chunk` of them, or until `flush`; a chunk is centred on its own mean,
+    and its products are summed into float64 with Chan's formula. So offsets cost no precision, wherever they come from,
+    and the same updates in the same order give the same bits, also when the state was saved and loaded between them.
+    With a flush after every batch of utterances the chunks do not depend on what other batches there are, so that
+    statistics of batches in another order, or of several processes merged, agree to float64 rounding.
 
     Products of two views are computed in float32 (1e-7 relative in the statistics), those of a view with itself in
     float64: after a layer normalisation a view has a direction of no variance, which float32 products raise to 1e-10 of
@@ -114,6 +116,19 @@ class FoldMoments:
             start = stop
             if state.waiting == self.chunk:
                 state.absorb(self._scratch)
+
+    def flush(self) -> None:
+        """Sum what has been collected, whatever its size."""
+        for state in self._folds:
+            if state.waiting:
+                state.absorb(self._scratch)
+
+    def merge_state(self, state: Mapping[str, Any]) -> None:
+        """Add all rows of a saved state of the same views, pairs, folds and chunk."""
+        device = next(iter(self._folds[0].mean.values())).device
+        other = FoldMoments(self.dims, self.pairs, self.folds, self.chunk, device)
+        other.load_state_dict(state)
+        self.merge(other)
 
     def merge(self, other: FoldMoments) -> None:
         """Add all rows of another one with the same views, pairs and folds (another process, another part)."""

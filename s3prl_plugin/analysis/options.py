@@ -61,6 +61,12 @@ class Options:
             raise self.error(key, f"a whole number of at least {least}")
         return value
 
+    def flag(self, key: str) -> bool:
+        """true or false."""
+        if not isinstance(self.values[key], bool):
+            raise self.error(key, "true or false")
+        return self.values[key]
+
     def limit(self, key: str, least: int = 1) -> int | None:
         """A whole number of at least `least`, or null for no limit."""
         return None if self.values[key] is None else self.integer(key, least)

@@ -6,8 +6,12 @@ All analyses of a run share one plan, so that their numbers are about the same d
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +29,7 @@ class Sample:
     """The segments of one measure, as rows.
 
     Attributes:
+        name: says how it was drawn.
         alignment: where the segments come from.
         segment: (N,) positions in `alignment`, increasing.
         label: (N,) class numbers, 0 <= label < C.
@@ -35,6 +40,7 @@ class Sample:
         dropped: reason -> number of segments that were left out.
     """
 
+    name: str
     alignment: Alignment
     segment: np.ndarray
     label: np.ndarray
@@ -92,7 +98,6 @@ class Plan:
         self._speaker = np.array([speakers.index(u.speaker) for u in corpus.utterances])
         self._alignments: dict[str, Alignment] = {}
         self._samples: dict[tuple[object, ...], Sample] = {}
-        self._claims: dict[str, int] = {}
         self._wanted: dict[str, np.ndarray] = {}
         self._needed = np.zeros(len(corpus.utterances), dtype=bool)
 
@@ -108,6 +113,10 @@ class Plan:
         chosen[spread(self.folds.of_utterance, limit, stream(self.seed, "frames"))] = True
         self._needed |= chosen
         return chosen
+
+    def fold_of_frames(self, utterance: int, stride: int, frames: int) -> np.ndarray:
+        """(frames,) the fold of every frame of an utterance: they are held out together."""
+        return np.full(frames, self.folds.of_utterance[utterance])
 
     def sample(self, unit: str, per_class: int | None, classes: int | None = None, halves: bool = False) -> Sample:
         """The segments of one measure.
@@ -141,10 +150,19 @@ class Plan:
         start, stop = self.alignment(unit).offsets[utterance : utterance + 2]
         return start + np.flatnonzero(self._wanted[unit][start:stop])
 
-    def claim(self, name: str, memory_bytes: int) -> int:
-        """Note what an analysis's statistics take in memory; what all analyses of the run take together."""
-        self._claims[name] = memory_bytes
-        return sum(self._claims.values())
+    @cached_property
+    def folds_id(self) -> str:
+        """A short name of these folds of this corpus: runs that have it in common can be compared pair by pair."""
+        return _digest([[u.name, u.speaker] for u in self.corpus.utterances], self.folds.of_utterance)
+
+    @cached_property
+    def content_id(self) -> str:
+        """A short name of what is analysed: the utterances with their times and labels, and the folds."""
+        parts: list[Any] = [self.folds_id, self.seconds, self.folds.left_out]
+        for unit in ("phone", "word"):
+            alignment = self.alignment(unit)
+            parts += [list(alignment.labels), alignment.label, alignment.utterance, alignment.start, alignment.end]
+        return _digest(*parts)
 
     @property
     def needed(self) -> np.ndarray:
@@ -187,17 +205,19 @@ class Plan:
         names = sorted(alignment.labels[c] for c in kept)
         candidates = np.flatnonzero(spoken & np.isin(alignment.label, kept))
         chosen = []
-        for name in names:
-            mine = candidates[alignment.label[candidates] == alignment.labels.index(name)]
+        for label in names:
+            mine = candidates[alignment.label[candidates] == alignment.labels.index(label)]
             sides = self.trains(fold[mine]) if halves else np.ones(len(mine), dtype=bool)
             for side in np.unique(sides):
                 part = mine[sides == side]
-                chosen.append(part[spread(fold[part], per_class, stream(self.seed, unit, name, side))])
+                chosen.append(part[spread(fold[part], per_class, stream(self.seed, unit, label, side))])
         segment = np.sort(np.concatenate([*chosen, np.zeros(0, dtype=np.int64)]))
         row = np.full(len(alignment), -1)
         row[segment] = np.arange(len(segment))
-        number = {name: i for i, name in enumerate(names)}
+        number = {label: i for i, label in enumerate(names)}
+        name = f"{unit} segments: {per_class or 'all'} of each of {classes or 'all'} classes{' per half' * halves}"
         return Sample(
+            name=name,
             alignment=alignment,
             segment=segment,
             label=np.array([number[alignment.labels[c]] for c in alignment.label[segment]], dtype=np.int64),
@@ -214,3 +234,11 @@ class Plan:
                 "above the number wanted per class": len(candidates) - len(segment),
             },
         )
+
+
+def _digest(*parts: Any) -> str:
+    """Sixteen letters that stand for lists and arrays."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part.tobytes() if isinstance(part, np.ndarray) else json.dumps(part).encode())
+    return found.hexdigest()[:16]

@@ -28,7 +28,7 @@ class RowMaker:
             "downstream": downstream,
             "seed": plan.seed,
         }
-        self._folds = {"folds": plan.folds.count, "split_by": plan.folds.split_by}
+        self._folds = {"folds": plan.folds.count, "split_by": plan.folds.split_by, "folds_id": plan.folds_id}
 
     def row(self, tap: Tap, measure: str, score: str, protocol: str = "default", **fields: Any) -> Row:
         """One row; `fields` say what it says. The plan's folds are named unless `fields` name others."""

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 
 from s3prl_plugin.analysis.batch import Batch
 from s3prl_plugin.analysis.labels import eligible
@@ -34,6 +35,10 @@ class SegmentMeans:
     def memory_bytes(self) -> int:
         """What this takes in memory, all told."""
         return len(self.sample) * (1 + 4 * sum(tap.dim for tap in self.taps))
+
+    def describe(self) -> str:
+        """The number of segments."""
+        return f"{len(self.sample)} segments"
 
     @cached_property
     def _means(self) -> list[np.ndarray]:
@@ -67,20 +72,24 @@ class SegmentMeans:
         means = self._means[tap]
         return means if len(rows) == len(means) else means[rows]
 
-    def merge(self, other: SegmentMeans) -> None:
-        """Add what another one saw (another process, another part of the corpus)."""
-        for mine, theirs in zip(self._means, other._means, strict=True):
-            mine[other.seen] = theirs[other.seen]
-        self.seen |= other.seen
-
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on (not copies)."""
-        return {"seen": self.seen, "means": list(self._means)}
+        """Everything needed to go on: which segments came by, and their means."""
+        return {
+            "seen": torch.from_numpy(self.seen),
+            "means": [torch.from_numpy(means[self.seen]) for means in self._means],
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state of the same sample and taps."""
-        if [m.shape for m in state["means"]] != [m.shape for m in self._means]:
+        self.seen[:] = False
+        self.merge(state)
+
+    def merge(self, state: Mapping[str, Any]) -> None:
+        """Add the saved segments of other batches, of the same sample and taps."""
+        seen = state["seen"].numpy()
+        shapes = [(int(seen.sum()), tap.dim) for tap in self.taps]
+        if len(seen) != len(self.seen) or [tuple(means.shape) for means in state["means"]] != shapes:
             raise ValueError("the saved segments are of another sample or other taps")
-        self.seen[:] = state["seen"]
         for mine, saved in zip(self._means, state["means"], strict=True):
-            mine[:] = saved
+            mine[seen] = saved.numpy()
+        self.seen |= seen

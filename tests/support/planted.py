@@ -120,10 +120,16 @@ def frames_at(utterance: Utterance, tap: Tap) -> int:
 
 
 def batches(
-    corpus: Corpus, positions: Sequence[int], batch_size: int, taps: Sequence[Tap], features: Sequence[Feature]
+    corpus: Corpus,
+    positions: Sequence[int],
+    batch_size: int,
+    taps: Sequence[Tap],
+    features: Sequence[Feature],
+    fold: np.ndarray | None = None,
 ) -> Iterator[tuple[States, list[int]]]:
     """The batches of a pass over utterances whose audio does not exist."""
-    for chosen in Waveforms(corpus.utterances, positions, batch_size, 0, Skips()).batches:
+    fold = np.zeros(len(corpus.utterances)) if fold is None else fold
+    for chosen in Waveforms(corpus.utterances, positions, fold, batch_size, 0, Skips()).batches:
         yield states_of([corpus.utterances[p] for p in chosen], taps, features), chosen
 
 

@@ -5,6 +5,7 @@ import planted
 import pytest
 
 from s3prl_plugin import results
+from s3prl_plugin.analysis.gathering import Gathering
 from s3prl_plugin.analysis.plan import Plan
 from s3prl_plugin.corpora.corpus import Segment
 from s3prl_plugin.downstream.mi import information
@@ -33,7 +34,7 @@ def expert(corpus, out, taps=TAPS, seed=0, **options):
         expdir=str(out),
         taps=taps,
         provenance={"upstream": "planted"},
-        plan=Plan(corpus, seed),
+        gathering=Gathering(Plan(corpus, seed)),
     )
 
 

@@ -6,6 +6,7 @@ import soundfile
 
 from s3prl_plugin import corpora, results
 from s3prl_plugin.analysis.expert import AnalysisExpert
+from s3prl_plugin.analysis.gathering import Gathering
 from s3prl_plugin.analysis.plan import Plan
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import Tap
@@ -15,25 +16,45 @@ FEATURES = (planted.noise, planted.noise)
 PROVENANCE = {"upstream": "planted", "weights": "random", "params": 12}
 
 
-class Counting:
-    """A measure that counts frames."""
+class Counted:
+    """A statistic that counts frames."""
 
     memory_bytes = 1_000_000
 
-    def __init__(self, expert):
-        self.expert, self.frames, self.order = expert, [0] * len(expert.taps), []
-        expert.plan.frame_utterances(None)
+    def __init__(self):
+        self.frames, self.order = [0] * len(TAPS), []
 
-    def __len__(self):
-        return len(self.frames)
+    def describe(self):
+        return "frames"
 
     def update(self, batch):
         self.order += batch.positions
         for tap in range(len(self.frames)):
             self.frames[tap] += sum(len(batch.frames(i, tap)) for i in range(len(batch)))
 
+    def state_dict(self):
+        return {"frames": self.frames, "order": self.order}
+
+    def load_state_dict(self, state):
+        self.frames, self.order = list(state["frames"]), list(state["order"])
+
+    def merge(self, state):
+        self.frames = [a + b for a, b in zip(self.frames, state["frames"], strict=True)]
+        self.order += state["order"]
+
+
+class Counting:
+    """A measure that tells how many frames were counted."""
+
+    def __init__(self, expert):
+        self.expert, self.counted = expert, expert.gathering.share("count", Counted)
+        expert.plan.frame_utterances(None)
+
+    def __len__(self):
+        return len(TAPS)
+
     def compute(self):
-        for tap, frames in zip(self.expert.taps, self.frames, strict=True):
+        for tap, frames in zip(self.expert.taps, self.counted.frames, strict=True):
             yield [self.expert.make_row.row(tap, "frames", "count", value=frames, headline=True)]
 
 
@@ -45,7 +66,7 @@ class Expert(AnalysisExpert):
         return [Counting(self)]
 
 
-def expert(tmp_path, plan=None, seed=0, **options):
+def expert(tmp_path, gathering=None, seed=0, **options):
     return Expert(
         upstream_dim=4,
         upstream_rate=320,
@@ -53,7 +74,7 @@ def expert(tmp_path, plan=None, seed=0, **options):
         expdir=str(tmp_path / "out"),
         taps=TAPS,
         provenance=PROVENANCE,
-        plan=plan,
+        gathering=gathering,
         seed=seed,
         device="cpu",
         upstream="planted",  # one of the many arguments of s3prl's runner that mean nothing here
@@ -85,7 +106,7 @@ def test_a_pass_as_the_runner_makes_it(on_disk, tmp_path, capsys):
         made("test", planted.states_of(utterances, TAPS, FEATURES), *others, records={}, batch_id=0)
     assert made.log_records("test", records={}, logger=None, global_step=0, batch_ids=[], total_batch_num=4) == []
 
-    assert sorted(made.measures[0].order) == [1, 2, 3, 4, 5, 6, 7]
+    assert sorted(made.measures[0].counted.order) == [1, 2, 3, 4, 5, 6, 7]
     rows = results.read(tmp_path / "out")
     assert rows == made.rows
     assert [row.tap for row in rows] == ["a", "b"]
@@ -105,35 +126,34 @@ def test_a_pass_as_the_runner_makes_it(on_disk, tmp_path, capsys):
     assert "skipped 1: no speaker (elsewhere)" in said
 
 
-def test_analyses_of_a_suite_share_plan_and_batches(corpus, tmp_path):
-    first = expert(tmp_path, plan=Plan(corpus, seed=3))
-    second = expert(tmp_path, plan=first.plan)
-    states = planted.states_of(corpus.utterances[:2], TAPS, FEATURES)
-    batch = first("test", states, [0, 1])
-    assert second("test", states, [0, 1], batch=batch) is batch
-    assert first.measures[0].frames == second.measures[0].frames
+def test_analyses_of_a_suite_share_plan_and_statistics(corpus, tmp_path):
+    first = expert(tmp_path, Gathering(Plan(corpus, seed=3)))
+    second = expert(tmp_path, first.gathering)
+    first("test", planted.states_of(corpus.utterances[:2], TAPS, FEATURES), [0, 1])
+    assert first.measures[0].counted is second.measures[0].counted
+    assert first.measures[0].counted.order == [0, 1]
     assert second.rows == []
 
 
 def test_analyses_of_a_suite_that_disagree_are_refused(corpus, on_disk, tmp_path):
     plan = Plan(corpus, seed=0, split_by="utterance")
     with pytest.raises(UserError, match="split_by is 'auto', but another analysis of this suite set 'utterance'"):
-        expert(tmp_path, plan=plan)
+        expert(tmp_path, Gathering(plan))
     first = expert(tmp_path, corpus="manifest:here")
     with pytest.raises(UserError, match="corpus is 'generated', but another analysis"):
-        expert(tmp_path, plan=first.plan)
+        expert(tmp_path, first.gathering)
 
 
 def test_statistics_that_do_not_fit_are_refused_together(corpus, tmp_path):
-    plan = Plan(corpus, seed=0)
-    expert(tmp_path, plan=plan, memory_limit_gb=0.0015)
-    plan.claim("mi", 1_000_000)
+    gathering = Gathering(Plan(corpus, seed=0))
+    expert(tmp_path, gathering, memory_limit_gb=0.0015)
+    gathering.share("more", Counted)
     with pytest.raises(UserError, match=r"take 0\.00 GB, more than 0\.00 GB; take fewer measures"):
-        expert(tmp_path, plan=plan, memory_limit_gb=0.0015)
+        expert(tmp_path, gathering, memory_limit_gb=0.0015)
 
 
 def test_states_of_other_taps_are_a_programming_error(corpus, tmp_path):
-    made = expert(tmp_path, plan=Plan(corpus, seed=0))
+    made = expert(tmp_path, Gathering(Plan(corpus, seed=0)))
     states = planted.states_of(corpus.utterances[:1], TAPS[:1], FEATURES[:1])
     with pytest.raises(ValueError, match="taps"):
         made("test", states, [0])

@@ -9,6 +9,8 @@ import torch
 from s3prl_plugin.analysis.loading import Waveforms
 from s3prl_plugin.corpora.skips import Skips
 
+ONE_FOLD = np.zeros(8, dtype=int)
+
 
 @pytest.fixture
 def utterances(tmp_path):
@@ -29,7 +31,7 @@ def utterances(tmp_path):
 def test_bad_files_are_counted_and_the_rest_comes_whole(utterances, num_workers):
     skips = Skips()
     seen = {}
-    for waves, positions in Waveforms(utterances, range(8), 3, num_workers, skips):
+    for waves, positions in Waveforms(utterances, range(8), ONE_FOLD, 3, num_workers, skips):
         assert len(waves) == len(positions) > 0
         seen.update(zip(positions, waves, strict=True))
     assert sorted(seen) == [0, 1, 3, 4, 7]
@@ -42,14 +44,14 @@ def test_bad_files_are_counted_and_the_rest_comes_whole(utterances, num_workers)
 
 def test_a_batch_of_bad_files_only_is_passed_over(utterances):
     skips = Skips()
-    assert [positions for _, positions in Waveforms(utterances, [2, 5], 1, 0, skips)] == []
+    assert [positions for _, positions in Waveforms(utterances, [2, 5], ONE_FOLD, 1, 0, skips)] == []
     assert skips.total == 2
 
 
 def test_batches_are_sorted_by_length_and_always_the_same(utterances):
     first, shuffled = (
-        Waveforms(utterances, range(8), 3, 0, Skips()),
-        Waveforms(utterances, [5, 1, 0, 7, 2, 3, 6, 4], 3, 0, Skips()),
+        Waveforms(utterances, range(8), ONE_FOLD, 3, 0, Skips()),
+        Waveforms(utterances, [5, 1, 0, 7, 2, 3, 6, 4], ONE_FOLD, 3, 0, Skips()),
     )
     assert first.batches == shuffled.batches
     assert len(first) == 3
@@ -57,8 +59,24 @@ def test_batches_are_sorted_by_length_and_always_the_same(utterances):
     assert durations == sorted(durations, reverse=True)
 
 
+def test_a_batch_is_of_one_fold(utterances):
+    fold = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+    batches = Waveforms(utterances, range(8), fold, 2, 0, Skips()).batches
+    assert sorted(p for batch in batches for p in batch) == list(range(8))
+    assert [sorted({fold[p] for p in batch}) for batch in batches] == [[0], [0], [1], [1], [2]]
+
+
+def test_some_batches_are_read_under_their_numbers(utterances):
+    reading = Waveforms(utterances, range(8), ONE_FOLD, 2, 0, Skips())
+    found = list(reading.read([3, 1]))
+    assert [batch.number for batch in found] == [3, 1]
+    for batch in found:
+        assert set(batch.positions) <= set(reading.batches[batch.number])
+        assert len(batch.waveforms) == len(batch.positions)
+
+
 def test_reading_leaves_the_global_random_state_alone(utterances):
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    list(Waveforms(utterances, range(8), 4, 0, Skips()))
+    list(Waveforms(utterances, range(8), ONE_FOLD, 4, 0, Skips()))
     assert torch.equal(before, torch.get_rng_state())

@@ -1,0 +1,113 @@
+"""A whole run of analyses: the pass that gathers their statistics, and the scores."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s3prl_plugin import ranks, results
+from s3prl_plugin.analysis import gather
+from s3prl_plugin.analysis.gather import Pass, StatesOf
+from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.saved_pass import FOLDER, Shard
+from s3prl_plugin.errors import UserError
+
+if TYPE_CHECKING:
+    from s3prl_plugin.analysis.expert import AnalysisExpert
+
+
+def analyse(analyses: Sequence[AnalysisExpert], name: str, states_of: StatesOf, weights_id: str) -> None:
+    """Gather what the analyses need in one pass, compute their scores, write their results.
+
+    A part of a corpus is only gathered and kept; parts are merged, and scored, by a run of their own.
+
+    Args:
+        analyses: that share one gathering.
+        name: of the downstream that was asked for.
+        states_of: the upstream.
+        weights_id: tells its weights from any others.
+
+    Raises:
+        UserError: an option cannot be used, what was saved is of another run, or another process has ended.
+    """
+    lead = analyses[0]
+    options, gathering = lead.options, lead.gathering
+    part, folders = _part(options["part"]), _folders(options["merge"])
+    every_s = 60 * options.positive("checkpoint_minutes")
+    waveforms = lead.get_dataloader("")
+    identity = _identity(lead, weights_id, waveforms.batches)
+    if ranks.leads():
+        _write_folds(lead.expdir, gathering.plan)
+    if folders:
+        if ranks.leads():
+            gather.merge(gathering, folders, name, identity)
+            _score(analyses)
+        return
+    gathered = Pass(gathering, waveforms, lead.expdir, name, identity, part, every_s)
+    gathered.run(states_of, lead.device)
+    if part.count > 1:
+        lead.say(f"part {part} is gathered in {Path(lead.expdir) / FOLDER}; when all are, a run with merge scores them")
+        return
+    gathered.collect()
+    if ranks.leads():
+        _score(analyses)
+        if not options.flag("keep_statistics"):
+            gathered.remove()
+
+
+def _score(analyses: Sequence[AnalysisExpert]) -> None:
+    """The results of every analysis, each written as soon as it is ready."""
+    for analysis in analyses:
+        analysis.log_records("")
+
+
+def _identity(lead: AnalysisExpert, weights_id: str, batches: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """Everything that decides what is gathered from a batch, and which batches there are."""
+    plan = lead.plan
+    return json.loads(
+        json.dumps(
+            {
+                "upstream": lead.provenance.get("upstream"),
+                "weights": weights_id,
+                "versions": lead.provenance.get("versions"),
+                "corpus": {"name": plan.corpus.name, "content": plan.content_id},
+                "seed": plan.seed,
+                "taps": [f"{tap.name}, {tap.stride}, {tap.dim}" for tap in lead.taps],
+                "statistics": {name: each.describe() for name, each in sorted(lead.gathering.statistics.items())},
+                "batches": [len(batches), max(map(len, batches), default=0), sum(map(len, batches))],
+            }
+        )
+    )
+
+
+def _part(given: Any) -> Shard:
+    """`part: 2/4` as a shard."""
+    if given is None:
+        return Shard()
+    index, slash, count = str(given).partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise UserError(f"downstream_expert.part is {given!r}; write it as 2/4: the second of four parts")
+    return Shard(int(index) - 1, int(count))
+
+
+def _folders(given: Any) -> list[str]:
+    """`merge`: the folders of the runs over all parts."""
+    if given is None:
+        return []
+    if not isinstance(given, list) or not given:
+        raise UserError(f"downstream_expert.merge is {given!r}; give a list of the folders of all parts")
+    return [str(folder) for folder in given]
+
+
+def _write_folds(expdir: str | Path, plan: Plan) -> None:
+    """The folds of the run as a table, beside its results."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
+    writer.writerow(["utterance", "speaker", "fold"])
+    for utterance, fold in zip(plan.corpus.utterances, plan.folds.of_utterance.tolist(), strict=True):
+        writer.writerow([utterance.name, utterance.speaker, fold])
+    results.replace_file(Path(expdir) / "folds.tsv", text.getvalue().encode())
