@@ -31,9 +31,9 @@ class FoldMoments:
     A group of views that are seen at the same frames: the taps of one stride, the mel frames averaged to that stride,
     a base layer. Every view's own scatter is kept once, whatever the number of pairs it is in.
 
-    Rows are collected in float32 until a fold has `chunk` of them, or until `flush`; a chunk is centred on its own mean,
-    and its products are summed into float64 with Chan's formula. So offsets cost no precision, wherever they come from,
-    and the same updates in the same order give the same bits, also when the state was saved and loaded between them.
+    Rows are collected in float32 until a fold has `chunk` of them, or until `flush`; a chunk is centred on its own
+    mean, and its products are summed into float64 with Chan's formula. So offsets cost no precision, wherever they come
+    from, and the same updates in the same order give the same bits, also when the state was saved and loaded between.
     With a flush after every batch of utterances the chunks do not depend on what other batches there are, so that
     statistics of batches in another order, or of several processes merged, agree to float64 rounding.
 

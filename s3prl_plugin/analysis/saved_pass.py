@@ -114,7 +114,8 @@ def parts(folders: Sequence[str | Path], name: str) -> list[Path]:
             found[index] = path
             counts.add(count)
     if len(counts) > 1:
-        raise UserError(f"merge: the folders hold parts of {' and of '.join(map(str, sorted(counts)))}; not of one whole")
+        several = " and of ".join(map(str, sorted(counts)))
+        raise UserError(f"merge: the folders hold parts of {several}; name those of one whole")
     missing = sorted(set(range(1, max(counts, default=0) + 1)) - set(found))
     if missing:
         raise UserError(f"merge: part {', '.join(map(str, missing))} of {max(counts)} is missing")

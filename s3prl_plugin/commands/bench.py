@@ -17,11 +17,17 @@ EXAMPLES = """examples:
   s3prl-plugin bench forward
   s3prl-plugin bench forward --threads 2 --rounds 9
   s3prl-plugin bench forward --quick --json
+  s3prl-plugin bench analysis
+  s3prl-plugin bench protocol
 
 A ratio says how many times less it costs here; its spread is over the rounds, in which both sides take turns. Let the
 machine be otherwise quiet. The exit status is 1 where a bar is not reached.
 """
-SUBJECTS = {"forward": "our MR-HuBERT beside s3prl's multires_hubert, at base size"}
+SUBJECTS = {
+    "forward": "our MR-HuBERT beside s3prl's multires_hubert, at base size",
+    "analysis": "the bare forward pass beside what CCA and MI of every layer add to it; memory over hours",
+    "protocol": "the published CCA protocol done the plain way beside ours, from one pass of statistics",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,9 +63,10 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings(quick=args.quick, rounds=args.rounds or (2 if args.quick else 5), device=args.device)
     subject = importlib.import_module(f"s3prl_plugin.bench.{args.subject}")
     if not args.json:
-        print(
-            f"torch {torch.__version__}, {args.device}, {torch.get_num_threads()} threads, {settings.rounds} rounds\n"
-        )
+        how = f"{torch.get_num_threads()} threads, {settings.rounds} rounds"
+        if not getattr(subject, "IN_ROUNDS", True):
+            how = "one thread, one round, seconds of the processor"
+        print(f"torch {torch.__version__}, {args.device}, {how}\n")
         print(_line("", "beside", "ours", "ratio", "spread", "bar"))
     short = False
     for ratio in subject.measure(settings):

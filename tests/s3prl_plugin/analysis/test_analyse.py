@@ -41,8 +41,9 @@ def on_disk(tmp_path_factory):
     utterances = tuple(replace(u, audio=folder / f"{u.name}.wav") for u in corpus.utterances)
     for u in utterances[1:]:
         soundfile.write(u.audio, planted.waveform(u).numpy(), 16000, subtype="FLOAT")
+    written = {"manifest:here": replace(corpus, utterances=utterances)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpora, "open_corpus", lambda spec: {"manifest:here": replace(corpus, utterances=utterances)}[spec])
+        patch.setattr(corpora, "open_corpus", written.__getitem__)
         yield corpus
 
 
@@ -102,9 +103,13 @@ def test_skipped_files_are_counted_once_over_an_interruption(on_disk, tmp_path, 
 
 
 def test_a_run_killed_while_it_scores_needs_no_second_pass(on_disk, whole, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(DownstreamExpert, "log_records", lambda *_: (_ for _ in ()).throw(Killed))
-        run(tmp_path)
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DownstreamExpert, "log_records", killed)
+        with pytest.raises(Killed):
+            run(tmp_path)
     run(tmp_path, killed_after(0))
     assert (tmp_path / results.FILE_NAME).read_bytes() == (whole / results.FILE_NAME).read_bytes()
 
