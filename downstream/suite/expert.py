@@ -68,7 +68,7 @@ class DownstreamExpert(torch.nn.Module):
             weights_id: tells its weights from any others.
         """
         if self.analyses:
-            analyse(list(self.analyses.values()), "suite", states_of, weights_id)
+            analyse(list(self.analyses.values()), "suite", states_of, weights_id, again=False)
 
     @property
     def rows(self) -> list[Row]:

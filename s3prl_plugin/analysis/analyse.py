@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from s3prl_plugin.analysis.expert import AnalysisExpert
 
 
-def analyse(analyses: Sequence[AnalysisExpert], name: str, states_of: StatesOf, weights_id: str) -> None:
+FINISHED = "analyses.json"
+WITHOUT_INFLUENCE = ("num_workers", "memory_limit_gb", "checkpoint_minutes", "keep_statistics", "merge")
+
+
+def analyse(
+    analyses: Sequence[AnalysisExpert], name: str, states_of: StatesOf, weights_id: str, again: bool = True
+) -> None:
     """Gather what the analyses need in one pass, compute their scores, write their results.
 
     A part of a corpus is only gathered and kept; parts are merged, and scored, by a run of their own.
@@ -30,6 +36,7 @@ def analyse(analyses: Sequence[AnalysisExpert], name: str, states_of: StatesOf, 
         name: of the downstream that was asked for.
         states_of: the upstream.
         weights_id: tells its weights from any others.
+        again: whether to compute anew what the folder holds already.
 
     Raises:
         UserError: an option cannot be used, what was saved is of another run, or another process has ended.
@@ -40,12 +47,16 @@ def analyse(analyses: Sequence[AnalysisExpert], name: str, states_of: StatesOf, 
     every_s = 60 * options.positive("checkpoint_minutes")
     waveforms = lead.get_dataloader("")
     identity = _identity(lead, weights_id, waveforms.batches)
+    whole = {**identity, "options": {analysis.name: _influential(analysis) for analysis in analyses}}
+    if not again and _finished(lead.expdir) == whole:
+        lead.say(f"these analyses are finished; remove {Path(lead.expdir) / FINISHED} to compute them anew")
+        return
     if ranks.leads():
         _write_folds(lead.expdir, gathering.plan)
     if folders:
         if ranks.leads():
             gather.merge(gathering, folders, name, identity)
-            _score(analyses)
+            _score(analyses, whole)
         return
     gathered = Pass(gathering, waveforms, lead.expdir, name, identity, part, every_s)
     gathered.run(states_of, lead.device)
@@ -54,15 +65,31 @@ def analyse(analyses: Sequence[AnalysisExpert], name: str, states_of: StatesOf, 
         return
     gathered.collect()
     if ranks.leads():
-        _score(analyses)
+        _score(analyses, whole)
         if not options.flag("keep_statistics"):
             gathered.remove()
 
 
-def _score(analyses: Sequence[AnalysisExpert]) -> None:
-    """The results of every analysis, each written as soon as it is ready."""
+def _score(analyses: Sequence[AnalysisExpert], identity: dict[str, Any]) -> None:
+    """The results of every analysis, each written as soon as it is ready, and that they are all there."""
     for analysis in analyses:
         analysis.log_records("")
+    content = json.dumps(identity, indent=1).encode()
+    results.replace_file(Path(analyses[0].expdir) / FINISHED, content)
+
+
+def _finished(expdir: str | Path) -> Any:
+    """The identity of the analyses whose results the folder holds; None where it holds none."""
+    path = Path(expdir) / FINISHED
+    if not path.is_file() or not (Path(expdir) / results.FILE_NAME).is_file():
+        return None
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _influential(analysis: AnalysisExpert) -> dict[str, Any]:
+    """The options that decide an analysis's numbers."""
+    options = {key: value for key, value in analysis.options.values.items() if key not in WITHOUT_INFLUENCE}
+    return json.loads(json.dumps(options, default=str))
 
 
 def _identity(lead: AnalysisExpert, weights_id: str, batches: Sequence[Sequence[int]]) -> dict[str, Any]:

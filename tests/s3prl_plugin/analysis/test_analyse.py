@@ -8,10 +8,12 @@ import pytest
 import soundfile
 import torch
 
+import s3prl_plugin
 from s3prl_plugin import corpora, results
 from s3prl_plugin.analysis import saved_pass
 from s3prl_plugin.analysis.saved_pass import Shard
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert
+from s3prl_plugin.downstream.suite.expert import DownstreamExpert as SuiteExpert
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import States, Tap
 
@@ -93,6 +95,25 @@ def test_a_killed_pass_goes_on_to_the_same_bits(on_disk, whole, tmp_path, batche
     assert len(count) == 12 - batches
     assert (tmp_path / results.FILE_NAME).read_bytes() == (whole / results.FILE_NAME).read_bytes()
     assert not (tmp_path / saved_pass.FOLDER).exists()
+
+
+def suite(folder, states_of=upstream, **options):
+    """A suite of one analysis."""
+    s3prl_plugin.register()
+    chosen = {"corpus": "manifest:here", "batch_size": 2, "analyses": {"cca": {"measures": ["cca_phone"], **options}}}
+    made = SuiteExpert(6, 320, chosen, TAPS, {"upstream": "linear"}, expdir=str(folder), seed=0, device="cpu")
+    made.analyse(states_of, "w")
+
+
+def test_the_finished_analyses_of_a_suite_are_not_run_again(on_disk, tmp_path, capsys):
+    suite(tmp_path, phone_tokens=20)
+    before = (tmp_path / results.FILE_NAME).read_bytes()
+    capsys.readouterr()
+    suite(tmp_path, killed_after(0), phone_tokens=20)
+    assert "these analyses are finished" in capsys.readouterr().out
+    assert (tmp_path / results.FILE_NAME).read_bytes() == before
+    with pytest.raises(Killed):
+        suite(tmp_path, killed_after(0), phone_tokens=11)
 
 
 def test_skipped_files_are_counted_once_over_an_interruption(on_disk, tmp_path, capsys):
