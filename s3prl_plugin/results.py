@@ -33,16 +33,31 @@ class Row:
         tap2, upstream2: the other side of a pair.
         subset: the part of the frames that is used, such as "speech"; None for all.
         control: what is held constant (partial CCA), such as "duration"; None for nothing.
+        segments: how frames make a segment: "overlap" (weighted by common time); None for the mean of whole frames.
+        frame_stride: samples from one frame to the next of the grid on which all taps were seen; None where each was
+            seen at its own stride.
         n: rows scored (held-out rows over all folds); n_over_d: training rows over the tap's dimension.
         value: the number; None when refused.
         refused: why there is no number, and what would help.
         grey: a number that the data barely supports, and why; tables show it grey.
         trivial: the two views are the same by construction (a base tap with itself).
         chance: what the score would be without any information.
+        permutations: how many permutations of the labels `chance` is the mean of; None where it follows from theory.
+        chance_high: what 95 % of them do not exceed.
         replicates: the score without each fold (or speaker) in turn, for paired differences with another row that has
             the same `folds_id`; of `corrected`, before the signed root.
         folds_id: tells which folds of which corpus these are.
+        params, macs_per_s: of the upstream; multiply-accumulates for one second of audio, alone.
+        pretraining, unit_iteration: what the upstream was trained on, and the HuBERT iteration that made its target
+            units (0 when no HuBERT did); None where that is not known, or the weights are random.
+        weights_id: tells weights from others where there is no checkpoint's sum.
+        features: of a task, what it sees of the upstream, as on the command line: `-s`, `-l`, `-f`.
+        published_corpus: the task's own SUPERB corpus, not one that was laid out for it.
+        changed_settings: of a task, those that are not SUPERB's published ones, dotted.
+        predictions: of a task, its files to be submitted, in the task's folder.
         clusters: of a measure that counts on clusters, how many.
+        seeds: of the same, how many k-means runs `value` is the mean of, with the seeds `seed`, `seed` + 1, ...
+        seed_sd: the standard deviation of the score over these; None for one.
     """
 
     upstream: str
@@ -66,6 +81,8 @@ class Row:
     upstream2: str | None = None
     subset: str | None = None
     control: str | None = None
+    segments: str | None = None
+    frame_stride: int | None = None
     task_checkpoint: str | None = None
     n: int | None = None
     n_over_d: float | None = None
@@ -80,13 +97,24 @@ class Row:
     ci_low: float | None = None
     ci_high: float | None = None
     chance: float | None = None
+    permutations: int | None = None
+    chance_high: float | None = None
     replicates: list[float] | None = None
     folds_id: str | None = None
     unit: str | None = None
     higher_is_better: bool = True
     params: int | None = None
     macs_per_s: float | None = None
+    pretraining: str | None = None
+    unit_iteration: int | None = None
+    weights_id: str | None = None
+    features: str | None = None
+    published_corpus: bool = False
+    changed_settings: list[str] | None = None
+    predictions: list[str] | None = None
     clusters: int | None = None
+    seeds: int | None = None
+    seed_sd: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ Reference:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,10 @@ class Whitening:
     def rank(self) -> int:
         """The number of directions that have variance."""
         return self.map.shape[0]
+
+
+Whitener = Callable[[ViewMoments], Whitening]
+"""A view's training moments -> one of the maps that whiten it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

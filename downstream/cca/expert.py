@@ -3,35 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
-from s3prl_plugin.analysis.folds import MAX_FOLDS
-from s3prl_plugin.analysis.frame_statistics import FrameStatistics
-from s3prl_plugin.analysis.labels import MIN_FOLDS
+from s3prl_plugin.analysis.frame_statistics import FrameStatistics, beside
 from s3prl_plugin.analysis.measure import Measure
+from s3prl_plugin.analysis.other_model import OtherModel
+from s3prl_plugin.analysis.sampled import Sampler
 from s3prl_plugin.analysis.sampling import stream
-from s3prl_plugin.analysis.segment_means import SegmentMeans
-from s3prl_plugin.downstream.cca.measures import FrameMeasures, LabelledSegments
+from s3prl_plugin.analysis.second_upstream import SecondUpstream
+from s3prl_plugin.downstream.cca.inter import SavedInter
+from s3prl_plugin.downstream.cca.matrix import CcaMatrix
+from s3prl_plugin.downstream.cca.measures import FrameMeasures
+from s3prl_plugin.downstream.cca.of_segments import OfSegments
 from s3prl_plugin.downstream.cca.protocols import (
+    EXTRA_SCORES,
     INTERVALS,
     PUBLISHED_FOLDS,
     CcaProtocol,
     DefaultProtocol,
     PublishedProtocol,
 )
-from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.downstream.cca.silence import SILENCE, Frames
+from s3prl_plugin.downstream.cca.spectra import Spectra
+from s3prl_plugin.errors import UserError
 
 PUBLISHED_UTTERANCES = 500
-FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
 
 
 class DownstreamExpert(AnalysisExpert):
     """`-d cca`; its options are in config.yaml, everything else is that of `AnalysisExpert`."""
 
     name = "cca"
-    known_measures = ("cca_mel", "cca_intra", "cca_phone", "cca_word")
+    known_measures = (
+        "cca_mel",
+        "cca_intra",
+        "cca_inter",
+        "cca_phone",
+        "cca_word",
+        "cca_speaker",
+        "cca_agwe",
+        "cca_glove",
+        "cca_semantic",
+        "cca_syntactic",
+        "cca_matrix",
+    )
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
         """Frame statistics for each protocol, and the sampled segments of each unit.
@@ -41,57 +59,75 @@ class DownstreamExpert(AnalysisExpert):
         """
         wanted = self.options.choice("protocol", ("default", "published", "both"))
         intervals = self.options.choice("intervals", INTERVALS)
+        self.spectra = Spectra() if self.options.flag("spectrum") else None
         protocols: list[CcaProtocol] = []
         if wanted != "published":
-            protocols.append(DefaultProtocol(self.make_row, intervals))
+            extra = self.options.some("extra_scores", EXTRA_SCORES)
+            protocols.append(DefaultProtocol(self.make_row, intervals, extra, self.spectra))
         if wanted != "default":
             protocols.append(PublishedProtocol(self.make_row, self.plan.seed))
+        sampler = Sampler(self.gathering, self.taps, self.options)
+        other = OtherModel(self.options, sampler, self.device)
+        other.check(measures, self.name)
+        for line in other.lines():
+            self.say(line)
         built: list[Measure] = []
-        if {"cca_mel", "cca_intra"} & set(measures):
-            built += [self._frames(measures, protocol) for protocol in protocols]
-        for unit in ("phone", "word"):
-            if f"cca_{unit}" in measures:
-                built.append(self._segments(unit, protocols))
-        return built
+        second = other.in_pass() if "cca_inter" in measures else None
+        if second or {"cca_mel", "cca_intra"} & set(measures):
+            built += [self._frames(measures, protocol, second) for protocol in protocols]
+        built += OfSegments(self, protocols).build(measures)
+        built += self._sampled(measures, other, protocols)
+        return [*built, *other.kept(self.expdir, self.provenance)]
 
-    def _frames(self, measures: Sequence[str], protocol: CcaProtocol) -> FrameMeasures:
-        """cca_mel and cca_intra under one protocol."""
+    def _frames(
+        self, measures: Sequence[str], protocol: CcaProtocol, second: tuple[SecondUpstream, int] | None
+    ) -> FrameMeasures:
+        """cca_mel, cca_intra, and cca_inter with a model in the same pass, under one protocol."""
         published = protocol.name == "published"
         limit = self.options.limit("frame_utterances")
         if published:
             limit = min(limit or PUBLISHED_UTTERANCES, PUBLISHED_UTTERANCES)
+        frames = Frames(self.plan, self.options.choice("silence", SILENCE))
         statistics = self.gathering.share(
-            f"frames of {limit or 'all'} utterances, {protocol.name} folds",
+            f"frames of {limit or 'all'} utterances, {protocol.name} folds{'' if published else frames.name}"
+            f"{beside(second)}",
             lambda: FrameStatistics(
                 self.taps,
-                folds=PUBLISHED_FOLDS if published else self.plan.folds.count,
-                fold_of=self._published_folds if published else self.plan.fold_of_frames,
+                folds=PUBLISHED_FOLDS if published else frames.folds,
+                fold_of=self._published_folds if published else frames.fold_of,
                 utterances=self.plan.frame_utterances(limit),
                 decimate=published,
                 device=self.device,
+                other=second,
             ),
         )
-        base = self._base() if "cca_intra" in measures else None
-        return FrameMeasures(statistics, protocol, "cca_mel" in measures, base)
+        base = self.options.tap("base", self.taps) if "cca_intra" in measures else None
+        return FrameMeasures(statistics, protocol, "cca_mel" in measures, base, None if published else frames)
 
-    def _segments(self, unit: str, protocols: Sequence[CcaProtocol]) -> LabelledSegments:
-        """cca_phone or cca_word."""
-        tokens = self.options.limit(f"{unit}_tokens", FEWEST_TOKENS)
-        types = self.options.limit("word_types") if unit == "word" else None
-        sample = self.plan.sample(unit, tokens, types)
-        self.introduce(f"cca_{unit}", sample)
-        means = self.gathering.share(f"means of {sample.name}", lambda: SegmentMeans(sample, self.taps))
-        return LabelledSegments(means, self.plan.seed, protocols)
+    def _sampled(
+        self, measures: Sequence[str], other: OtherModel, protocols: Sequence[CcaProtocol]
+    ) -> list[SavedInter | CcaMatrix]:
+        """cca_inter with a saved model, and cca_matrix: under the default protocol."""
+        comparison = other.comparison() if "cca_inter" in measures else None
+        if comparison is None and "cca_matrix" not in measures:
+            return []
+        default = next((protocol for protocol in protocols if isinstance(protocol, DefaultProtocol)), None)
+        if default is None:
+            which = "cca_matrix" if comparison is None else "cca_inter with saved frames"
+            raise UserError(f"cca: {which} has no published protocol; set protocol to default or both")
+        built: list[SavedInter | CcaMatrix] = [SavedInter(comparison, default)] if comparison else []
+        for pairs in other.matrices() if "cca_matrix" in measures else ():
+            matrix = CcaMatrix(pairs, self.make_row, fast=default.intervals != "none")
+            self.say(matrix.line(self.plan.folds.count))
+            built.append(matrix)
+        return built
 
-    def _base(self) -> int:
-        """The position of the base tap."""
-        name = self.options["base"]
-        names = [tap.name for tap in self.taps]
-        if name is None:
-            return 0
-        if name not in names:
-            raise UserError(f"cca: downstream_expert.base: no tap is called {name!r}; {did_you_mean(str(name), names)}")
-        return names.index(name)
+    def log_records(self, split: str, **kwargs: Any) -> list[str]:
+        """See `AnalysisExpert.log_records`; the spectra are written beside the results."""
+        checkpoints = super().log_records(split, **kwargs)
+        if self.spectra is not None:
+            self.spectra.write(self.expdir)
+        return checkpoints
 
     def _published_folds(self, utterance: int, stride: int, frames: int) -> np.ndarray:
         """Every frame is held out by itself, whatever its neighbours are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from s3prl_plugin.analysis.view_moments import ViewMoments
-from s3prl_plugin.downstream.cca.canonical import Whitening, whiten
+from s3prl_plugin.downstream.cca.canonical import Whitener, Whitening, whiten
 
 LeftOut = frozenset[int]
 
@@ -20,11 +20,13 @@ class FoldedView:
     Args:
         folds: per fold.
         ridge: see `canonical.whiten`.
+        whitener: another way to whiten, which knows no ridge; None for `canonical.whiten`.
     """
 
-    def __init__(self, folds: Sequence[ViewMoments], ridge: float = 0.0):
+    def __init__(self, folds: Sequence[ViewMoments], ridge: float = 0.0, whitener: Whitener | None = None):
         self.folds = tuple(folds)
         self.ridge = ridge
+        self._whitener = whitener
         self._whitening: dict[LeftOut, Whitening] = {}
 
     def training(self, left_out: LeftOut) -> ViewMoments:
@@ -34,5 +36,6 @@ class FoldedView:
     def whitening(self, left_out: LeftOut) -> Whitening:
         """The whitening fitted on all folds but those left out."""
         if left_out not in self._whitening:
-            self._whitening[left_out] = whiten(self.training(left_out), self.ridge)
+            training = self.training(left_out)
+            self._whitening[left_out] = self._whitener(training) if self._whitener else whiten(training, self.ridge)
         return self._whitening[left_out]

@@ -3,40 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from s3prl_plugin.analysis import mel
 from s3prl_plugin.analysis.frame_statistics import FrameStatistics
-from s3prl_plugin.analysis.labels import label_moments
+from s3prl_plugin.analysis.labels import label_moments, one_hot
+from s3prl_plugin.analysis.permutations import permuted, units_of
+from s3prl_plugin.analysis.plan import Plan
 from s3prl_plugin.analysis.sampling import stream
 from s3prl_plugin.analysis.segment_means import SegmentMeans
 from s3prl_plugin.analysis.segment_measure import SegmentMeasure
 from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.downstream.cca.controlled import ControlledPair
+from s3prl_plugin.downstream.cca.controls import control_view, lacks_control
 from s3prl_plugin.downstream.cca.folded_view import FoldedView
-from s3prl_plugin.downstream.cca.protocols import PUBLISHED_FOLDS, CcaProtocol
+from s3prl_plugin.downstream.cca.pair import PairOfViews
+from s3prl_plugin.downstream.cca.protocols import PUBLISHED_FOLDS, CcaProtocol, DefaultProtocol
+from s3prl_plugin.downstream.cca.silence import Frames
+from s3prl_plugin.downstream.cca.stratified import stratified
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
 
 
 class FrameMeasures:
-    """cca_mel and cca_intra under one protocol.
+    """cca_mel, cca_intra, and cca_inter with a model in the same pass, under one protocol.
 
     The base tap's row with itself is reported and marked trivial: it is 1 less the share of dimensions without variance
     (a layer normalisation leaves one), which is the most that any other tap can reach.
 
     Args:
-        statistics: what is kept of the frames.
+        statistics: what is kept of the frames; it names the other model.
         protocol: makes the rows.
         with_mel: whether cca_mel is wanted.
         base: position of the tap that cca_intra compares with; None where it is not wanted.
+        frames: which subsets of the frames have rows, and their folds in `statistics`; None for all frames.
     """
 
-    def __init__(self, statistics: FrameStatistics, protocol: CcaProtocol, with_mel: bool, base: int | None):
+    def __init__(
+        self,
+        statistics: FrameStatistics,
+        protocol: CcaProtocol,
+        with_mel: bool,
+        base: int | None,
+        frames: Frames | None = None,
+    ):
         self.statistics = statistics
         self.protocol = protocol
         self.with_mel = with_mel
         self.base = base
+        self.frames = frames
         if with_mel:
             statistics.pair_with_mel()
         if base is not None:
@@ -48,17 +64,35 @@ class FrameMeasures:
 
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap after the other; the mel and base views of a stride are whitened once for its taps."""
-        shared: dict[tuple[str, int], FoldedView] = {}
+        shared: dict[tuple[str | None, str, int], FoldedView] = {}
         for tap in self.statistics.taps:
+            rows: list[Row] = []
             pairs = self._pairs(tap)
-            x = FoldedView([fold.x for fold in next(iter(pairs.values()))])
-            rows = []
-            for measure, folds in pairs.items():
-                key = (measure, tap.stride)
-                if key not in shared:
-                    shared[key] = FoldedView([fold.y for fold in folds])
-                rows += self._rows(tap, measure, folds, x, shared[key])
+            for subset in self.frames.subsets if self.frames else [None]:
+                rows += self._subset(tap, pairs, subset, shared)
             yield rows
+
+    def _subset(
+        self,
+        tap: Tap,
+        gathered: dict[str, list[Moments]],
+        subset: str | None,
+        shared: dict[tuple[str | None, str, int], FoldedView],
+    ) -> list[Row]:
+        """The rows of one tap from all of its frames or from some of them."""
+        reason = self.frames.lacks(subset) if self.frames else None
+        rows: list[Row] = []
+        x = None
+        for measure, folds in gathered.items():
+            fields = {**self._fields(tap, measure), "subset": subset}
+            if reason:
+                rows += self.protocol.refusals(tap, measure, reason, n=0, **fields)
+                continue
+            folds = self.frames.moments(folds, subset) if self.frames else folds
+            x = x or FoldedView([fold.x for fold in folds])
+            y = shared.setdefault((subset, measure, tap.stride), FoldedView([fold.y for fold in folds]))
+            rows += self.protocol.rows(tap, measure, folds, y.folds[0].dim, x, y, **fields)
+        return rows
 
     def _pairs(self, tap: Tap) -> dict[str, list[Moments]]:
         """The fold moments of every measure at a tap."""
@@ -67,29 +101,44 @@ class FrameMeasures:
             pairs["cca_mel"] = self.statistics.with_mel_of(tap)
         if self.base is not None:
             pairs["cca_intra"] = self.statistics.with_base_of(tap, self.base)
+        if self.statistics.other is not None:
+            pairs["cca_inter"] = self.statistics.with_other_of(tap)
         return pairs
 
-    def _rows(self, tap: Tap, measure: str, folds: Sequence[Moments], x: FoldedView, y: FoldedView) -> list[Row]:
-        """The rows of one tap and measure."""
+    def _fields(self, tap: Tap, measure: str) -> dict[str, Any]:
+        """What the rows of a measure say of the other view."""
         if measure == "cca_mel":
-            return self.protocol.rows(tap, measure, folds, mel.BANDS, x, y)
+            return {}
+        if measure == "cca_inter":
+            return self.statistics.other_fields()
         base = self.statistics.taps[self.base or 0]
-        return self.protocol.rows(tap, measure, folds, base.dim, x, y, tap2=base.name, trivial=tap == base)
+        return {"tap2": base.name, "trivial": tap == base}
 
 
 class LabelledSegments(SegmentMeasure):
-    """cca_phone or cca_word, under one or both protocols.
+    """cca_phone, cca_word or cca_speaker, under one or both protocols.
 
     Args:
         means: keeps the sampled segments.
-        seed: of the run; decides the published protocol's folds.
+        plan: of the run; its seed decides the published protocol's folds and the permutations.
         protocols: make the rows.
+        control: what is held constant in further rows of the default protocol; see `controls`.
+        permutations: of the labels, whose mean score is the chance of the default protocol's rows.
     """
 
-    def __init__(self, means: SegmentMeans, seed: int, protocols: Sequence[CcaProtocol]):
+    def __init__(
+        self,
+        means: SegmentMeans,
+        plan: Plan,
+        protocols: Sequence[CcaProtocol],
+        control: Sequence[str] = (),
+        permutations: int = 0,
+    ):
         super().__init__(means, "cca")
-        self.seed = seed
+        self.plan = plan
         self.protocols = tuple(protocols)
+        self.control = tuple(control)
+        self.permutations = permutations
 
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap after the other; the labels are whitened once for all taps."""
@@ -100,11 +149,19 @@ class LabelledSegments(SegmentMeasure):
             found: list[Row] = []
             for protocol in self.protocols:
                 if reason:
-                    found += protocol.refusals(tap, self.name, reason, n=len(rows))
+                    found += protocol.refusals(tap, self.name, reason, n=len(rows), **self.row_fields)
                     continue
-                folds = self._moments(protocol, self.means.means(k, rows), rows, label, classes)
+                means = self.means.means(k, rows)
+                folds = self._moments(protocol, means, rows, label, classes)
                 y = views.setdefault(protocol.name, FoldedView([fold.y for fold in folds]))
-                found += protocol.rows(tap, self.name, folds, classes - 1, y=y)
+                if not isinstance(protocol, DefaultProtocol):
+                    found += protocol.rows(tap, self.name, folds, classes - 1, y=y, **self.row_fields)
+                    continue
+                pair = PairOfViews(folds, y=y)
+                permuted = self._permuted(pair, means, rows, label, classes)
+                found += protocol.rows_of_pair(tap, self.name, pair, classes - 1, permuted, **self.row_fields)
+                if self.control:
+                    found += self._controlled(protocol, tap, means, rows, label, classes)
             yield found
 
     def _moments(
@@ -112,18 +169,47 @@ class LabelledSegments(SegmentMeasure):
     ) -> list[Moments]:
         """Per fold of a protocol, the segment means (x) with their one-hot labels (y)."""
         if protocol.name == "published":
-            fold, count = _stratified(label, PUBLISHED_FOLDS, self.seed), PUBLISHED_FOLDS
+            fold, count = stratified(label, PUBLISHED_FOLDS, self.plan.seed), PUBLISHED_FOLDS
         else:
-            fold = self.means.sample.fold[rows]
-            count = int(self.means.sample.fold.max()) + 1
+            fold, count = self._folds(rows)
         return [label_moments(means[fold == f], label[fold == f], np.arange(classes)) for f in range(count)]
 
+    def _folds(self, rows: np.ndarray) -> tuple[np.ndarray, int]:
+        """The plan's fold of every segment, and how many there are."""
+        return self.means.sample.fold[rows], int(self.means.sample.fold.max()) + 1
 
-def _stratified(label: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """(n,) random folds that share out every label as evenly as can be."""
-    fold = np.empty(len(label), dtype=np.int64)
-    draw = stream(seed, "published", "segments")
-    for value in np.unique(label):
-        mine = draw.permutation(np.flatnonzero(label == value))
-        fold[mine] = (np.arange(len(mine)) + draw.integers(folds)) % folds
-    return fold
+    def _controlled(
+        self,
+        protocol: DefaultProtocol,
+        tap: Tap,
+        means: np.ndarray,
+        rows: np.ndarray,
+        label: np.ndarray,
+        classes: int,
+    ) -> list[Row]:
+        """The rows with something held constant; their chance is 0, permutations are not made for them."""
+        fields = {**self.row_fields, "control": "+".join(self.control)}
+        reason = lacks_control(self.control, self.plan)
+        if reason:
+            return protocol.refusals(tap, self.name, reason, n=len(rows), **fields)
+        z = control_view(self.control, self.means.sample, rows)
+        both = np.column_stack([means, one_hot(label, np.arange(classes))])
+        fold, count = self._folds(rows)
+        folds = [Moments.of(both[fold == f], z[fold == f]) for f in range(count)]
+        return protocol.rows_of_pair(tap, self.name, ControlledPair(folds, tap.dim), classes - 1, **fields)
+
+    def _permuted(
+        self, pair: PairOfViews, means: np.ndarray, rows: np.ndarray, label: np.ndarray, classes: int
+    ) -> Iterator[PairOfViews]:
+        """The pair with labels that mean nothing, the same ones for every tap."""
+        fold, _ = self._folds(rows)
+        sample = self.means.sample
+        source = sample.session if self.unit == "speaker" else sample.speaker
+        unit, block = units_of(self.unit, label, source[rows], fold)
+        for number in range(self.permutations):
+            drawn = permuted(label, unit, block, stream(self.plan.seed, "permutation", self.name, number))
+            folds = [
+                label_moments(means[fold == f], drawn[fold == f], np.arange(classes), x)
+                for f, x in enumerate(pair.x.folds)
+            ]
+            yield PairOfViews(folds, pair.x)

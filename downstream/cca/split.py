@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,11 +98,6 @@ def fit_whitened(x: Whitening, y: Whitening, xy: Array, y_training: ViewMoments,
 def fit_split(train: Moments, held_out: Moments, k: int) -> Split:
     """Directions fitted on training moments and scored on held-out ones; see `fit_whitened`."""
     return fit_whitened(whiten(train.x), whiten(train.y), train.xy, train.y, k).score(held_out)
-
-
-def signed_root(product: float) -> float:
-    """sign(p) sqrt(|p|): `corrected`, from mean training times mean held-out correlation."""
-    return math.copysign(math.sqrt(abs(product)), product)
 
 
 def _padded(values: Array, k: int) -> Array:

@@ -1,28 +1,40 @@
-"""Mutual information between clusters of segment means and their phones or words, at every tap."""
+"""Mutual information between clusters of segment means and their phones, words or speakers, at every tap."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from s3prl_plugin.analysis.crowding import Crowding
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.folds import MAX_FOLDS
 from s3prl_plugin.analysis.labels import MIN_FOLDS
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.segment_means import SegmentMeans
+from s3prl_plugin.analysis.segments import SEGMENT_WEIGHTS
+from s3prl_plugin.downstream.mi import frame_measures
+from s3prl_plugin.downstream.mi.frame_measures import FRAME_MEASURES
 from s3prl_plugin.downstream.mi.measures import SegmentInformation
 from s3prl_plugin.downstream.mi.protocols import INTERVALS, DefaultProtocol, MiProtocol, PublishedProtocol
+from s3prl_plugin.downstream.mi.speaker_protocol import SpeakerProtocol
+from s3prl_plugin.errors import UserError
 
 FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
+TOKENS = {
+    "phone": "phone_tokens_per_half",
+    "word": "word_tokens_per_half",
+    "speaker": "speaker_utterances_per_half",
+}
+CLASSES = {"word": "word_types", "speaker": "speakers"}
 
 
 class DownstreamExpert(AnalysisExpert):
     """`-d mi`; its options are in config.yaml, everything else is that of `AnalysisExpert`."""
 
     name = "mi"
-    known_measures = ("mi_phone", "mi_word")
+    known_measures = ("mi_phone", "mi_word", "mi_speaker", *FRAME_MEASURES)
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
-        """The sampled segments of each unit.
+        """The sampled segments of each unit, and sampled frames.
 
         Raises:
             UserError: an option cannot be used.
@@ -32,16 +44,31 @@ class DownstreamExpert(AnalysisExpert):
         clusters = self.options.limit("clusters", 2)
         protocols: list[MiProtocol] = []
         if wanted != "published":
-            protocols.append(DefaultProtocol(self.make_row, clusters, intervals))
+            permutations = self.options.integer("permutations", 0)
+            protocols.append(DefaultProtocol(self.make_row, clusters, intervals, permutations))
         if wanted != "default":
             protocols.append(PublishedProtocol(self.make_row))
-        return [self._segments(measure.removeprefix("mi_"), protocols) for measure in measures]
+        of_frames = frame_measures.build(measures, self.gathering, self.taps, self.options, self.make_row, self.say)
+        units = [measure.removeprefix("mi_") for measure in measures if measure not in FRAME_MEASURES]
+        scores = [self._segments(unit, protocols) for unit in units]
+        samples = [each.means.sample for each in scores if each.unit != "speaker"]
+        strides = {tap.stride for tap in self.taps}
+        return [*scores, *of_frames, *(Crowding(sample, strides, self.make_row, self._weights) for sample in samples)]
 
     def _segments(self, unit: str, protocols: Sequence[MiProtocol]) -> SegmentInformation:
-        """mi_phone or mi_word."""
-        tokens = self.options.limit(f"{unit}_tokens_per_half", FEWEST_TOKENS)
-        types = self.options.limit("word_types") if unit == "word" else None
-        sample = self.plan.sample(unit, tokens, types, halves=True)
-        self.introduce(f"mi_{unit}", sample)
-        means = self.gathering.share(f"means of {sample.name}", lambda: SegmentMeans(sample, self.taps))
+        """mi_phone, mi_word or mi_speaker; the published tool has no mi_speaker."""
+        if unit == "speaker":
+            protocols = [SpeakerProtocol.like(each) for each in protocols if isinstance(each, DefaultProtocol)]
+            if not protocols:
+                raise UserError("mi: mi_speaker has no published protocol; set protocol to default or both")
+        tokens = self.options.limit(TOKENS[unit], FEWEST_TOKENS)
+        classes = self.options.limit(CLASSES[unit], 2) if unit in CLASSES else None
+        sample = self.plan.sample(unit, tokens, classes, halves=True)
+        self.introduce(f"mi_{unit}", sample, self._weights)
+        means = SegmentMeans.shared(self.gathering, sample, self.taps, self._weights)
         return SegmentInformation(means, self.plan, protocols, self.options.integer("seeds", 1), self.make_row)
+
+    @property
+    def _weights(self) -> str:
+        """How frames make a segment."""
+        return self.options.choice("segment_weights", SEGMENT_WEIGHTS)

@@ -9,20 +9,22 @@ import numpy as np
 from s3prl_plugin.analysis.plan import Plan
 from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.sampling import stream
 from s3prl_plugin.analysis.segment_means import SegmentMeans
 from s3prl_plugin.analysis.segment_measure import SegmentMeasure
 from s3prl_plugin.downstream.mi.clusters import predict
 from s3prl_plugin.downstream.mi.protocols import MiProtocol
+from s3prl_plugin.downstream.mi.sessions import left_out_together
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
 
 
 class SegmentInformation(SegmentMeasure):
-    """mi_phone or mi_word, under one or both protocols.
+    """mi_phone, mi_word or mi_speaker, under one or both protocols.
 
     Args:
         means: keeps the sampled segments.
-        plan: says which half of the folds clusters are learned on; its seed is that of the first k-means.
+        plan: of the run; its seed is that of the first k-means.
         protocols: choose the clusters and make the rows.
         seeds: k-means runs, whose scores are averaged.
         make_row: of the analysis.
@@ -41,8 +43,8 @@ class SegmentInformation(SegmentMeasure):
         """The rows of one tap after the other."""
         rows, label, classes = self.means.labelled()
         reason = self.lacks_labels(classes)
-        trains = self.plan.trains(self.means.sample.fold[rows])
-        speaker = np.unique(self.means.sample.speaker[rows], return_inverse=True)[1]
+        trains = self.means.sample.trains[rows]
+        left_out = self._left_out(rows, label)
         for k, tap in enumerate(self.means.taps):
             means = self.means.means(k, rows)
             found: list[Row] = []
@@ -50,7 +52,7 @@ class SegmentInformation(SegmentMeasure):
                 try:
                     if reason:
                         raise Refused(reason)
-                    found += self._score(protocol, tap, means, label, speaker, trains)
+                    found += self._score(protocol, tap, means, label, left_out, trains)
                 except Refused as refused:
                     found += self.make_row.refuse(
                         tap,
@@ -60,8 +62,17 @@ class SegmentInformation(SegmentMeasure):
                         refused.reason,
                         protocol=protocol.name,
                         n=int((~trains).sum()),
+                        **self.row_fields,
                     )
             yield found
+
+    def _left_out(self, rows: np.ndarray, label: np.ndarray) -> np.ndarray:
+        """(n,) what intervals leave out together, from 0: a speaker; where speakers are the labels, see `sessions`."""
+        sample = self.means.sample
+        if self.unit == "speaker":
+            draw = stream(self.plan.seed, "sessions", self.name)
+            return left_out_together(label, sample.session[rows], draw)
+        return np.unique(sample.speaker[rows], return_inverse=True)[1]
 
     def _score(
         self,
@@ -69,7 +80,7 @@ class SegmentInformation(SegmentMeasure):
         tap: Tap,
         means: np.ndarray,
         label: np.ndarray,
-        speaker: np.ndarray,
+        left_out: np.ndarray,
         trains: np.ndarray,
     ) -> list[Row]:
         """Learn clusters with every seed, and make the rows of their tables."""
@@ -77,12 +88,13 @@ class SegmentInformation(SegmentMeasure):
         tables = []
         for seed in self.seeds:
             cluster = predict(means[trains], means[~trains], clusters, seed, settings)
-            tables.append(_tables(speaker[~trains], cluster, label[~trains]))
-        return protocol.rows(tap, self.name, tables, clusters=clusters, n_over_d=float(trains.sum() / tap.dim))
+            tables.append(_tables(left_out[~trains], cluster, label[~trains]))
+        share = float(trains.sum() / tap.dim)
+        return protocol.rows(tap, self.name, tables, clusters=clusters, n_over_d=share, **self.row_fields)
 
 
-def _tables(speaker: np.ndarray, cluster: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """(U, K, C): how often clusters and labels meet, per speaker."""
-    tables = np.zeros((speaker.max() + 1, cluster.max() + 1, label.max() + 1), dtype=np.int64)
-    np.add.at(tables, (speaker, cluster, label), 1)
+def _tables(left_out: np.ndarray, cluster: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """(U, K, C): how often clusters and labels meet, per group that intervals leave out."""
+    tables = np.zeros((left_out.max() + 1, cluster.max() + 1, label.max() + 1), dtype=np.int64)
+    np.add.at(tables, (left_out, cluster, label), 1)
     return tables

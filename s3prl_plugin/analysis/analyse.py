@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from s3prl_plugin import ranks, results
 from s3prl_plugin.analysis import gather
 from s3prl_plugin.analysis.gather import Pass, StatesOf
@@ -131,10 +133,14 @@ def _folders(given: Any) -> list[str]:
 
 
 def _write_folds(expdir: str | Path, plan: Plan) -> None:
-    """The folds of the run as a table, beside its results."""
+    """The folds of the run as a table, beside its results; with those by session where a measure has them."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
-    writer.writerow(["utterance", "speaker", "fold"])
-    for utterance, fold in zip(plan.corpus.utterances, plan.folds.of_utterance.tolist(), strict=True):
-        writer.writerow([utterance.name, utterance.speaker, fold])
+    columns = {"fold": plan.folds.of_utterance.tolist()}
+    if any(sample.unit == "speaker" for sample in plan.samples):
+        left_out = plan.session_folds.left_out
+        columns["session_fold"] = np.where(left_out, "", plan.session_folds.of_utterance.astype(str)).tolist()
+    writer.writerow(["utterance", "speaker", *columns])
+    for utterance, *fold in zip(plan.corpus.utterances, *columns.values(), strict=True):
+        writer.writerow([utterance.name, utterance.speaker, *fold])
     results.replace_file(Path(expdir) / "folds.tsv", text.getvalue().encode())

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from s3prl_plugin.analysis import mel
 from s3prl_plugin.analysis.grid import average_cells, covered_frames
-from s3prl_plugin.analysis.plan import Plan, Sample
-from s3prl_plugin.analysis.segments import averaging, clip
+from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.sample import Sample
+from s3prl_plugin.analysis.segments import WHOLE_FRAMES
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import States
 
 _Key = tuple[object, ...]
+
+
+class Upstream(Protocol):
+    """A further upstream.
+
+    Attributes:
+        name: of it.
+    """
+
+    name: str
+
+    def __call__(self, waveforms: Sequence[torch.Tensor]) -> States:
+        """The States of a batch."""
+        ...
 
 
 class Batch:
@@ -39,6 +55,7 @@ class Batch:
         self._mels: dict[_Key, torch.Tensor] = {}
         self._weights: dict[_Key, tuple[np.ndarray, torch.Tensor]] = {}
         self._pooled: dict[_Key, tuple[np.ndarray, np.ndarray]] = {}
+        self._others: dict[str, Batch] = {}
 
     def __len__(self) -> int:
         """The number of utterances."""
@@ -89,19 +106,30 @@ class Batch:
             self._frames[key] = average_cells(self.frames(i, tap), own, stride, self.common_frames(i, stride))
         return self._frames[key]
 
-    def segments(self, tap: int, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    def seen_by(self, upstream: Upstream) -> Batch:
+        """The same utterances at the taps of another upstream, which is asked once."""
+        if upstream.name not in self._others:
+            self._others[upstream.name] = Batch(upstream(self.states.waveforms), self.positions, self.plan)
+        return self._others[upstream.name]
+
+    def segments(self, tap: int, sample: Sample, weights: str = WHOLE_FRAMES) -> tuple[np.ndarray, np.ndarray]:
         """The segment means of this batch's utterances at one tap.
 
         Segments that several samples have in common are averaged once.
+
+        Args:
+            tap: its position.
+            sample: which segments.
+            weights: of the frames, one of `segments.SEGMENT_WEIGHTS`.
 
         Returns:
             rows: (n,) row numbers of `sample`.
             means: (n, D) float32.
         """
         unit = sample.unit
-        key = (tap, unit)
+        key = (tap, unit, weights)
         if key not in self._pooled:
-            parts = [self._pool(i, tap, unit) for i in range(len(self))]
+            parts = [self._pool(i, tap, unit, weights) for i in range(len(self))]
             self._pooled[key] = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
         segment, means = self._pooled[key]
         row = sample.row[segment]
@@ -111,19 +139,19 @@ class Batch:
     def _lengths(self) -> list[list[int]]:
         return [lengths.tolist() for lengths in self.states.lengths]
 
-    def _pool(self, i: int, tap: int, unit: str) -> tuple[np.ndarray, np.ndarray]:
+    def _pool(self, i: int, tap: int, unit: str, weights: str) -> tuple[np.ndarray, np.ndarray]:
         """The segments of one utterance that any sample wants, and their means at a tap."""
         frames = self.frames(i, tap)
-        segment, weights = self._averaging(i, unit, self.states.taps[tap].stride, len(frames))
+        segment, matrix = self._averaging(i, unit, self.states.taps[tap].stride, len(frames), weights)
         if not len(segment):
             return segment, np.zeros((0, frames.shape[1]), dtype=np.float32)
-        return segment, (weights.to(frames.device) @ frames).cpu().numpy()
+        return segment, (matrix.to(frames.device) @ frames).cpu().numpy()
 
-    def _averaging(self, i: int, unit: str, stride: int, frames: int) -> tuple[np.ndarray, torch.Tensor]:
-        """The wanted segments of one utterance, and the weights that average its frames into them."""
-        key = (i, unit, stride, frames)
+    def _averaging(self, i: int, unit: str, stride: int, frames: int, weights: str) -> tuple[np.ndarray, torch.Tensor]:
+        """The wanted segments of one utterance, and the matrix that averages its frames into them."""
+        key = (i, unit, stride, frames, weights)
         if key not in self._weights:
             segment = self.plan.wanted(unit, self.positions[i])
-            first, last = clip(*self.plan.alignment(unit).frames(segment, stride), frames)
-            self._weights[key] = segment, torch.from_numpy(averaging(first, last, frames))
+            matrix = self.plan.alignment(unit).averaging(segment, stride, frames, weights)
+            self._weights[key] = segment, torch.from_numpy(matrix)
         return self._weights[key]

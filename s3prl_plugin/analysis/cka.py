@@ -42,8 +42,20 @@ def jackknife_cka(folds: Sequence[Moments]) -> Estimate:
 
     Args, Raises: as `linear_cka`.
     """
-    products = _products(folds)
-    count = len(products[0])
+    return jackknife_of_products(*_products(folds))
+
+
+def jackknife_of_products(xy: Array, xx: Array, yy: Array) -> Estimate:
+    """Linear CKA with its delete-one-fold jackknife, from inner products that may be shared with other pairs.
+
+    Args:
+        xy, xx, yy: (F, F) what `covariance_products` gives for the cross scatters and for each view's own.
+
+    Raises:
+        Refused: as `linear_cka`; three folds at least.
+    """
+    products = (xy, xx, yy)
+    count = len(xy)
     if count <= MIN_FOLDS:
         raise Refused(f"{count} folds with rows: a jackknife over folds needs {MIN_FOLDS + 1}")
     without = [np.delete(np.arange(count), f) for f in range(count)]
@@ -51,23 +63,28 @@ def jackknife_cka(folds: Sequence[Moments]) -> Estimate:
     return intervals.jackknife(_cka(*products), replicates)
 
 
+def covariance_products(scatters: Sequence[Array], n: Sequence[int]) -> Array:
+    """(F, F) Frobenius inner products <C_f, C_g> of the folds' covariances C_f = S_f / (n_f - 1).
+
+    Args:
+        scatters: per fold, of one shape.
+        n: rows per fold, two at least.
+    """
+    products = np.zeros((len(scatters), len(scatters)))
+    for f, g in itertools.combinations_with_replacement(range(len(scatters)), 2):
+        products[f, g] = products[g, f] = np.vdot(scatters[f], scatters[g]) / ((n[f] - 1) * (n[g] - 1))
+    return products
+
+
 def _products(folds: Sequence[Moments]) -> tuple[Array, Array, Array]:
-    """(F, F) inner products <C_f, C_g> of the folds' cross and own covariances: xy, xx, yy."""
+    """(F, F) inner products of the folds' cross and own covariances: xy, xx, yy."""
     kept = [fold for fold in folds if fold.n > 1]
     if len(kept) < MIN_FOLDS:
         raise Refused(f"{len(kept)} folds with rows, {MIN_FOLDS} needed; more utterances would help")
+    n = [fold.n for fold in kept]
     matrices = ([fold.xy for fold in kept], [fold.x.scatter for fold in kept], [fold.y.scatter for fold in kept])
-    counts = np.array([fold.n - 1 for fold in kept], dtype=np.float64)
-    xy, xx, yy = (_inner_products(scatters) / np.outer(counts, counts) for scatters in matrices)
+    xy, xx, yy = (covariance_products(scatters, n) for scatters in matrices)
     return xy, xx, yy
-
-
-def _inner_products(matrices: Sequence[Array]) -> Array:
-    """(F, F) Frobenius inner products of matrices of the same shape."""
-    products = np.zeros((len(matrices), len(matrices)))
-    for f, g in itertools.combinations_with_replacement(range(len(matrices)), 2):
-        products[f, g] = products[g, f] = np.vdot(matrices[f], matrices[g])
-    return products
 
 
 def _cka(xy: Array, xx: Array, yy: Array) -> float:

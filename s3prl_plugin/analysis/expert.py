@@ -19,8 +19,10 @@ from s3prl_plugin.analysis.loading import Waveforms
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.memory import check_memory
 from s3prl_plugin.analysis.options import Options
-from s3prl_plugin.analysis.plan import Plan, Sample
+from s3prl_plugin.analysis.plan import Plan
 from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.sample import Sample
+from s3prl_plugin.analysis.segments import WHOLE_FRAMES
 from s3prl_plugin.corpora import skips
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import Row
@@ -154,11 +156,14 @@ class AnalysisExpert(torch.nn.Module):
                 self.say(line)
         return []
 
-    def introduce(self, measure: str, sample: Sample) -> None:
+    def introduce(self, measure: str, sample: Sample, weights: str = WHOLE_FRAMES) -> None:
         """Tell the user what a measure of segments is about, and once how the frame rates blur such segments."""
         self.say(f"{measure}: {sample.line()}")
-        if self._leads and len(sample):
-            self.say(self.plan.crowding(sample, {tap.stride for tap in self.taps}))
+        if sample.unit == "speaker":
+            for note in self.plan.session_folds.notes:
+                self.say(note)
+        elif self._leads and len(sample):
+            self.say(self.plan.crowding(sample, {tap.stride for tap in self.taps}, weights))
 
     def say(self, line: str) -> None:
         """Tell the user."""
@@ -174,6 +179,7 @@ class AnalysisExpert(torch.nn.Module):
         shared_texts = self.options.choice("shared_texts", SHARED_TEXTS)
         spec = self.options["corpus"]
         plan = Plan(corpora.open_corpus(spec), seed, split_by, shared_texts)
+        plan.forget_segments()
         plan.options["corpus"] = spec
         return plan
 

@@ -27,7 +27,7 @@ class Folds:
     Attributes:
         of_utterance: (U,) fold numbers from 0.
         count: how many folds there are.
-        split_by: what no two folds have in common: "speaker", "sentence" or "utterance".
+        split_by: what no two folds have in common: "speaker", "sentence", "utterance" or "session" (`sessions`).
         shared_text: (U,) true where most speakers say the same text.
         left_out: (U,) true where an utterance takes no part in segment measures.
         notes: what a user should know about this split.
@@ -39,6 +39,10 @@ class Folds:
     shared_text: np.ndarray
     left_out: np.ndarray
     notes: tuple[str, ...]
+
+    def trains(self, fold: np.ndarray) -> np.ndarray:
+        """Whether a fold is of the first half, on which clusters are learned; the other half is scored."""
+        return np.asarray(fold) < self.count // 2
 
 
 def assign(

@@ -108,18 +108,24 @@ def labelled_folds(x: npt.ArrayLike, labels: npt.ArrayLike, fold: npt.ArrayLike,
     return LabelledFolds(moments, classes, kept)
 
 
-def label_moments(x: npt.ArrayLike, labels: npt.ArrayLike, classes: Sequence[Any] | npt.NDArray[Any]) -> Moments:
+def label_moments(
+    x: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    classes: Sequence[Any] | npt.NDArray[Any],
+    view: ViewMoments | None = None,
+) -> Moments:
     """The joint moments of rows and their one-hot labels; the labels' own are exact, from counts.
 
     Args:
         x: (n, d).
         labels: (n,), each one of `classes`.
         classes: (C,).
+        view: the moments of x, where they are known already.
     """
     columns = one_hot(labels, classes)
     counts = columns.sum(axis=0)
     n = len(columns)
-    view = ViewMoments.of(x)
+    view = view or ViewMoments.of(x)
     mean = counts / max(n, 1)
     scatter = np.diag(counts) - np.outer(counts, mean)
     sums = (np.asarray(x, dtype=np.float64) - view.mean).T @ columns

@@ -7,6 +7,7 @@ from typing import Any
 
 from s3prl_plugin import config
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.taps import Tap
 
 
 class Options:
@@ -44,15 +45,32 @@ class Options:
         return value
 
     def choices(self, key: str, known: Sequence[str]) -> list[str]:
-        """A list of some of a few names, in the order of `known`."""
+        """A list of some of a few names, one at least, in the order of `known`."""
+        chosen = self.some(key, known)
+        if not chosen:
+            raise self.error(key, "a list of some of " + ", ".join(known))
+        return chosen
+
+    def some(self, key: str, known: Sequence[str]) -> list[str]:
+        """A list of some of a few names, or of none, in the order of `known`."""
         value = self.values[key]
-        if not isinstance(value, list) or not value:
+        if not isinstance(value, list):
             raise self.error(key, "a list of some of " + ", ".join(known))
         for name in value:
             if name not in known:
                 hint = did_you_mean(str(name), known)
                 raise UserError(f"{self.name}: downstream_expert.{key}: there is no {name!r}; {hint}")
         return [name for name in known if name in value]
+
+    def tap(self, key: str, taps: Sequence[Tap]) -> int:
+        """The position of a tap that is given by name; null: the first one."""
+        value, names = self.values[key], [tap.name for tap in taps]
+        if value is None:
+            return 0
+        if value not in names:
+            hint = did_you_mean(str(value), names)
+            raise UserError(f"{self.name}: downstream_expert.{key}: no tap is called {value!r}; {hint}")
+        return names.index(value)
 
     def integer(self, key: str, least: int) -> int:
         """A whole number of at least `least`."""

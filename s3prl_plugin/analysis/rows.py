@@ -17,9 +17,13 @@ class RowMaker:
         downstream: its name.
         provenance: the row fields that describe the upstream and the software.
         plan: the run's; corpus, folds and seed are taken from it.
+
+    Attributes:
+        seed: of the run.
     """
 
     def __init__(self, downstream: str, provenance: Mapping[str, Any], plan: Plan):
+        self.seed = plan.seed
         self._common = {
             "upstream": "unnamed",
             **provenance,
@@ -35,6 +39,10 @@ class RowMaker:
         where = {"tap": tap.name, "tap_index": tap.index, "block": tap.block, "stride": tap.stride}
         what = {"measure": measure, "score": score, "protocol": protocol}
         return Row(**{**self._common, **self._folds, **where, **what, **fields})
+
+    def of_corpus(self, measure: str, score: str, **fields: Any) -> Row:
+        """A row about the corpus, such as its segments at a frame rate; no tap has a part in it."""
+        return Row(**{**self._common, "measure": measure, "score": score, **fields})
 
     def refuse(
         self, tap: Tap, measure: str, scores: Iterable[str], headline: str, reason: str, **fields: Any

@@ -35,12 +35,17 @@ def spread(group: np.ndarray, limit: int | None, generator: np.random.Generator)
     """
     if limit is None or limit >= len(group):
         return np.arange(len(group))
+    return np.sort(in_turns(group, generator)[:limit])
+
+
+def in_turns(group: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """(N,) the indices of all items at random, one of each group in turn."""
     shuffled = generator.permutation(len(group))
     turn = np.empty(len(group), dtype=np.int64)
     for g in np.unique(group):
         mine = shuffled[group[shuffled] == g]
         turn[mine] = np.arange(len(mine))
-    return np.sort(shuffled[np.argsort(turn[shuffled], kind="stable")][:limit])
+    return shuffled[np.argsort(turn[shuffled], kind="stable")]
 
 
 def deal(amount: Sequence[float], folds: int, generator: np.random.Generator) -> np.ndarray:

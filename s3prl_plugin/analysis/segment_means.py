@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 
 from s3prl_plugin.analysis.batch import Batch
+from s3prl_plugin.analysis.gathering import Gathering
 from s3prl_plugin.analysis.labels import eligible
-from s3prl_plugin.analysis.plan import Sample
+from s3prl_plugin.analysis.sample import Sample
+from s3prl_plugin.analysis.segments import WHOLE_FRAMES
 from s3prl_plugin.taps import Tap
 
 
@@ -21,15 +23,23 @@ class SegmentMeans:
     Args:
         sample: which segments.
         taps: of the upstream.
+        weights: of the frames, one of `segments.SEGMENT_WEIGHTS`.
 
     Attributes:
         seen: (N,) true where a segment's utterance came by.
     """
 
-    def __init__(self, sample: Sample, taps: Sequence[Tap]):
+    def __init__(self, sample: Sample, taps: Sequence[Tap], weights: str = WHOLE_FRAMES):
         self.sample = sample
         self.taps = tuple(taps)
+        self.weights = weights
         self.seen = np.zeros(len(sample), dtype=bool)
+
+    @classmethod
+    def shared(cls, gathering: Gathering, sample: Sample, taps: Sequence[Tap], weights: str = WHOLE_FRAMES) -> Self:
+        """Those of a run: analyses and measures that ask for the same have them in common."""
+        how = "" if weights == WHOLE_FRAMES else f", frames weighted by {weights}"
+        return gathering.share(f"means of {sample.name}{how}", lambda: cls(sample, taps, weights))
 
     @property
     def memory_bytes(self) -> int:
@@ -50,7 +60,7 @@ class SegmentMeans:
         if not len(self.sample):
             return
         for tap, means in enumerate(self._means):
-            rows, values = batch.segments(tap, self.sample)
+            rows, values = batch.segments(tap, self.sample, self.weights)
             means[rows] = values
             self.seen[rows] = True
 

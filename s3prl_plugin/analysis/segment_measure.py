@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from s3prl_plugin.analysis.segment_means import SegmentMeans
+from s3prl_plugin.analysis.segments import WHOLE_FRAMES
 
 
 class SegmentMeasure:
-    """A measure of phones or words; a subclass gives `compute`.
+    """A measure of phones, words or speakers; a subclass gives `compute`.
 
     Args:
         means: keeps the sampled segments.
         family: the first half of the measure's name, such as "cca"; the unit is the other.
+
+    Attributes:
+        row_fields: what its results rows say of folds that are not the plan's, and of how frames make a segment.
     """
 
     def __init__(self, means: SegmentMeans, family: str):
         self.means = means
         self.unit = means.sample.unit
         self.name = f"{family}_{self.unit}"
+        weights = None if means.weights == WHOLE_FRAMES else means.weights
+        self.row_fields: dict[str, Any] = {**means.sample.row_fields, "segments": weights}
 
     def __len__(self) -> int:
         """One list of rows per tap."""
@@ -30,9 +38,13 @@ class SegmentMeasure:
         """
         if not len(self.means.sample.alignment):
             return f"this corpus has no {self.unit} times; a corpus with aligned {self.unit}s is needed"
-        if classes < 2:
+        if classes >= 2:
+            return None
+        if self.unit == "speaker":
             return (
-                f"{classes} {self.unit} classes with two tokens in each of three folds, two needed; "
-                "more speech would help"
+                f"{classes} speakers with two utterances in each of three folds of sessions apart, two needed; more "
+                "sessions of every speaker would help (a corpus's reader may know them: a column `session`)"
             )
-        return None
+        return (
+            f"{classes} {self.unit} classes with two tokens in each of three folds, two needed; more speech would help"
+        )

@@ -1,18 +1,32 @@
-"""Phones and words as frames: which frames of a tap belong to a segment, at any frame rate.
+"""Phones, words and utterances as frames: which frames of a tap belong to a segment, at any frame rate.
 
 Times become samples once, by rounding; from there on everything is integer arithmetic, so that no rounding error of a
 product such as 0.06 / 0.02 can shift a frame. Frame i of a tap with stride s stands for the samples [i s, (i + 1) s).
+
+Two definitions of a segment's mean (`segment_weights`), for a segment [start, end) and T valid frames:
+
+    frames    the mean of whole frames: all that overlap a word, the middle third of those that overlap a phone (the
+              published one; see `frame_range`). Rounding to frames moves a phone's middle third: it reaches outside the
+              phone where frames are long.
+    overlap   every frame weighted by the time that it has in common with the segment, which of a phone is its middle
+              third in time, [start + d/3, end - d/3) with d = end - start. The same stretch of speech at every frame
+              rate; a frame that lies half outside counts half.
+
+A segment that no valid frame overlaps (it ends after the last one) is the last valid frame, or, where it has no length,
+the frame it falls into.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from s3prl_plugin.corpora.corpus import Utterance
+from s3prl_plugin.corpora.corpus import Segment, Utterance
 from s3prl_plugin.taps import SAMPLE_RATE
+
+WHOLE_FRAMES, OVERLAP = SEGMENT_WEIGHTS = ("frames", "overlap")
 
 
 def frame_range(
@@ -63,12 +77,41 @@ def averaging(first: np.ndarray, last: np.ndarray, frames: int) -> np.ndarray:
     return (inside / (last - first)[:, None]).astype(np.float32)
 
 
+def overlap_averaging(
+    start: np.ndarray, end: np.ndarray, stride: int, frames: int, middle_third: bool = False
+) -> np.ndarray:
+    """The matrix that averages frames into segments, each weighted by the time they have in common.
+
+    Args:
+        start, end: (S,) samples.
+        stride: of the tap, in samples.
+        frames: T >= 1, the valid frames of the utterance.
+        middle_third: of the segment's time.
+
+    Returns:
+        (S, T) float32 weights; every row sums to one.
+    """
+    begin, finish = _thirds(start, end, middle_third)
+    edge = 3 * stride * np.arange(frames + 1)
+    common = np.minimum(finish[:, None], edge[1:]) - np.maximum(begin[:, None], edge[:-1])
+    common = np.maximum(common, 0)
+    lost = np.flatnonzero(~common.any(axis=1))
+    common[lost, np.minimum(begin[lost] // (3 * stride), frames - 1)] = 1
+    return (common / common.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _thirds(start: np.ndarray, end: np.ndarray, middle_third: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Segments, or their middle thirds, in thirds of a sample: whole numbers."""
+    outer = (end - start) if middle_third else 0
+    return 3 * start + outer, 3 * end - outer
+
+
 @dataclass(frozen=True)
 class Alignment:
-    """All phones or all words of a corpus, by utterance and time, as arrays.
+    """All phones or all words of a corpus, or all utterances as what a speaker says, by utterance and time, as arrays.
 
     Attributes:
-        unit: "phone" or "word"; of phones the middle third is used, of words the whole.
+        unit: "phone", "word" or "speaker"; of phones the middle third is used, of words and utterances the whole.
         labels: the label names, sorted.
         label: (N,) positions in `labels`.
         utterance: (N,) positions in the corpus, increasing.
@@ -85,14 +128,16 @@ class Alignment:
     offsets: np.ndarray
 
     @classmethod
-    def of(cls, utterances: Sequence[Utterance], unit: str) -> Alignment:
+    def of(cls, utterances: Sequence[Utterance], unit: str, silence: Collection[str] = ()) -> Alignment:
         """Collect the segments of `utterances`.
 
         Args:
             utterances: of the corpus.
-            unit: "phone" or "word".
+            unit: "phone", "word" or "speaker". For "speaker" an utterance is one segment: from its first phone that is
+                not silence to its last one, or all of it where it has no such phones.
+            silence: labels of phones that are not speech.
         """
-        per_utterance = [u.phones if unit == "phone" else u.words for u in utterances]
+        per_utterance = [_segments_of(u, unit, silence) for u in utterances]
         counts = [len(segments) for segments in per_utterance]
         flat = [s for segments in per_utterance for s in sorted(segments, key=lambda s: (s.start_s, s.end_s))]
         labels, label = np.unique(np.array([s.label for s in flat], dtype=object).astype(str), return_inverse=True)
@@ -110,16 +155,42 @@ class Alignment:
         """The number of segments."""
         return len(self.label)
 
-    def frames(self, rows: np.ndarray | slice, stride: int) -> tuple[np.ndarray, np.ndarray]:
-        """The frame ranges, before clipping, of some segments; see `frame_range`."""
-        return frame_range(self.start[rows], self.end[rows], stride, middle_third=self.unit == "phone")
+    @property
+    def thirds(self) -> bool:
+        """Whether the middle third of a segment stands for it."""
+        return self.unit == "phone"
 
-    def crowding(self, rows: np.ndarray, stride: int) -> tuple[float, float]:
+    def frames(
+        self, rows: np.ndarray | slice, stride: int, weights: str = WHOLE_FRAMES
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The ranges of frames, before clipping, that have any weight in some segments; see `frame_range`."""
+        if weights == WHOLE_FRAMES:
+            return frame_range(self.start[rows], self.end[rows], stride, self.thirds)
+        return frame_range(*_thirds(self.start[rows], self.end[rows], self.thirds), 3 * stride)
+
+    def averaging(self, rows: np.ndarray, stride: int, frames: int, weights: str = WHOLE_FRAMES) -> np.ndarray:
+        """The matrix that averages an utterance's frames into some of its segments.
+
+        Args:
+            rows: (S,) positions of segments of one utterance.
+            stride: of the tap, in samples.
+            frames: T >= 1, its valid frames.
+            weights: one of `SEGMENT_WEIGHTS`.
+
+        Returns:
+            (S, T) float32; every row sums to one.
+        """
+        if weights == WHOLE_FRAMES:
+            return averaging(*clip(*self.frames(rows, stride), frames), frames)
+        return overlap_averaging(self.start[rows], self.end[rows], stride, frames, self.thirds)
+
+    def crowding(self, rows: np.ndarray, stride: int, weights: str = WHOLE_FRAMES) -> tuple[float, float]:
         """How far a frame rate blurs segments into each other.
 
         Args:
             rows: the segments that are analysed, as positions in this alignment.
             stride: in samples.
+            weights: one of `SEGMENT_WEIGHTS`.
 
         Returns:
             shared: the fraction of `rows` that have a frame in common with the segment before or after them (each
@@ -128,12 +199,22 @@ class Alignment:
         """
         if not len(rows):
             return 0.0, 0.0
-        first, last = self.frames(slice(None), stride)
+        first, last = self.frames(slice(None), stride, weights)
         same = self.utterance[1:] == self.utterance[:-1]
         overlap = same & (first[1:] < last[:-1]) & (first[:-1] < last[1:])
         shared = np.append(overlap, False) | np.append(False, overlap)
         outside = (first * stride < self.start) | (last * stride > self.end)
         return float(shared[rows].mean()), float(outside[rows].mean())
+
+
+def _segments_of(utterance: Utterance, unit: str, silence: Collection[str]) -> Sequence[Segment]:
+    """The segments of one utterance."""
+    if unit != "speaker":
+        return utterance.phones if unit == "phone" else utterance.words
+    spoken = [phone for phone in utterance.phones if phone.label not in silence]
+    start = min((phone.start_s for phone in spoken), default=0.0)
+    end = max((phone.end_s for phone in spoken), default=utterance.duration_s)
+    return [Segment(utterance.speaker, start, end)]
 
 
 def _samples(seconds: Sequence[float]) -> np.ndarray:

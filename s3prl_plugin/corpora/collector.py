@@ -41,6 +41,7 @@ class Collector:
         phones: Iterable[Segment] = (),
         words: Iterable[Segment] = (),
         sentence: str | None = None,
+        session: str | None = None,
     ) -> None:
         """Take one utterance, or count it as skipped when its audio or its labels are bad.
 
@@ -61,6 +62,7 @@ class Collector:
                 words=checked(words, header.duration_s, may_overlap=True),
                 sentence=sentence,
                 channel=self._channel,
+                session=session,
             )
         except (audio.BadAudio, BadAlignment) as bad:
             self.skips.add(bad.reason, name)

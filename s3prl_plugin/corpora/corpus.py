@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,9 @@ class Segment:
     start_s: float
     end_s: float
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", sys.intern(self.label))  # a corpus has millions of segments, and few labels
+
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
@@ -31,6 +35,8 @@ class Utterance:
         phones, words: in time order; empty where the corpus has no alignment.
         sentence: utterances that say the same text share it; None where unknown.
         channel: which channel of the file is meant, counted from 0; None for a mono file.
+        session: utterances that a speaker recorded on one occasion share it (a chapter, a video); None where unknown.
+            It names a session among the speaker's own: two speakers may use the same name.
     """
 
     name: str
@@ -41,6 +47,7 @@ class Utterance:
     words: tuple[Segment, ...] = ()
     sentence: str | None = None
     channel: int | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ def read(path: str | Path, alignments: str | Path | None = None, stress: bool = 
         stress: keep the stress digits of vowels (AH0 and AH1 are two labels), instead of taking them off.
 
     Returns:
-        Utterances named `84-121123-0000`. One that has no alignment has no phones and no words, and a note counts
-        those; the text is the sentence.
+        Utterances named `84-121123-0000`: of speaker 84, whose chapter 121123 is a session. One that has no alignment
+        has no phones and no words, and a note counts those; the text is the sentence.
 
     Raises:
         UserError: no such folder, no LibriSpeech in it, or none of its utterances can be used.
@@ -55,7 +55,9 @@ def read(path: str | Path, alignments: str | Path | None = None, stress: bool = 
         taken += 1
         wav = chapter / f"{name}.wav"
         audio = wav if wav.is_file() else wav.with_suffix(".flac")
-        collector.add(name, name.split("-")[0], audio, phones, words, sentence=normalised(transcript))
+        speaker, _, rest = name.partition("-")
+        session = rest.partition("-")[0] or None
+        collector.add(name, speaker, audio, phones, words, normalised(transcript), session)
     notes = [f"{unaligned} of {taken} utterances have no alignment"] if 0 < unaligned < taken else []
     if taken and unaligned == taken:
         notes = [NO_ALIGNMENTS]

@@ -1,7 +1,8 @@
 """Any corpus as a table of its utterances, with phones and words in whatever form there is.
 
 utterances.tsv (a header row, tabs, no quoting; more columns do no harm): utt, audio (relative to the folder), speaker;
-optional: sentence, transcript. Phones, and likewise words, come from the first of
+optional: sentence, transcript, session (what a speaker recorded on one occasion). Phones, and likewise words, come from
+the first of
     phones.tsv          utt, label, start_s, end_s (or start_sample, end_sample, counted at 16 kHz)
     phones.ctm          utt channel start duration label
     TextGrids           beside the audio: a.TextGrid beside a.wav, with interval tiers `phones` and `words`
@@ -62,6 +63,7 @@ def read(path: str | Path, phone_set: str = "auto", channel: int | None = None) 
             phones=phones.of(utt),
             words=[word for word in aligned.words.get(utt, ()) if is_word(word.label)],
             sentence=row.get("sentence") or normalised(row.get("transcript", "")) or None,
+            session=row.get("session") or None,
         )
     for kind_of, segments in (("phones", aligned.phones), ("words", aligned.words)):
         for utt in segments.keys() - rows.keys():

@@ -30,6 +30,7 @@ def report(corpus: Corpus) -> dict[str, Any]:
         "utterance_s": _spread(lengths),
         "speakers": len(corpus.speakers),
         "utterances_per_speaker": _spread(corpus.speakers.values()),
+        "sessions": len({(u.speaker, u.session) for u in corpus.utterances if u.session is not None}),
         "sentences": len(sentences),
         "sentences_said_more_than_once": sum(n > 1 for n in sentences.values()),
         "without_phones": sum(not u.phones for u in corpus.utterances),
@@ -55,6 +56,8 @@ def text(corpus: Corpus, most: int = 60) -> str:
         f"  {found['utterances']} utterances of {_range(found['utterance_s'], ' s')}, in all {corpus.duration_s:.0f} s",
         f"  {found['speakers']} speakers with {_range(found['utterances_per_speaker'])} utterances each",
     ]
+    if found["sessions"]:
+        rows.append(f"  sessions: {found['sessions']}")
     if found["sentences"]:
         repeated = found["sentences_said_more_than_once"]
         rows.append(f"  {found['sentences']} texts, {repeated} of them said more than once")

@@ -11,7 +11,7 @@ from s3prl_plugin.analysis.view_moments import Moments
 from s3prl_plugin.corpora.corpus import Segment
 from s3prl_plugin.downstream.cca.default import cross_validate
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert
-from s3prl_plugin.downstream.cca.measures import _stratified
+from s3prl_plugin.downstream.cca.stratified import stratified
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import Tap
 
@@ -112,7 +112,7 @@ def test_numbers_are_those_of_the_arrays(corpus, tmp_path):
     made = expert(corpus, tmp_path, measures=["cca_phone", "cca_word"])
     planted.feed(made, PHONETIC)
     rows = planted.rows_of(made)
-    for measure in made.measures:
+    for measure in made.measures[:2]:
         sample = measure.means.sample
         x = measure.means.means(2, np.arange(len(sample)))
         y = np.eye(len(sample.classes))[sample.label]
@@ -185,7 +185,7 @@ def test_the_published_protocol_stands_beside_the_default_one(corpus, tmp_path):
 
 def test_published_folds_share_out_every_label():
     label = np.repeat([0, 1, 2], [25, 7, 40])
-    fold = _stratified(label, 10, seed=0)
+    fold = stratified(label, 10, seed=0)
     for value in range(3):
         counts = np.bincount(fold[label == value], minlength=10)
         assert counts.max() - counts.min() <= 1

@@ -50,6 +50,28 @@ def test_segments_are_means_over_frames_that_overlap_in_time(corpus, unit, tap):
         np.testing.assert_allclose(mean, x[inside].mean(0), atol=2e-6)
 
 
+@pytest.mark.parametrize("unit", ["phone", "word"])
+@pytest.mark.parametrize("tap", range(len(TAPS)))
+def test_weighted_segments_are_means_over_time(corpus, unit, tap):
+    """Sample by sample: each has the state of the frame that it lies in, and the last frame where there is none."""
+    plan = Plan(corpus, seed=0)
+    sample = plan.sample(unit, None)
+    batch = batch_of(corpus, plan, [3, 7])
+    whole_rows, _ = batch.segments(tap, sample)
+    rows, means = batch.segments(tap, sample, "overlap")
+    np.testing.assert_array_equal(rows, whole_rows)
+    for row, mean in zip(rows, means, strict=True):
+        position = sample.segment[row]
+        utterance = corpus.utterances[sample.alignment.utterance[position]]
+        start, end = sample.alignment.start[position], sample.alignment.end[position]
+        third = (end - start) / 3 if unit == "phone" else 0
+        times = np.linspace(start + third, end - third, 3000, endpoint=False) + (end - start) / 18000
+        x = planted.noise(utterance, TAPS[tap], planted.frames_at(utterance, TAPS[tap]))
+        frame = (times // TAPS[tap].stride).astype(int)
+        frame = frame[frame < len(x)] if (frame < len(x)).any() else np.array([len(x) - 1])
+        np.testing.assert_allclose(mean, x[frame].mean(0), atol=4e-3)
+
+
 def test_what_else_is_in_the_batch_does_not_matter(corpus):
     plan = Plan(corpus, seed=0)
     sample = plan.sample("phone", None)

@@ -139,3 +139,14 @@ def test_the_summary_says_what_matters(corpus):
     assert "outside" not in plan.crowding(plan.sample("word", None), [320])
     assert "50 of shared" not in plan.sample("phone", None).line()
     assert "100 silence" in plan.sample("phone", None).line()
+
+
+def test_what_is_decided_does_not_need_the_segments_any_more(corpus):
+    with_segments, without = Plan(corpus, seed=0), Plan(corpus, seed=0)
+    without.forget_segments()
+    assert not any(u.phones or u.words for u in without.corpus.utterances)
+    assert without.content_id == with_segments.content_id
+    for unit in ("phone", "word", "speaker"):
+        a, b = with_segments.sample(unit, 11), without.sample(unit, 11)
+        np.testing.assert_array_equal(a.segment, b.segment)
+        assert a.classes == b.classes

@@ -5,6 +5,7 @@ import planted
 import pytest
 
 from s3prl_plugin.analysis.batch import Batch
+from s3prl_plugin.analysis.gathering import Gathering
 from s3prl_plugin.analysis.plan import Plan
 from s3prl_plugin.analysis.segment_means import SegmentMeans
 from s3prl_plugin.taps import Tap
@@ -26,6 +27,19 @@ def fed(plan, positions, batch_size=8):
 
 def all_means(means, tap):
     return means.means(tap, np.arange(len(means.sample)))
+
+
+def test_those_of_whole_and_of_weighted_frames_are_kept_apart(plan):
+    gathering = Gathering(plan)
+    sample = plan.sample("phone", 20)
+    whole, again, weighted = (SegmentMeans.shared(gathering, sample, TAPS, w) for w in ("frames", "frames", "overlap"))
+    assert whole is again
+    assert len(gathering.statistics) == 2
+    assert whole.sample is weighted.sample
+    for states, chosen in planted.batches(plan.corpus, range(32), 8, TAPS, (planted.noise, planted.noise)):
+        gathering.update(Batch(states, chosen, plan))
+    assert (all_means(whole, 0) != all_means(weighted, 0)).any()
+    np.testing.assert_array_equal(all_means(whole, 0), all_means(fed(plan, range(32)), 0))
 
 
 def test_batch_sizes_do_not_matter(plan):

@@ -68,6 +68,7 @@ def test_the_tree(libri):
     corpus = librispeech.read(libri)
     assert [u.name for u in corpus.utterances] == ["174-50561-0000", "84-121123-0000", "84-121123-0001"]
     assert [u.speaker for u in corpus.utterances] == ["174", "84", "84"]
+    assert [u.session for u in corpus.utterances] == ["50561", "121123", "121123"]
     assert {u.sentence for u in corpus.utterances} == {"go do you hear"}
     assert all(len(audio.load(u)) == 16000 for u in corpus.utterances)
     assert corpus.notes == (librispeech.NO_ALIGNMENTS,)

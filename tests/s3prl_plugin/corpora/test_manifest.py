@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from s3prl_plugin.corpora import alignment, audio, manifest
+from s3prl_plugin.corpora import alignment, audio, manifest, summary
 from s3prl_plugin.corpora.corpus import Segment
 from s3prl_plugin.errors import UserError
 
@@ -87,6 +87,18 @@ def test_texts_that_are_the_same_share_a_sentence(write_manifest):
     a, b, c = manifest.read(folder).utterances
     assert a.sentence == b.sentence == "don't ask me"
     assert c.sentence == "sx12"
+
+
+def test_sessions_are_optional(write_manifest):
+    folder = write_manifest("abc")
+    assert {u.session for u in manifest.read(folder).utterances} == {None}
+    (folder / "utterances.tsv").write_text(
+        "utt\taudio\tspeaker\tsession\na\ta.wav\ts\tmonday\nb\tb.wav\ts\tmonday\nc\tc.wav\ts\t\n"
+    )
+    corpus = manifest.read(folder)
+    assert [u.session for u in corpus.utterances] == ["monday", "monday", None]
+    assert "  sessions: 1" in summary.text(corpus)
+    assert summary.report(corpus)["sessions"] == 1
 
 
 def test_byte_order_mark_and_windows_line_ends(write_manifest):

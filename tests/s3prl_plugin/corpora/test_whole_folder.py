@@ -1,5 +1,8 @@
 """A folder appears whole or not at all."""
 
+import subprocess
+import sys
+
 import pytest
 
 from s3prl_plugin.corpora.whole_folder import is_free, whole_folder
@@ -46,3 +49,18 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"), whole_folder(tmp_path / "file" / "b"):
         pass
+
+
+def test_killed_while_it_is_written_the_folder_is_made_anew(tmp_path):
+    program = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from s3prl_plugin.corpora.whole_folder import whole_folder\n"
+        "with whole_folder(Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'half').write_text('x'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    path = tmp_path / "corpus"
+    subprocess.run([sys.executable, "-c", program, str(path)])
+    assert is_free(path)
+    with whole_folder(path) as folder:
+        (folder / "whole").touch()
+    assert [file.name for file in path.iterdir()] == ["whole"]

@@ -1,0 +1,117 @@
+"""Builds the measures of segments: cca_phone, cca_word, cca_speaker, and words with tables of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from s3prl_plugin import ranks
+from s3prl_plugin.analysis.crowding import Crowding
+from s3prl_plugin.analysis.folds import MAX_FOLDS
+from s3prl_plugin.analysis.labels import MIN_FOLDS
+from s3prl_plugin.analysis.measure import Measure
+from s3prl_plugin.analysis.sample import Sample
+from s3prl_plugin.analysis.segment_means import SegmentMeans
+from s3prl_plugin.analysis.segments import SEGMENT_WEIGHTS
+from s3prl_plugin.corpora import word_vectors
+from s3prl_plugin.downstream.cca.controls import CONTROLS
+from s3prl_plugin.downstream.cca.measures import LabelledSegments
+from s3prl_plugin.downstream.cca.protocols import CcaProtocol, DefaultProtocol
+from s3prl_plugin.downstream.cca.word_vectors import FEWEST_PERMUTATIONS, MEASURES, VectorSegments, coverage
+from s3prl_plugin.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from s3prl_plugin.downstream.cca.expert import DownstreamExpert
+
+FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
+UNITS = ("phone", "word", "speaker")
+TOKENS = {"phone": "phone_tokens", "word": "word_tokens", "speaker": "speaker_utterances"}
+CLASSES = {"word": "word_types", "speaker": "speakers"}
+
+
+class OfSegments:
+    """The measures of segments of one analysis.
+
+    Args:
+        expert: whose options, plan and gathering they are of.
+        protocols: make the rows.
+    """
+
+    def __init__(self, expert: DownstreamExpert, protocols: Sequence[CcaProtocol]):
+        self.expert = expert
+        self.options = expert.options
+        self.protocols = tuple(protocols)
+        self.weights = self.options.choice("segment_weights", SEGMENT_WEIGHTS)
+        self._samples: dict[str, Sample] = {}
+
+    def build(self, measures: Sequence[str]) -> list[Measure]:
+        """Those of `measures` that are of segments, and how frame rates blur these.
+
+        Raises:
+            UserError: an option or a table of word vectors cannot be used.
+        """
+        tables = self._tables(measures)
+        labelled = [self._labelled(unit) for unit in UNITS if f"cca_{unit}" in measures]
+        with_vectors = [self._with_vectors(measure, path) for measure, path in tables.items()]
+        strides = {tap.stride for tap in self.expert.taps}
+        crowding = [
+            Crowding(sample, strides, self.expert.make_row, self.weights)
+            for sample in self._samples.values()
+            if sample.unit != "speaker"
+        ]
+        return [*labelled, *with_vectors, *crowding]
+
+    def _labelled(self, unit: str) -> LabelledSegments:
+        """cca_phone, cca_word or cca_speaker; the published tool has no cca_speaker."""
+        protocols, control = self.protocols, self.options.some("control", CONTROLS)
+        if unit == "speaker":
+            control = []
+            protocols = tuple(each for each in protocols if isinstance(each, DefaultProtocol))
+            if not protocols:
+                raise UserError("cca: cca_speaker has no published protocol; set protocol to default or both")
+        means = self._means(f"cca_{unit}", unit)
+        permutations = self.options.integer("permutations", 0)
+        return LabelledSegments(means, self.expert.plan, protocols, control, permutations)
+
+    def _with_vectors(self, measure: str, path: str) -> VectorSegments:
+        """Words with the vectors of one table."""
+        means = self._means(measure, "word")
+        table = word_vectors.read(path, means.sample.classes, progress=ranks.leads())
+        self.expert.say(f"{measure}: {coverage(table, means.sample)}")
+        permutations = max(self.options.integer("permutations", 0), FEWEST_PERMUTATIONS)
+        return VectorSegments(measure, means, table, self.expert.plan, self.protocols, permutations)
+
+    def _means(self, measure: str, unit: str) -> SegmentMeans:
+        """The segments of a unit, introduced once."""
+        sample = self._sample(unit)
+        if unit not in self._samples:
+            self.expert.introduce(measure, sample, self.weights)
+            self._samples[unit] = sample
+        return SegmentMeans.shared(self.expert.gathering, sample, self.expert.taps, self.weights)
+
+    def _sample(self, unit: str) -> Sample:
+        tokens = self.options.limit(TOKENS[unit], FEWEST_TOKENS)
+        classes = self.options.limit(CLASSES[unit], 2) if unit in CLASSES else None
+        return self.expert.plan.sample(unit, tokens, classes)
+
+    def _tables(self, measures: Sequence[str]) -> dict[str, str]:
+        """The file of every measure of word vectors that is wanted."""
+        named = self.options["vectors"]
+        if not isinstance(named, dict):
+            raise self.options.error("vectors", "a file for every measure, such as {cca_glove: FILE}")
+        for measure in named:
+            if measure not in MEASURES:
+                hint = did_you_mean(str(measure), MEASURES)
+                raise UserError(f"cca: downstream_expert.vectors: there is no measure {measure!r}; {hint}")
+            if measure not in measures:
+                raise UserError(
+                    f"cca: downstream_expert.vectors names a table for {measure}, which is not among the measures; "
+                    "add it to them, or remove the table"
+                )
+        wanted = [measure for measure in MEASURES if measure in measures]
+        for measure in wanted:
+            if not named.get(measure):
+                raise UserError(
+                    f"cca: downstream_expert.vectors names no table for {measure}; write vectors: {{{measure}: FILE}}"
+                )
+        return {measure: str(named[measure]) for measure in wanted}

@@ -1,0 +1,67 @@
+"""Linear CKA of every tap with the mel spectrogram, with a base tap, with another model, with phones and words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from s3prl_plugin.analysis.expert import AnalysisExpert
+from s3prl_plugin.analysis.folds import MAX_FOLDS
+from s3prl_plugin.analysis.frame_statistics import shared_frames
+from s3prl_plugin.analysis.labels import MIN_FOLDS
+from s3prl_plugin.analysis.measure import Measure
+from s3prl_plugin.analysis.other_model import OtherModel
+from s3prl_plugin.analysis.sampled import Sampler
+from s3prl_plugin.analysis.segment_means import SegmentMeans
+from s3prl_plugin.analysis.segments import SEGMENT_WEIGHTS
+from s3prl_plugin.downstream.cka.inter import SavedInter
+from s3prl_plugin.downstream.cka.matrix import CkaMatrix
+from s3prl_plugin.downstream.cka.measures import FrameMeasures, LabelledSegments
+from s3prl_plugin.downstream.cka.rows import CkaRows
+
+FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
+
+
+class DownstreamExpert(AnalysisExpert):
+    """`-d cka`; its options are in config.yaml, everything else is that of `AnalysisExpert`."""
+
+    name = "cka"
+    known_measures = ("cka_mel", "cka_intra", "cka_inter", "cka_phone", "cka_word", "cka_matrix")
+
+    def build(self, measures: Sequence[str]) -> list[Measure]:
+        """Frame statistics, the sampled segments of each unit, and sampled frames.
+
+        Raises:
+            UserError: an option cannot be used.
+        """
+        sampler = Sampler(self.gathering, self.taps, self.options)
+        other = OtherModel(self.options, sampler, self.device)
+        other.check(measures, self.name)
+        for line in other.lines():
+            self.say(line)
+        rows = CkaRows(self.make_row)
+        second = other.in_pass() if "cka_inter" in measures else None
+        built: list[Measure] = []
+        if second or {"cka_mel", "cka_intra"} & set(measures):
+            limit = self.options.limit("frame_utterances")
+            frames = shared_frames(self.gathering, self.taps, limit, self.device, second)
+            base = self.options.tap("base", self.taps) if "cka_intra" in measures else None
+            built.append(FrameMeasures(frames, rows, "cka_mel" in measures, base))
+        comparison = other.comparison() if "cka_inter" in measures else None
+        if comparison:
+            built.append(SavedInter(comparison, rows))
+        built += [self._segments(unit, rows) for unit in ("phone", "word") if f"cka_{unit}" in measures]
+        if "cka_matrix" in measures:
+            matrices = [CkaMatrix(pairs, rows) for pairs in other.matrices()]
+            for matrix in matrices:
+                self.say(matrix.line(sampler.limit))
+            built += matrices
+        return [*built, *other.kept(self.expdir, self.provenance)]
+
+    def _segments(self, unit: str, rows: CkaRows) -> LabelledSegments:
+        """cka_phone or cka_word."""
+        tokens = self.options.limit(f"{unit}_tokens", FEWEST_TOKENS)
+        types = self.options.limit("word_types") if unit == "word" else None
+        sample = self.plan.sample(unit, tokens, types)
+        weights = self.options.choice("segment_weights", SEGMENT_WEIGHTS)
+        self.introduce(f"cka_{unit}", sample, weights)
+        return LabelledSegments(SegmentMeans.shared(self.gathering, sample, self.taps, weights), rows)

@@ -1,0 +1,60 @@
+"""From a pair's fold moments to its results row: linear CKA with its jackknife."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from s3prl_plugin.analysis.cka import jackknife_cka
+from s3prl_plugin.analysis.intervals import Estimate
+from s3prl_plugin.analysis.refusal import Refused
+from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.results import Row
+from s3prl_plugin.taps import Tap
+
+SCORE = "cka"
+
+
+class CkaRows:
+    """Makes the rows of CKA, one per pair of views.
+
+    CKA inverts no covariance, and across folds it is not biased by few rows, so that it has no least number of rows per
+    dimension; what few rows cost shows in the interval. It is refused where a view has no size to normalise by.
+
+    Args:
+        make_row: of the analysis.
+    """
+
+    def __init__(self, make_row: RowMaker):
+        self.make_row = make_row
+
+    def row(self, tap: Tap, measure: str, folds: Sequence[Moments], **fields: Any) -> Row:
+        """The row of one tap and measure.
+
+        Args:
+            tap: whose view is x.
+            measure: its name.
+            folds: joint moments per fold.
+            fields: further row fields, such as `tap2`.
+        """
+        n = sum(fold.n for fold in folds)
+        try:
+            estimate = jackknife_cka(folds)
+        except Refused as refused:
+            return self.refusal(tap, measure, refused.reason, n=n, **fields)
+        return self.of_estimate(tap, measure, estimate, n, **{"headline": True, **fields})
+
+    def of_estimate(self, tap: Tap, measure: str, estimate: Estimate, n: int, **fields: Any) -> Row:
+        """The row of a CKA that is computed already; a view with itself has no interval."""
+        found: dict[str, Any] = {}
+        if not fields.get("trivial") and estimate.replicates is not None:
+            low, high = estimate.interval()
+            found = {"ci_low": low, "ci_high": high, "replicates": estimate.replicates.tolist()}
+        return self.make_row.row(
+            tap, measure, SCORE, value=estimate.value, n=n, n_over_d=n / tap.dim, chance=0.0, **found, **fields
+        )
+
+    def refusal(self, tap: Tap, measure: str, reason: str, headline: bool = True, **fields: Any) -> Row:
+        """The row of a CKA that cannot be had."""
+        return self.make_row.row(tap, measure, SCORE, headline=headline, refused=reason, **fields)

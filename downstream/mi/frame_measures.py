@@ -1,0 +1,69 @@
+"""The measures of single frames, as the options of the analysis ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from s3prl_plugin.analysis.gathering import Gathering
+from s3prl_plugin.analysis.measure import Measure
+from s3prl_plugin.analysis.options import Options
+from s3prl_plugin.analysis.reservoir import FrameReservoir, shared_reservoir
+from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.downstream.mi.frames import SUBSETS, FramePurity
+from s3prl_plugin.downstream.mi.parity import FrameParity
+from s3prl_plugin.downstream.mi.protocols import INTERVALS
+from s3prl_plugin.taps import SAMPLE_RATE, Tap
+
+FRAME_MEASURES = (FramePurity.name, FrameParity.name)
+
+
+def build(
+    wanted: Sequence[str],
+    gathering: Gathering,
+    taps: Sequence[Tap],
+    options: Options,
+    make_row: RowMaker,
+    say: Callable[[str], None],
+) -> list[Measure]:
+    """Those of `FRAME_MEASURES` that are wanted.
+
+    Args:
+        wanted: measures of any kind.
+        gathering: of the run; gets the reservoirs.
+        taps: of the upstream.
+        options, make_row: of the analysis.
+        say: tells the user.
+
+    Raises:
+        UserError: an option cannot be used.
+    """
+    plan = gathering.plan
+    clusters, seeds = options.integer("frame_clusters", 2), options.integer("seeds", 1)
+    permutations = options.integer("frame_permutations", 1)
+    silence, intervals = options.choice("silence", tuple(SUBSETS)), options.choice("intervals", INTERVALS)
+    grid = _grid(taps, options)
+    limits = options.integer("sampled_per_utterance", 1), options.integer("sampled_frames", 1)
+
+    def reservoir(stride: int | None) -> FrameReservoir:
+        return shared_reservoir(gathering, taps, *limits, stride)
+
+    built: list[Measure] = []
+    if FramePurity.name in wanted:
+        cells = reservoir(grid)
+        purity = FramePurity(cells, plan, grid, make_row, clusters, seeds, permutations, silence, intervals)
+        say(purity.line())
+        built.append(purity)
+    if FrameParity.name in wanted:
+        own = reservoir(None) if len({tap.stride for tap in taps}) > 1 else None
+        built.append(FrameParity(own, taps, plan, make_row, clusters, seeds, intervals))
+    return built
+
+
+def _grid(taps: Sequence[Tap], options: Options) -> int:
+    """The stride on which mi_frames sees all taps, in samples."""
+    if options["frame_ms"] is None:
+        return max(tap.stride for tap in taps)
+    samples = options.positive("frame_ms") * SAMPLE_RATE / 1000
+    if samples != int(samples):
+        raise options.error("frame_ms", f"a whole number of samples at {SAMPLE_RATE} Hz, such as 20, 40 or 80")
+    return int(samples)

@@ -1,0 +1,175 @@
+"""mi_frames: clusters of single frames and the phones at their centres, all taps on one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from s3prl_plugin.analysis.permutations import permuted
+from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.refusal import Refused, chance_limit
+from s3prl_plugin.analysis.reservoir import FrameReservoir
+from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.sampling import stream
+from s3prl_plugin.downstream.mi.clusters import DEFAULT, predict
+from s3prl_plugin.downstream.mi.labelled_frames import SPEECH, LabelledFrames
+from s3prl_plugin.downstream.mi.purity import SCORES, from_table, jackknife, table_of
+from s3prl_plugin.downstream.mi.seeds import interval_fields, spread
+from s3prl_plugin.results import Row
+from s3prl_plugin.taps import SAMPLE_RATE, Tap
+
+CHANCE_LEVEL = 0.95
+SUBSETS: dict[str, tuple[str | None, ...]] = {"with": (None,), "without": (SPEECH,), "both": (None, SPEECH)}
+
+
+class FramePurity:
+    """Phone purity, cluster purity and PNMI of every tap.
+
+    Clusters are learned on all frames of the training folds, with silence, and counted on those of the others: all of
+    them, and those that are speech. Taps of different rates are seen on one grid, since a finer one has more frames in
+    every phone, and its score would be about other frames.
+
+    Chance is the mean score of labels that are exchanged among the segments of a speaker: frames of one segment keep a
+    label in common.
+
+    Args:
+        reservoir: of cells of the grid.
+        plan: of the run; its seed is that of the first k-means.
+        stride: of the grid, in samples.
+        make_row: of the analysis.
+        clusters: K.
+        seeds: k-means runs, whose scores are averaged.
+        permutations: of the labels.
+        silence: a key of `SUBSETS`.
+        intervals: "full" (delete-speaker jackknife) or "none".
+    """
+
+    name = "mi_frames"
+
+    def __init__(
+        self,
+        reservoir: FrameReservoir,
+        plan: Plan,
+        stride: int,
+        make_row: RowMaker,
+        clusters: int,
+        seeds: int,
+        permutations: int,
+        silence: str,
+        intervals: str,
+    ):
+        self.reservoir = reservoir
+        self.plan = plan
+        self.stride = stride
+        self.make_row = make_row
+        self.clusters = clusters
+        self.seeds = [plan.seed + i for i in range(seeds)]
+        self.permutations = permutations
+        self.subsets = SUBSETS[silence]
+        self.intervals = intervals
+
+    def __len__(self) -> int:
+        """One list of rows per tap."""
+        return len(self.reservoir.taps)
+
+    def line(self) -> str:
+        """What is going to be scored, in one line."""
+        drawn = LabelledFrames.of(self.plan, self.reservoir, np.arange(len(self.reservoir)), self.stride)
+        return f"{self.name}: {drawn.line()}; all taps on a grid of {1000 * self.stride / SAMPLE_RATE:g} ms"
+
+    def compute(self) -> Iterator[list[Row]]:
+        """The rows of one tap after the other."""
+        frames = LabelledFrames.of(self.plan, self.reservoir, self.reservoir.rows(), self.stride)
+        exchanged = {subset: self._exchanged(frames, subset) for subset in self.subsets}
+        for k, tap in enumerate(self.reservoir.taps):
+            rows: list[Row] = []
+            clusters: list[np.ndarray] = []
+            for subset in self.subsets:
+                fields = {
+                    "subset": subset,
+                    "frame_stride": self.stride,
+                    "n": int(frames.counted(subset).sum()),
+                    "n_over_d": float(frames.trains.sum() / tap.dim),
+                    "clusters": self.clusters,
+                    "seeds": len(self.seeds),
+                }
+                try:
+                    clusters = clusters or self._learn(frames, k)
+                    rows += self._score(tap, frames, clusters, subset, exchanged[subset], fields)
+                except Refused as refused:
+                    rows += self.make_row.refuse(tap, self.name, SCORES, SCORES[0], refused.reason, **fields)
+            yield rows
+
+    def _learn(self, frames: LabelledFrames, tap: int) -> list[np.ndarray]:
+        """Per seed, the clusters of the frames that are not learned from, (n_scored,)."""
+        if not len(self.plan.alignment("phone")):
+            raise Refused("this corpus has no phone times; a corpus with aligned phones is needed")
+        values = self.reservoir.frames(tap, frames.rows)
+        train, scored = values[frames.trains], values[~frames.trains]
+        return [predict(train, scored, self.clusters, seed, DEFAULT, "frames") for seed in self.seeds]
+
+    def _exchanged(self, frames: LabelledFrames, subset: str | None) -> list[np.ndarray]:
+        """Labels of the counted frames, exchanged among the segments of every speaker; the same for all taps."""
+        counted = frames.counted(subset)
+        label, segment, speaker = frames.label[counted], frames.segment[counted], frames.speaker[counted]
+        generators = [stream(self.plan.seed, "permutation", self.name, i) for i in range(self.permutations)]
+        return [permuted(label, segment, speaker, generator) for generator in generators]
+
+    def _score(
+        self,
+        tap: Tap,
+        frames: LabelledFrames,
+        clusters: Sequence[np.ndarray],
+        subset: str | None,
+        exchanged: Sequence[np.ndarray],
+        fields: dict[str, Any],
+    ) -> list[Row]:
+        """The rows of one tap and subset of the frames."""
+        counted = frames.counted(subset)
+        label, speaker = frames.label[counted], frames.speaker[counted]
+        chosen = [cluster[counted[~frames.trains]] for cluster in clusters]
+        size = self.clusters, frames.classes
+        found = [from_table(table_of(cluster, label, *size)) for cluster in chosen]
+        by_chance = [[from_table(table_of(cluster, drawn, *size)) for cluster in chosen] for drawn in exchanged]
+        chance = {s: [_mean([getattr(each, s) for each in draw]) for draw in by_chance] for s in SCORES}
+        verdict = chance_limit(_mean(chance["pnmi"]))
+        verdict.check()
+        ends = self._interval_ends(chosen, label, speaker, frames.classes)
+        rows = []
+        for score in SCORES:
+            per_seed = [getattr(each, score) for each in found]
+            rows.append(
+                self.make_row.row(
+                    tap,
+                    self.name,
+                    score,
+                    headline=score == SCORES[0],
+                    value=_mean(per_seed),
+                    seed_sd=spread(per_seed),
+                    grey=verdict.grey,
+                    chance=_mean(chance[score]),
+                    chance_high=float(np.quantile(chance[score], CHANCE_LEVEL, method="higher")),
+                    permutations=self.permutations,
+                    **ends.get(score, {}),
+                    **fields,
+                )
+            )
+        return rows
+
+    def _interval_ends(
+        self, clusters: Sequence[np.ndarray], label: np.ndarray, speaker: np.ndarray, classes: int
+    ) -> dict[str, dict[str, Any]]:
+        """The intervals' row fields, by score; none with fewer than two speakers."""
+        if self.intervals == "none":
+            return {}
+        try:
+            per_seed = [jackknife(each, label, speaker, self.clusters, classes) for each in clusters]
+        except Refused:
+            return {}
+        return {score: interval_fields([one[score] for one in per_seed]) for score in SCORES}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))

@@ -1,0 +1,99 @@
+"""The default protocol for mi_speaker: chance is that of whole sessions.
+
+Utterances of one session fall into one cluster for the room's sake, too. Clusters that know rooms and nothing else then
+tell who speaks, as long as a room's utterances are all the same speaker's: independent utterances would never give so
+much. What such clusters would give is the mean MI over ways to exchange whole sessions between speakers, and that is
+what `adjusted` is adjusted for, in place of the expected MI of single utterances. With one utterance to a session the
+two are the same, and the exact one is taken.
+
+Few sessions of a speaker leave little above it: of 40 speakers with two each, sessions exchanged at random give four
+fifths of the label entropy. Such numbers are grey. In simulation the intervals cover 95 % with 30 sessions each of one
+utterance, 98 % with 10 sessions of five utterances, and are up to twice as wide as need be with two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import xlogy
+
+from s3prl_plugin.analysis import intervals
+from s3prl_plugin.analysis.refusal import CHANCE_SHARE_REFUSED, Verdict, chance_limit
+from s3prl_plugin.analysis.sampling import stream
+from s3prl_plugin.downstream.mi.information import Counts, Information, JackknifedInformation, from_table
+from s3prl_plugin.downstream.mi.protocols import DefaultProtocol
+
+EXCHANGES = 100
+
+
+class SpeakerProtocol(DefaultProtocol):
+    """See the module; its tables are per session, or per group of sessions with one of every speaker at most."""
+
+    @classmethod
+    def like(cls, protocol: DefaultProtocol) -> Self:
+        """With the options of another."""
+        return cls(protocol.make_row, protocol.fixed, protocol.intervals, protocol.permutations)
+
+    def information(self, table: np.ndarray) -> Information:
+        """See `DefaultProtocol`."""
+        exact = from_table(table.sum(axis=0))
+        return replace(exact, expected_mi=exact.expected_mi * self._design_effect(table, exact))
+
+    def jackknifed(self, table: np.ndarray) -> JackknifedInformation:
+        """See `DefaultProtocol`; chance without a session rises as the exact one does, without the noise of a draw."""
+        parts = table[table.any(axis=(1, 2))]
+        total = parts.sum(axis=0)
+        effect = self._design_effect(table, from_table(total))
+        exact = [from_table(part) for part in (total, *(total - part for part in parts))]
+        whole, *without = [replace(each, expected_mi=effect * each.expected_mi) for each in exact]
+        return JackknifedInformation(
+            whole,
+            intervals.jackknife(whole.adjusted, [each.adjusted for each in without]),
+            intervals.jackknife(whole.mi_over_h, [each.mi_over_h for each in without]),
+        )
+
+    def verdict(self, tables: Sequence[np.ndarray], found: Sequence[Information]) -> Verdict:
+        """Refused for what independent utterances would give; grey for what whole sessions would."""
+        verdict = chance_limit(max(from_table(table.sum(axis=0)).chance_share for table in tables))
+        share = max(information.chance_share for information in found)
+        if verdict.refused or verdict.grey or share <= CHANCE_SHARE_REFUSED:
+            return verdict
+        return Verdict(
+            grey=f"limited by data: sessions exchanged between speakers would give MI/H = {share:.2f}; more sessions "
+            "of every speaker would help"
+        )
+
+    def _design_effect(self, table: np.ndarray, exact: Information) -> float:
+        """How many times what independent utterances would give whole sessions give."""
+        if int(table.sum(axis=1).max(initial=0)) <= 1 or not exact.expected_mi:
+            return 1.0
+        draw = stream(self.make_row.seed, "exchanged sessions")
+        return float(exchanged(table, EXCHANGES, draw).mean() / exact.expected_mi)
+
+
+def exchanged(table: Counts, exchanges: int, generator: np.random.Generator) -> npt.NDArray[np.float64]:
+    """MI in nats with whole sessions exchanged between speakers.
+
+    Args:
+        table: (U, K, C); a group's tokens of one speaker are one session.
+        exchanges: how often.
+        generator: decides.
+
+    Returns:
+        (exchanges,)
+    """
+    group, speaker = np.nonzero(table.any(axis=1))
+    session = table.transpose(0, 2, 1)[group, speaker]
+    n = int(table.sum())
+    of_cluster = session.sum(axis=0)
+    found = np.empty(exchanges)
+    for i in range(exchanges):
+        joint = np.zeros((table.shape[2], table.shape[1]), dtype=np.int64)
+        np.add.at(joint, generator.permutation(speaker), session)
+        entropies = [xlogy(counts, counts).sum() for counts in (joint, joint.sum(axis=1), of_cluster)]
+        found[i] = (entropies[0] - entropies[1] - entropies[2] + xlogy(n, n)) / n
+    return np.maximum(found, 0.0)
