@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   s3prl-plugin bench forward --quick --json
   s3prl-plugin bench analysis
   s3prl-plugin bench protocol
+  s3prl-plugin bench store
 
 A ratio says how many times less it costs here; its spread is over the rounds, in which both sides take turns. Let the
 machine be otherwise quiet. The exit status is 1 where a bar is not reached.
@@ -27,6 +28,7 @@ SUBJECTS = {
     "forward": "our MR-HuBERT beside s3prl's multires_hubert, at base size",
     "analysis": "the bare forward pass beside what CCA and MI of every layer add to it; memory over hours",
     "protocol": "the published CCA protocol done the plain way beside ours, from one pass of statistics",
+    "store": "training a head with s3prl alone beside the same with a feature store, at base size (5 minutes)",
 }
 
 

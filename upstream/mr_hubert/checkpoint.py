@@ -103,6 +103,19 @@ def load(path: str | Path) -> Checkpoint:
         raise UserError(f"{path}: {error}; {CURE}") from None
 
 
+def train_step(path: str | Path) -> int | None:
+    """The updates of pre-training that a checkpoint says it has had; None where it does not say.
+
+    Raises:
+        UserError: the file is missing, damaged, of another model or hostile.
+    """
+    content = torch_file.read(Path(path))
+    try:
+        return _parts(content)[3]
+    except UserError as error:
+        raise UserError(f"{path}: {error}; {CURE}") from None
+
+
 def save(
     path: str | Path,
     network: MRHuBERT,

@@ -17,8 +17,10 @@ from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.taps import SAMPLE_RATE, States
 from s3prl_plugin.upstream.mr_hubert import checkpoint, features, options
 from s3prl_plugin.upstream.mr_hubert.costs import macs_per_second
+from s3prl_plugin.upstream.mr_hubert.frames import hold_last_frame
 from s3prl_plugin.upstream.mr_hubert.length_groups import length_groups
 from s3prl_plugin.upstream.mr_hubert.model import State
+from s3prl_plugin.upstream.mr_hubert.parts import Parts
 
 # What one more group of a batch costs, in samples of audio that could be computed meanwhile.
 GROUP_OVERHEAD = {"cpu": SAMPLE_RATE // 4, "cuda": 30 * SAMPLE_RATE}
@@ -71,13 +73,41 @@ class UpstreamExpert(nn.Module):
         Raises:
             UserError: a waveform is too short, not one-dimensional, or holds values that are not finite.
         """
+        return features.from_states(self.states(wavs, self.options.stop_at), self.options.stop_at, self.options.native)
+
+    def states(self, wavs: Sequence[Tensor], stop_at: str | None) -> States:
+        """The states of a batch, as in `forward`, up to a tap; in exact batches a last frame repeats past its end.
+
+        Args:
+            wavs: per utterance, (L,) samples at 16 kHz.
+            stop_at: the last tap that is computed; all when None.
+
+        Raises:
+            UserError: as `forward`.
+        """
         waveforms = self._checked(wavs)
-        found = self._run(waveforms)
+        found = self._run(waveforms, stop_at)
         lengths = [torch.tensor(state.lengths) for state in found]
-        states = States(self.network.config.taps(self.options.stop_at), [s.x for s in found], lengths, waveforms)
+        states = States(self.network.config.taps(stop_at), [s.x for s in found], lengths, waveforms)
         if self._pooling is not None:
             states = pooling.pool(states, self._pooling)
-        return features.from_states(states, self.options.stop_at, self.options.native)
+        if not self.options.exact_batches:
+            return states
+        # s3prl's featurizer often takes a frame more than there is.
+        held = [hold_last_frame(x, n.tolist()) for x, n in zip(states.tensors, states.lengths, strict=True)]
+        return States(states.taps, held, states.lengths, waveforms)
+
+    def parts(self, key: str, layer: int | None = None) -> Parts | None:
+        """What an entry of `forward`'s result is made of, for a store of features.
+
+        Args:
+            key: of the entry (`-s`).
+            layer: the only one of its list that is wanted (`-l`).
+
+        Returns:
+            None where there is no such entry or layer.
+        """
+        return Parts.of(self, key, layer)
 
     def get_downsample_rates(self, key: str) -> int | list[int]:
         """Samples from one frame to the next, for any key of `forward`'s result; a list where they differ in it.
@@ -98,7 +128,7 @@ class UpstreamExpert(nn.Module):
             "weights": "random" if random else "trained",
             "train_step": 0 if random else self.checkpoint.train_step,
             "params": sum(p.numel() for p in self.network.parameters()),
-            "macs_per_s": macs_per_second(config, self.options.stop_at),
+            "macs_per_s": macs_per_second(config, self.options.stop_at, duration_s=1.0),
             "options": self.options.changed(),
         }
 
@@ -135,7 +165,7 @@ class UpstreamExpert(nn.Module):
                 raise UserError(f"utterance {bad} of the batch holds NaN or infinite samples; leave it out or mend it")
         return waveforms
 
-    def _run(self, waveforms: list[Tensor]) -> list[State]:
+    def _run(self, waveforms: list[Tensor], stop_at: str | None) -> list[State]:
         """The network's states; an exact batch of unequal lengths is computed in groups of similar ones."""
         if self.checkpoint.normalize:
             waveforms = [F.layer_norm(wav, wav.shape) for wav in waveforms]
@@ -144,14 +174,14 @@ class UpstreamExpert(nn.Module):
         if self.options.exact_batches:
             overhead = GROUP_OVERHEAD.get(waveforms[0].device.type, GROUP_OVERHEAD["cuda"])
             groups = length_groups(lengths, overhead)
-        parts = [self._run_group([waveforms[i] for i in group]) for group in groups]
+        parts = [self._run_group([waveforms[i] for i in group], stop_at) for group in groups]
         return parts[0] if len(parts) == 1 else _merge(parts, groups)
 
-    def _run_group(self, waveforms: list[Tensor]) -> list[State]:
+    def _run_group(self, waveforms: list[Tensor], stop_at: str | None) -> list[State]:
         """The network's states for waveforms that are padded to the longest of them."""
         padded = pad_sequence(waveforms, batch_first=True).to(self.network.layer_norm.weight.dtype)
         lengths = [len(wav) for wav in waveforms]
-        found = self.network(padded, lengths, exact=self.options.exact_batches, stop_at=self.options.stop_at)
+        found = self.network(padded, lengths, exact=self.options.exact_batches, stop_at=stop_at)
         return [state._replace(x=state.x.float()) for state in found]
 
 

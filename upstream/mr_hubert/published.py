@@ -40,8 +40,11 @@ class PublishedUpstream(UpstreamExpert):
         if differences and ckpt:
             raise UserError(f"{ckpt} is not {name}, which has {differences}; load it with -u mr_hubert_local")
         if differences:
-            print(f"{name} is described as having {differences}; its own file decides", file=sys.stderr)
+            print(f"[upstream] {name} is described as having {differences}; its own file decides", file=sys.stderr)
 
     def describe(self) -> dict[str, Any]:
-        """As every upstream of this kind, and the variant."""
-        return {**super().describe(), "variant": self.variant.name}
+        """As every upstream of this kind; the variant; what its weights were trained on, where they are not random."""
+        described = {**super().describe(), "variant": self.variant.name}
+        if described["weights"] == "random":
+            return described
+        return {**described, "pretraining": self.variant.data, "unit_iteration": self.variant.unit_iteration}

@@ -48,6 +48,15 @@ def test_a_variant_loads_its_file_like_a_local_one(base, cache):
     assert download._digest_file(path).read_text().startswith(published.describe()["checkpoint_sha256"])
 
 
+def test_a_trained_variant_says_what_it_was_trained_on(base, cache):
+    write(download.cache_path(base.address))
+    published = hubconf.mr_hubert_base()
+    assert "pretraining" not in published.describe()  # its weights are random
+    published.checkpoint = dataclasses.replace(published.checkpoint, train_step=400_000)
+    said = published.describe()
+    assert (said["pretraining"], said["unit_iteration"]) == ("LibriSpeech 960 h", 3)
+
+
 def test_offline_it_says_which_file_to_put_where(base, cache):
     with pytest.raises(UserError) as error:
         hubconf.mr_hubert_base()
