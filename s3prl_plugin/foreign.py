@@ -1,28 +1,70 @@
-"""Options of this plugin for upstreams that are not its own: the resolution-matched grid, by `-g`."""
+"""Options of this plugin for upstreams that are not its own, by `-g`: the resolution-matched grid, random weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
-from s3prl_plugin import pooling, registry
+from s3prl_plugin import pooling, registry, untrained
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.featurizer import StatesFeaturizer
 from s3prl_plugin.pooling import Pooling
 
 OPTION = "pool_to"
+# What any upstream can have, as far as its strides and its architecture allow.
+FOREIGN_OPTIONS = (OPTION, "random_weights", "seed")
 # The options that this plugin's upstreams read from `-g`; another one would silently run without them.
 OWN_OPTIONS = frozenset(
-    {"exact_batches", "native", "dtype", "stop_at", OPTION, "feature_grad_mult", "reset_top", "random_weights", "seed"}
+    {"exact_batches", "native", "dtype", "stop_at", "feature_grad_mult", "reset_top", *FOREIGN_OPTIONS}
 )
 
 
-def requested_pooling(upstream: str, model_config: str | Path | None) -> Pooling | None:
-    """The grid that a file given by `-g` asks of an upstream that is not this plugin's.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of an upstream that is not this plugin's.
+
+    Attributes:
+        grid: the frame rate to come down to; None for its own.
+        random_seed: of random weights; None for those of its checkpoint.
+    """
+
+    grid: Pooling | None = None
+    random_seed: int | None = None
+
+    @contextmanager
+    def loading(self, upstream: str) -> Iterator[None]:
+        """Inside the block the upstream is loaded with the weights that are asked for."""
+        if self.random_seed is None:
+            yield
+        else:
+            with untrained.random_weights(upstream, self.random_seed):
+                yield
+
+    def applied(self, model: torch.nn.Module, device: str | torch.device = "cpu") -> torch.nn.Module:
+        """The upstream as it is asked for.
+
+        Args:
+            model: the upstream, loaded inside `loading`.
+            device: where it lives.
+
+        Raises:
+            UserError: its strides do not fit the grid.
+        """
+        if self.random_seed is not None:
+            options = {"random_weights": True, **({"seed": self.random_seed} if self.random_seed else {})}
+            model.describe = partial(dict, weights="random", train_step=0, options=options)  # type: ignore[assignment]
+        return model if self.grid is None else PooledUpstream(model, self.grid, device)
+
+
+def requested(upstream: str, model_config: str | Path | None) -> Asked | None:
+    """What a file given by `-g` asks of an upstream that is not this plugin's.
 
     Args:
         upstream: the entry.
@@ -32,29 +74,62 @@ def requested_pooling(upstream: str, model_config: str | Path | None) -> Pooling
         None when nothing is asked, or the file is for the upstream itself to read.
 
     Raises:
-        UserError: the file asks for an option that only this plugin's upstreams have, or mixes `pool_to` with the
-            upstream's own.
+        UserError: as `asked_of`, naming the file.
     """
-    if model_config is None or registry.upstreams().get(upstream, "").startswith("s3prl_plugin."):
+    if model_config is None:
         return None
     try:
-        asked = yaml.safe_load(Path(model_config).read_text(encoding="utf-8"))
+        options = yaml.safe_load(Path(model_config).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return None  # whatever it is, the upstream must say what is wrong with it
-    if not isinstance(asked, dict) or not asked:
+    if not isinstance(options, dict):
         return None
-    if set(asked) == {OPTION}:
-        return pooling.parse(asked[OPTION])
-    if set(asked) <= OWN_OPTIONS:
-        other = min(set(asked) - {OPTION})
-        raise UserError(
-            f"{model_config}: {upstream} has no option {other!r}; of this plugin's it can have {OPTION} only"
-        )
-    if OPTION in asked:
-        raise UserError(
-            f"{model_config}: {OPTION} must stand alone, for {upstream} would read the whole file as its own"
-        )
-    return None
+    try:
+        return asked_of(upstream, options)
+    except UserError as error:
+        raise UserError(f"{model_config}: {error}") from None
+
+
+def asked_of(upstream: str, options: Mapping[str, Any]) -> Asked | None:
+    """What options ask of an upstream that is not this plugin's.
+
+    Args:
+        upstream: the entry.
+        options: name -> value.
+
+    Returns:
+        None when nothing is asked, or the options are for the upstream itself to read.
+
+    Raises:
+        UserError: an option that only this plugin's upstreams have, a value that is not possible, options of ours
+            beside those of the upstream, or random weights of an architecture whose initialisation is not known.
+    """
+    if not options or registry.upstreams().get(upstream, "").startswith("s3prl_plugin."):
+        return None
+    if not set(options) <= OWN_OPTIONS:
+        mixed = [name for name in (OPTION, "random_weights") if name in options]
+        if mixed:
+            raise UserError(f"{mixed[0]} must stand alone, for {upstream} would read all the options as its own")
+        return None
+    other = sorted(set(options) - set(FOREIGN_OPTIONS))
+    if other:
+        can = ", ".join(FOREIGN_OPTIONS)
+        raise UserError(f"{upstream} has no option {other[0]!r}; of this plugin's it can have {can} only")
+    grid = pooling.parse(options[OPTION]) if options.get(OPTION) is not None else None
+    return Asked(grid, _random_seed(upstream, options))
+
+
+def _random_seed(upstream: str, options: Mapping[str, Any]) -> int | None:
+    """The seed of random weights where they are asked for."""
+    wanted, seed = options.get("random_weights", False), options.get("seed", 0)
+    if not isinstance(wanted, bool):
+        raise UserError(f"random_weights: {wanted!r} is neither true nor false")
+    if type(seed) is not int or seed < 0:
+        raise UserError(f"seed: {seed!r} is no whole number from 0 on")
+    if not wanted:
+        return None
+    untrained.check(upstream)
+    return seed
 
 
 class PooledUpstream(torch.nn.Module):

@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +27,7 @@ _HUBCONF = "s3prl_plugin.upstream.mr_hubert.hubconf"
 # name -> the package whose `expert` module has DownstreamExpert
 _downstreams: dict[str, str] = {
     "cca": "s3prl_plugin.downstream.cca",
+    "cka": "s3prl_plugin.downstream.cka",
     "mi": "s3prl_plugin.downstream.mi",
     "suite": "s3prl_plugin.downstream.suite",
 }
@@ -119,6 +121,29 @@ def check_upstream(name: str) -> None:
     names = upstream_names()
     if name not in names:
         raise UserError(f"no upstream is called {name!r}: {did_you_mean(name, names)} (`s3prl-plugin ls upstreams`)")
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that one of the plugin's own upstreams does not have; loads no network.
+
+    Args:
+        name: the entry; of another's nothing is known, and nothing refused.
+        options: name -> value.
+
+    Raises:
+        UserError: with the closest names, or the values that are possible.
+    """
+    if _upstreams().get(name, "").startswith(_HUBCONF):
+        importlib.import_module(_HUBCONF.replace(".hubconf", ".options")).read(None, options)
+
+
+def train_step(checkpoint: Path) -> int | None:
+    """The training step of a checkpoint in a format that the plugin's own upstreams read; None where it says none.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    return importlib.import_module(_HUBCONF.replace(".hubconf", ".checkpoint")).train_step(checkpoint)
 
 
 def check_downstream(name: str) -> None:

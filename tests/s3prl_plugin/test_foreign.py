@@ -66,12 +66,13 @@ def test_a_grid_that_the_strides_do_not_divide(wavlm):
         foreign.PooledUpstream(wavlm, pooling.parse("mean:50"))
 
 
-def test_only_a_file_with_the_option_alone_is_read_for_a_foreign_upstream(asked):
-    assert foreign.requested_pooling("wavlm_local", asked("pool_to: mean:40")) == pooling.parse("mean:40")
-    assert foreign.requested_pooling("wavlm_local", asked("kaldi: {frame_shift: 10}")) is None
-    assert foreign.requested_pooling("wavlm_local", asked("- a list")) is None
-    assert foreign.requested_pooling("wavlm_local", None) is None
-    assert foreign.requested_pooling("mr_hubert_local", asked("stop_at: mid.pre")) is None, "ours reads it itself"
+def test_only_a_file_with_our_options_alone_is_read_for_a_foreign_upstream(asked):
+    assert foreign.requested("wavlm_local", asked("pool_to: mean:40")).grid == pooling.parse("mean:40")
+    assert foreign.requested("wavlm_local", asked("kaldi: {frame_shift: 10}")) is None
+    assert foreign.requested("wavlm_local", asked("kaldi: {frame_shift: 10}\nseed: 1")) is None
+    assert foreign.requested("wavlm_local", asked("- a list")) is None
+    assert foreign.requested("wavlm_local", None) is None
+    assert foreign.requested("mr_hubert_local", asked("stop_at: mid.pre")) is None, "ours reads it itself"
 
 
 @pytest.mark.parametrize(
@@ -81,11 +82,15 @@ def test_only_a_file_with_the_option_alone_is_read_for_a_foreign_upstream(asked)
         ("pool_to: mean:40\nstop_at: layer3", "wavlm_local has no option 'stop_at'"),
         ("pool_to: mean:40\nkaldi: {}", "must stand alone"),
         ("pool_to: median:40", "mean:40"),
+        ("random_weights: true\nkaldi: {}", "must stand alone"),
+        ("random_weights: yes please", "neither true nor false"),
+        ("random_weights: true", "how wavlm_local is initialised is not known"),
+        ("random_weights: true\nseed: -1", "no whole number"),
     ],
 )
 def test_an_option_that_would_be_ignored_is_refused(asked, text, told):
     with pytest.raises(UserError, match=told):
-        foreign.requested_pooling("wavlm_local", asked(text))
+        foreign.requested("wavlm_local", asked(text))
 
 
 def test_the_options_that_are_ours():

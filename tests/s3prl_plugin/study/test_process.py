@@ -1,0 +1,82 @@
+"""A run in a process of its own: why it failed, and that it ends with the study."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from s3prl_plugin.study import process
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Put a shell script in the place of python."""
+
+    def write(script):
+        path = tmp_path / "program"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(path))
+
+    return write
+
+
+def test_the_reason_is_the_run_s_own(tmp_path):
+    reason = process.run(["-m", "trian"], tmp_path / "run" / "failed.txt")
+    assert reason == "-m trian: no such mode; did you mean 'train'?"
+    assert (tmp_path / "run" / "failed.txt").read_text() == reason + "\n"
+
+
+def test_one_that_cannot_say_why(program, tmp_path):
+    program("exit 3")
+    assert process.run([], tmp_path / "reason") == "ended with status 3; its output above says why"
+    program("kill -KILL $$")
+    assert process.run([], tmp_path / "reason") == "killed by SIGKILL (was memory short?)"
+
+
+def test_an_old_reason_is_not_a_new_one(program, tmp_path):
+    (tmp_path / "reason").write_text("old")
+    program("exit 0")
+    assert process.run([], tmp_path / "reason") is None
+    assert not (tmp_path / "reason").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_study_ends_the_run(number, program, tmp_path):
+    os.mkfifo(tmp_path / "up")
+    program(f"echo $$ > {tmp_path}/up\nexec cat > /dev/null")  # until its standard input ends
+    found = []
+
+    def stop():
+        found.append(int((tmp_path / "up").read_text()))
+        time.sleep(0.5)  # until the study waits for it
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), process.stops_like_ctrl_c():
+        process.run([], tmp_path / "reason")
+    thread.join()
+    assert signal.getsignal(signal.SIGTERM) is before
+    with pytest.raises(ProcessLookupError):
+        os.kill(found[0], 0)
+
+
+def test_a_run_stops_when_the_study_is_gone():
+    code = (
+        "import threading, time; from s3prl_plugin.study import process\n"
+        "threading.Thread(target=process._end_with_parent, daemon=True).start()\n"
+        "print('up', flush=True)\n"
+        "try:\n    time.sleep(1000)\n"
+        "except KeyboardInterrupt:\n    print('stopped')\n"
+    )
+    run = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert run.stdout.readline() == "up\n"
+    run.stdin.close()
+    assert run.stdout.read() == "stopped\n"
+    assert run.wait() == 0
