@@ -9,21 +9,27 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
 import s3prl_plugin
+from s3prl_plugin import macs
+
+_known_ids: WeakKeyDictionary[torch.nn.Module, str] = WeakKeyDictionary()
 
 
 def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, Any]:
     """The row fields that describe an upstream.
 
     Args:
-        model: the upstream; ours tell about themselves (`describe()`), of others the parameters are counted.
+        model: the upstream; ours tell about themselves (`describe()`), of others parameters and multiply-accumulates
+            are counted, and what they were trained on is not known.
         args: the run's arguments.
 
     Returns:
-        upstream, variant, checkpoint_sha256, weights, train_step, params, macs_per_s, versions.
+        upstream, variant, checkpoint_sha256, weights, train_step, params, macs_per_s, pretraining, unit_iteration,
+        weights_id, versions.
     """
     params = sum(p.numel() for p in model.parameters())
     describe: Callable[[], dict[str, Any]] = getattr(model, "describe", dict)
@@ -32,14 +38,18 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
     options = described.get("options") or {}
     if options:
         name += "[" + ",".join(f"{key}={value}" for key, value in sorted(options.items())) + "]"
+    checksum = described.get("checkpoint_sha256")
     return {
         "upstream": name,
         "variant": described.get("variant"),
-        "checkpoint_sha256": described.get("checkpoint_sha256"),
+        "checkpoint_sha256": checksum,
         "weights": described.get("weights", "trained" if params else None),
         "train_step": described.get("train_step"),
         "params": described.get("params", params),
-        "macs_per_s": described.get("macs_per_s"),
+        "macs_per_s": described["macs_per_s"] if "macs_per_s" in described else macs.for_one_second(model),
+        "pretraining": described.get("pretraining"),
+        "unit_iteration": described.get("unit_iteration"),
+        "weights_id": _weights_id_once(model) if params and checksum is None else None,
         "versions": versions(),
     }
 
@@ -51,6 +61,13 @@ def weights_id(model: torch.nn.Module) -> str:
         content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
         found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode() + content.tobytes())
     return found.hexdigest()[:16]
+
+
+def _weights_id_once(model: torch.nn.Module) -> str:
+    """The same of an upstream that stays as it is, computed once."""
+    if model not in _known_ids:
+        _known_ids[model] = weights_id(model)
+    return _known_ids[model]
 
 
 @cache

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from s3prl_plugin import __version__
-from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.errors import UserError, did_you_mean, one_line
 
 PROGRAM = "s3prl-plugin"
 COMMANDS = {
@@ -34,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: what follows the program's name; by default the command line.
 
     Returns:
-        The exit status: 0; 2 for what the user can mend, told in one line; 130 when interrupted.
+        The exit status: 0; 2 for what the user can mend, told in one line; 130 when interrupted; 141 when whatever
+        reads the output has ended.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     return exit_status(lambda: _run(words))
@@ -49,11 +51,14 @@ def exit_status(job: Callable[[], int]) -> int:
     try:
         return job()
     except UserError as error:
-        print(f"error: {_one_line(str(error))}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at the end
+        return 141
 
 
 def _run(words: list[str]) -> int:
@@ -91,9 +96,3 @@ def _top_level() -> argparse.ArgumentParser:
     for name, line in COMMANDS.items():
         commands.add_parser(name, help=line, add_help=False)
     return parser
-
-
-def _one_line(message: str) -> str:
-    """An error's message; of one that comes from a data loader's process, the last line, which is the error's own."""
-    lines = [line for line in message.splitlines() if line.strip()] or [message]
-    return lines[-1].removeprefix(f"{UserError.__module__}.{UserError.__qualname__}: ")

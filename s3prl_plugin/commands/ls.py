@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib
 import importlib.util
 import json
 from collections.abc import Callable, Iterable
@@ -115,13 +116,15 @@ def _first_line(package: str) -> str:
 
 
 def _measures(args: argparse.Namespace) -> Rows:
-    """What the analyses measure by default."""
+    """What the analyses can measure, and which of it they do when nothing is said."""
     from s3prl_plugin import config, registry
 
     rows = []
-    for name in sorted(registry.downstreams()):
+    for name, package in sorted(registry.downstreams().items()):
         if name != "suite":
-            rows += [{"measure": m, "downstream": name} for m in config.analysis_defaults(name)["measures"]]
+            usual = config.analysis_defaults(name)["measures"]
+            known = importlib.import_module(f"{package}.expert").DownstreamExpert.known_measures
+            rows += [{"measure": m, "downstream": name, "default": "yes" if m in usual else "no"} for m in known]
     return rows
 
 
@@ -157,9 +160,9 @@ def _taps_of(name: str, checkpoint: str | None, model_config: str | None) -> Ite
     from s3prl_plugin import foreign
     from s3prl_plugin.featurizer import StatesFeaturizer
 
-    grid = foreign.requested_pooling(name, model_config)
-    upstream = getattr(hub, name)(ckpt=checkpoint, model_config=None if grid else model_config)
-    return foreign.PooledUpstream(upstream, grid).taps if grid else StatesFeaturizer(upstream).taps
+    asked = foreign.requested(name, model_config)
+    upstream = getattr(hub, name)(ckpt=checkpoint, model_config=None if asked else model_config)
+    return StatesFeaturizer(asked.applied(upstream) if asked else upstream).taps
 
 
 def _corpus(args: argparse.Namespace) -> str:

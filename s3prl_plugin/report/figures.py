@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.report.table import label
 from s3prl_plugin.results import Row
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def layer_curves(rows: Sequence[Row], path: str | Path, title: str | None = None
     shown = [r for r in rows if r.headline and r.tap is not None and r.value is not None]
     if not shown:
         raise UserError(f"{path}: no layer-wise number to draw; every measure was refused or none was computed")
-    measures = list(dict.fromkeys(r.measure for r in shown))
+    measures = list(dict.fromkeys(label(r) for r in shown))
     columns = min(3, len(measures))
     lines = -(-len(measures) // columns)
     figure = Figure(figsize=(4.6 * columns, 3.3 * lines + 0.8), layout="constrained")
@@ -54,7 +55,7 @@ def layer_curves(rows: Sequence[Row], path: str | Path, title: str | None = None
     strides = sorted({stride for *_, stride in taps})
     colours = {stride: COLOURS[i % len(COLOURS)] for i, stride in enumerate(strides)}
     for axis, measure in zip(axes.flat, measures, strict=False):
-        _panel(axis, [r for r in shown if r.measure == measure], taps, colours)
+        _panel(axis, [r for r in shown if label(r) == measure], taps, colours)
     for axis in list(axes.flat)[len(measures) :]:
         axis.set_visible(False)
     handles = [
@@ -96,7 +97,7 @@ def _panel(axis: Axes, rows: Sequence[Row], taps: Sequence[tuple[int, str, str, 
     chance = next((r.chance for r in rows if r.chance is not None), None)
     if chance is not None:
         axis.axhline(chance, color="0.4", linestyle="--", linewidth=0.8)
-    axis.set_title(f"{rows[0].measure} ({rows[0].score})", fontsize=10)
+    axis.set_title(f"{label(rows[0])} ({rows[0].score})", fontsize=10)
     axis.set_xticks(range(len(taps)), [name for _, name, _, _ in taps], rotation=90, fontsize=7)
     axis.tick_params(axis="y", labelsize=8)
     axis.set_xlim(-0.5, len(taps) - 0.5)

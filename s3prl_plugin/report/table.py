@@ -4,22 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from s3prl_plugin.report.matrices import matrix_tables
 from s3prl_plugin.results import Row
+from s3prl_plugin.taps import SAMPLE_RATE
 
 BEST = "*"
+WEIGHT = "weight"  # the score of a row that says how much a task's weighted sum takes of a tap
 
 
 def groups(rows: Iterable[Row]) -> list[list[Row]]:
-    """Rows that belong into one table: of one upstream, checkpoint and corpus; in the order of their writing."""
+    """Rows that belong together: of one upstream, checkpoint and, of analyses, corpus; in the order of their writing.
+
+    Tasks, which often have a corpus each, stand with the analyses of theirs, else with the last ones of their upstream.
+    """
     found: dict[tuple[str | None, ...], list[Row]] = {}
+    tasks: list[Row] = []
     for row in rows:
-        found.setdefault((row.upstream, row.checkpoint_sha256, row.corpus), []).append(row)
+        if row.tap is None or row.score == WEIGHT:
+            tasks.append(row)
+        else:
+            found.setdefault((row.upstream, row.checkpoint_sha256, row.corpus), []).append(row)
+    analyses = list(found)
+    for row in tasks:
+        whose = (row.upstream, row.checkpoint_sha256)
+        last = next((key for key in reversed(analyses) if key[:2] == whose), (*whose, None))
+        found.setdefault((*whose, row.corpus) if (*whose, row.corpus) in analyses else last, []).append(row)
     return list(found.values())
 
 
 def whole(rows: Sequence[Row]) -> str:
-    """Everything that a run's results say, for reading: whose they are, the layers, the tasks."""
-    parts = [headline(rows), layer_table(rows), task_table(rows)]
+    """Everything that a run's results say, for reading: whose they are, the layers, the tasks, what they learned."""
+    parts = [headline(rows), layer_table(rows), matrix_tables(rows), task_table(rows), weights_table(rows)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -35,10 +50,10 @@ def layer_table(rows: Iterable[Row]) -> str:
     shown = [r for r in rows if r.headline and r.tap is not None]
     if not shown:
         return "no layer-wise results"
-    measures = list(dict.fromkeys(_label(r) for r in shown))
+    measures = list(dict.fromkeys(label(r) for r in shown))
     taps = sorted({(r.tap_index if r.tap_index is not None else 0, r.tap, r.stride) for r in shown})
-    cells = {(r.tap, _label(r)): r for r in shown}
-    best = {m: _best([r for r in shown if _label(r) == m]) for m in measures}
+    cells = {(r.tap, label(r)): r for r in shown}
+    best = {m: _best([r for r in shown if label(r) == m]) for m in measures}
     refusals = list(dict.fromkeys(r.refused for r in shown if r.refused))
     letters = {reason: chr(ord("a") + i) for i, reason in enumerate(refusals)}
 
@@ -49,19 +64,60 @@ def layer_table(rows: Iterable[Row]) -> str:
             row = cells.get((tap, measure))
             line.append(_cell(row, best[measure], letters) if row else "")
         lines.append(line)
-    return "\n".join([_align(lines), *_legend(shown, letters)])
+    return "\n".join([aligned(lines), *_legend(shown, letters)])
 
 
 def task_table(rows: Iterable[Row]) -> str:
-    """One line per SUPERB task: score, and the checkpoint that gave it."""
+    """One line per SUPERB task: score, corpus, the checkpoint that gave it, and its predictions."""
     tasks = [r for r in rows if r.tap is None and r.headline]
     if not tasks:
         return ""
-    lines = [["task", "score", "", "checkpoint"]]
-    lines += [
-        [r.measure, r.score, f"{r.value:.4f}" if r.value is not None else "-", r.task_checkpoint or ""] for r in tasks
-    ]
-    return _align(lines)
+    several = len({r.seed for r in tasks}) > 1
+    lines = [["task", "score", "", "corpus", *(["seed"] if several else []), "checkpoint", "predictions"]]
+    for r in tasks:
+        line = [r.measure, r.score, f"{r.value:.4f}" if r.value is not None else "-", r.corpus or ""]
+        line += [str(r.seed)] if several else []
+        lines.append([*line, r.task_checkpoint or "", some(r.predictions or [])])
+    return aligned(lines)
+
+
+def some(files: Sequence[str]) -> str:
+    """The first of some files, and how many more there are."""
+    return f"{files[0]} + {len(files) - 1}" if len(files) > 1 else "".join(files)
+
+
+def weights_table(rows: Iterable[Row]) -> str:
+    """One line per tap and one column per task (and seed, where there are several); empty where nothing was learned.
+
+    Args:
+        rows: of one upstream; others than weights are passed over.
+    """
+    weights = [row for row in rows if row.score == WEIGHT and row.tap is not None and row.value is not None]
+    if not weights:
+        return ""
+    several = len({row.seed for row in weights}) > 1
+    named = [(f"{row.measure} ({row.seed})" if several else row.measure, row) for row in weights]
+    tasks = list(dict.fromkeys(name for name, _ in named))
+    taps = sorted({(row.tap_index or 0, str(row.tap), row.stride) for row in weights})
+    cells = {(row.tap, name): row for name, row in named}
+    largest = {
+        task: max((row for name, row in named if name == task), key=lambda row: row.value or 0) for task in tasks
+    }
+    lines = [["tap", "ms", *tasks]]
+    for _, tap, stride in taps:
+        line = [tap, f"{1000 * stride / SAMPLE_RATE:g}" if stride else ""]
+        for task in tasks:
+            row = cells.get((tap, task))
+            line.append("" if row is None else f"{row.value:.3f}{BEST if row is largest[task] else ' '}")
+        lines.append(line)
+    return "\n".join(
+        [
+            "weights that the tasks learned for their sum over taps" + (", by seed" if several else ""),
+            aligned(lines),
+            f"{BEST} largest. Those of a task add up to 1; how much of a layer goes into the sum also depends on how "
+            "large its values are",
+        ]
+    )
 
 
 def headline(rows: Sequence[Row]) -> str:
@@ -70,7 +126,7 @@ def headline(rows: Sequence[Row]) -> str:
     parts = [first.upstream]
     if first.params:
         parts.append(f"{first.params / 1e6:.2f} M parameters")
-    corpora = dict.fromkeys(r.corpus for r in rows if r.corpus and r.tap is not None)
+    corpora = dict.fromkeys(r.corpus for r in rows if r.corpus and r.tap is not None and r.score != WEIGHT)
     if corpora:
         parts.append("on " + ", ".join(corpora))
     warnings = []
@@ -81,9 +137,15 @@ def headline(rows: Sequence[Row]) -> str:
     return "\n".join([" | ".join(parts), *warnings])
 
 
-def _label(row: Row) -> str:
-    """The column of a row; the published protocol stands beside the default one."""
-    return row.measure if row.protocol in (None, "default") else f"{row.measure} ({row.protocol})"
+def label(row: Row) -> str:
+    """The column of a row; other protocols, parts of the frames and what is held constant stand beside the measure."""
+    restricted = [f"{row.tap2} of {row.upstream2}"] if row.upstream2 else []
+    restricted += [row.subset] if row.subset else []
+    restricted += [f"given {row.control}"] if row.control else []
+    restricted += [f"by {row.segments}"] if row.segments else []
+    restricted += [f"{1000 * row.frame_stride / SAMPLE_RATE:g} ms grid"] if row.frame_stride else []
+    restricted += [row.protocol] if row.protocol not in (None, "default") else []
+    return f"{row.measure} ({', '.join(restricted)})" if restricted else row.measure
 
 
 def _best(rows: Sequence[Row]) -> Row | None:
@@ -116,7 +178,7 @@ def _legend(rows: Sequence[Row], letters: dict[str, str]) -> list[str]:
     return legend
 
 
-def _align(lines: Sequence[Sequence[str]]) -> str:
+def aligned(lines: Sequence[Sequence[str]]) -> str:
     """Columns of equal width, the first to the left and the others to the right."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(

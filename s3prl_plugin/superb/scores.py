@@ -40,6 +40,7 @@ def rows(task: Task, record: Record, provided: Mapping[str, Any], corpus: TaskCo
         UserError: the downstream did not log one of the task's scores.
     """
     found = []
+    published = corpus.kind == "real" and not corpus.laid_out
     for score in task.scores:
         if score.tag not in record.scalars:
             raise UserError(f"{task.name}: {task.downstream} logged {sorted(record.scalars)} and no {score.tag}")
@@ -59,6 +60,10 @@ def rows(task: Task, record: Record, provided: Mapping[str, Any], corpus: TaskCo
                 value=record.scalars[score.tag],
                 unit=score.unit,
                 higher_is_better=score.higher_is_better,
+                features=record.features_name,
+                published_corpus=published,
+                changed_settings=task.changed(record.settings, corpus) if published else None,
+                predictions=task.kept(record.folder),
             )
         )
     return found

@@ -65,7 +65,19 @@ def test_downstreams_and_measures(capsys):
     rows = listed(capsys, "downstreams")
     assert {"cca", "mi", "suite"} <= {row["downstream"] for row in rows}
     assert next(row["what"] for row in rows if row["downstream"] == "cca").startswith("Canonical correlation")
-    assert {"measure": "cca_phone", "downstream": "cca"} in listed(capsys, "measures")
+    assert {"cca", "cka", "mi"} <= {row["downstream"] for row in listed(capsys, "measures")}
+
+
+def test_measures_are_those_that_the_analyses_accept(capsys):
+    from s3prl_plugin.downstream.cca.expert import DownstreamExpert as Cca
+    from s3prl_plugin.downstream.cka.expert import DownstreamExpert as Cka
+
+    rows = listed(capsys, "measures")
+    for expert in (Cca, Cka):
+        mine = [row for row in rows if row["downstream"] == expert.name]
+        assert [row["measure"] for row in mine] == list(expert.known_measures)
+    assert {"measure": "cca_phone", "downstream": "cca", "default": "yes"} in rows
+    assert {"measure": "cka_matrix", "downstream": "cka", "default": "no"} in rows
 
 
 @pytest.mark.parametrize(

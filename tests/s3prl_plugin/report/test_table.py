@@ -76,3 +76,31 @@ def test_tasks_have_their_own_table():
     assert "0.2500" in text
     assert "dev-best.ckpt" in text
     assert table.task_table([row("layer0", 0.5)]) == ""
+
+
+def weight(tap, value, task="SID", **changes):
+    return row(tap, value, measure=task, score="weight", headline=False, protocol=None, **changes)
+
+
+def test_learned_weights_have_a_table_with_a_column_per_task():
+    rows = [weight("layer0", 0.2), weight("layer1", 0.8, stride=640), weight("layer0", 0.7, "KS")]
+    shown = [line.split() for line in table.weights_table(rows).splitlines()]
+    assert shown[1:4] == [["tap", "ms", "SID", "KS"], ["layer0", "20", "0.200", "0.700*"], ["layer1", "40", "0.800*"]]
+    assert table.weights_table([row("layer0", 0.5)]) == ""
+
+
+def test_learned_weights_of_several_seeds_stand_apart():
+    text = table.weights_table([weight("layer0", 0.2, seed=1), weight("layer0", 0.3, seed=2)])
+    assert "SID (1)" in text
+    assert "SID (2)" in text
+
+
+def test_tasks_on_corpora_of_their_own_stand_with_the_analyses():
+    rows = [row("layer0", 0.5, corpus="c"), row("layer0", 0.4, corpus="d")]
+    tasks = [weight("layer0", 1.0, corpus=corpus) for corpus in ("vox", "c", "libri")]
+    first, second = table.groups([*rows, *tasks])
+    assert [r.corpus for r in first] == ["c", "c"]
+    assert [r.corpus for r in second] == ["d", "vox", "libri"]
+    assert "on d" in table.headline(second)
+    assert "vox" not in table.headline(second)
+    assert [len(group) for group in table.groups(tasks)] == [3]

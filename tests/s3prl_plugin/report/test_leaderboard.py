@@ -1,0 +1,166 @@
+"""Boards: which scores meet, ranks, seeds, names."""
+
+import random
+from dataclasses import replace
+
+import board_rows
+import pytest
+
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.report import leaderboard, superb_score
+
+run = board_rows.run
+
+
+def one_board(*runs):
+    (board,) = leaderboard.boards(runs)
+    return board
+
+
+def by_name(board):
+    return {entry.name: entry for entry in board.entries}
+
+
+def test_scores_in_the_units_of_the_published_table():
+    values = {"PR": 0.0541, "ASR": 6.42, "KS": 0.963, "QbE": 0.0736, "SF": (0.8853, 0.252)}
+    (entry,) = one_board(run("hubert_base", values)).entries
+    shown = {name: cell.value for name, cell in entry.cells.items()}
+    expected = {"PR PER": 5.41, "ASR WER": 6.42, "KS acc": 96.3, "QbE MTWV": 0.0736, "SF F1": 88.53, "SF CER": 25.2}
+    assert shown == pytest.approx(expected)
+    assert entry.superb_tasks == ("PR", "ASR", "KS", "QbE", "SF")
+    assert entry.superb_s.value == pytest.approx(superb_score.superb_s(expected)[0])
+
+
+def test_ranks_are_those_of_scipy():
+    scipy = pytest.importorskip("scipy.stats")
+    rng = random.Random(0)
+    values = [{"PR": rng.choice([0.1, 0.2, 0.3]), "KS": rng.random()} for _ in range(7)]
+    entries = by_name(one_board(*(run(f"u{i}", value) for i, value in enumerate(values))))
+    per = scipy.rankdata([value["PR"] for value in values], method="min")
+    accuracy = scipy.rankdata([-value["KS"] for value in values], method="min")
+    for i in range(7):
+        assert entries[f"u{i}"].ranks == {"PR PER": per[i], "KS acc": accuracy[i]}
+        assert entries[f"u{i}"].mean_rank == pytest.approx((per[i] + accuracy[i]) / 2)
+
+
+def test_a_task_of_two_scores_counts_once_in_the_mean_rank():
+    board = one_board(run("a", {"PR": 0.1, "SF": (0.9, 0.1)}), run("b", {"PR": 0.2, "SF": (0.8, 0.2)}))
+    swapped = one_board(run("a", {"PR": 0.1, "SF": (0.8, 0.2)}), run("b", {"PR": 0.2, "SF": (0.9, 0.1)}))
+    assert by_name(board)["a"].mean_rank == 1
+    assert by_name(swapped)["a"].mean_rank == by_name(swapped)["b"].mean_rank == 1.5
+
+
+def test_the_mean_rank_is_over_tasks_that_all_have():
+    board = one_board(run("a", {"PR": 0.1, "KS": 0.1}), run("b", {"PR": 0.2, "KS": 0.9}), run("c", {"PR": 0.3}))
+    assert board.common == ("PR",)
+    assert [by_name(board)[name].mean_rank for name in "abc"] == [1, 2, 3]
+    apart = one_board(run("a", {"PR": 0.1}), run("b", {"KS": 0.9}))
+    assert [entry.mean_rank for entry in apart.entries] == [None, None]
+    assert not apart.same_tasks
+
+
+def test_generated_and_real_speech_never_share_a_board():
+    real = run("a", {"PR": 0.3})
+    generated = run("b", {"PR": 0.01}, corpus="generated", corpus_kind="generated", published_corpus=False)
+    own = run("c", {"PR": 0.02}, corpus="timit", published_corpus=False)
+    for order in ([real, generated, own], [own, generated, real]):
+        boards = leaderboard.boards(order)
+        assert [(b.kind, [e.name for e in b.entries]) for b in boards] == [
+            ("published", ["a"]),
+            ("other", ["c"]),
+            ("generated", ["b"]),
+        ]
+        assert all(entry.ranks == {"PR PER": 1} for board in boards for entry in board.entries)
+        assert [board.entries[0].superb_s is not None for board in boards] == [True, False, False]
+
+
+def test_one_upstream_with_both_kinds_of_speech_is_on_two_boards():
+    folder, rows = run("a", {"PR": 0.3})
+    _, made = run("a", {"KS": 0.9}, corpus="generated", corpus_kind="generated", published_corpus=False)
+    boards = leaderboard.boards([(folder, [*rows, *made])])
+    assert [set(board.entries[0].cells) for board in boards] == [{"PR PER"}, {"KS acc"}]
+    assert boards[0].entries[0].superb_tasks == ("PR",)
+
+
+def test_other_real_corpora_do_not_share_a_board():
+    runs = [run(name, {"PR": 0.1}, corpus=name, published_corpus=False) for name in ("timit", "own")]
+    assert [board.corpus for board in leaderboard.boards(runs)] == ["own", "timit"]
+
+
+def test_seeds_give_mean_and_standard_deviation():
+    runs = [run("a", {"PR": value, "KS": 0.5}, seed) for seed, value in ((1, 0.1), (2, 0.2), (3, 0.6))]
+    (entry,) = one_board(*runs).entries
+    assert entry.cells["PR PER"].value == pytest.approx(30)
+    assert entry.cells["PR PER"].spread == pytest.approx((((20**2) + 10**2 + 30**2) / 2) ** 0.5)
+    each = [one_board(one).entries[0].superb_s.value for one in runs]
+    assert list(entry.superb_s.seeds.values()) == pytest.approx(each)
+    assert entry.superb_s.spread == pytest.approx(superb_sd(each))
+
+
+def superb_sd(values):
+    mean = sum(values) / len(values)
+    return (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
+
+
+def test_superb_s_of_unequal_seeds_is_that_of_the_means():
+    runs = [run("a", {"PR": 0.1, "KS": 0.5}, 1), run("a", {"PR": 0.3}, 2)]
+    (entry,) = one_board(*runs).entries
+    assert entry.superb_s.value == pytest.approx(superb_score.superb_s({"PR PER": 20, "KS acc": 50})[0])
+    assert entry.superb_s.spread is None
+
+
+def test_a_run_given_twice_counts_once_and_two_that_disagree_are_refused():
+    one = run("a", {"PR": 0.1})
+    assert len(one_board(one, one).entries[0].cells["PR PER"].seeds) == 1
+    with pytest.raises(UserError, match=r"PR PER of a with seed 1 is 10 in a_1 and 20 in b: .* leave one"):
+        leaderboard.boards([one, run("a", {"PR": 0.2}, folder="b")])
+
+
+def test_different_upstreams_have_different_names():
+    runs = [
+        run("local", {"PR": 0.1}, checkpoint_sha256="1" * 64),
+        run("local", {"PR": 0.2}, checkpoint_sha256="2" * 64),
+        run("custom", {"PR": 0.3}, weights_id="3" * 16),
+        run("custom", {"PR": 0.4}, weights_id="4" * 16),
+        run("fbank", {"PR": 0.5}, weights=None),
+        run("other", {"PR": 0.6}, features="hidden_states_40ms"),
+        run("other", {"PR": 0.7}),
+        run("same", {"PR": 0.8}, variant="x"),
+        run("same", {"PR": 0.9}, variant="y"),
+    ]
+    names = [entry.name for entry in one_board(*runs).entries]
+    assert set(names) == {
+        "local@11111111",
+        "local@22222222",
+        "custom@33333333",
+        "custom@44444444",
+        "fbank",
+        "other -s hidden_states_40ms",
+        "other",
+        "same #1",
+        "same #2",
+    }
+
+
+def test_the_best_stand_first_and_fewer_tasks_last():
+    few = run("few", {"PR": 0.03})
+    board = one_board(few, run("bad", {"PR": 0.5, "KS": 0.5}), run("good", {"PR": 0.1, "KS": 0.9}))
+    assert [entry.name for entry in board.entries] == ["good", "bad", "few"]
+
+
+def test_layers_and_refusals_are_no_scores():
+    folder, rows = run("a", {"PR": 0.1})
+    layer = replace(rows[0], tap="layer0", value=0.9)
+    weight = replace(rows[0], score="weight", tap="layer0", value=0.5)
+    refused = replace(rows[0], measure="KS", score="accuracy", value=None, refused="why")
+    (entry,) = one_board((folder, [*rows, layer, weight, refused])).entries
+    assert {name: cell.value for name, cell in entry.cells.items()} == {"PR PER": 10}
+    with pytest.raises(UserError, match="a_1: no score of a SUPERB task"):
+        leaderboard.boards([(folder, [layer, weight, refused])])
+
+
+def test_changed_settings_and_predictions_are_kept_by_task():
+    folder, rows = run("a", {"PR": 0.1, "KS": 0.5}, changed_settings=["optimizer.lr"], predictions=["p.txt"])
+    (entry,) = one_board((folder, rows)).entries
+    assert entry.changed == {"PR": ("optimizer.lr",), "KS": ("optimizer.lr",)}
+    assert entry.predictions == ("PR/p.txt", "KS/p.txt")

@@ -1,0 +1,136 @@
+"""The leaderboard as it is read: text, Markdown, CSV and JSON say the same."""
+
+import csv
+import io
+import json
+import re
+
+import board_rows
+import pytest
+
+from s3prl_plugin.report import leaderboard, leaderboard_data, leaderboard_text
+
+run = board_rows.run
+CAUTION = "from memory of the published table, to be checked"
+MADE = {"corpus": "generated", "corpus_kind": "generated", "published_corpus": False}
+KNOWN = {"params": 97_390_000, "macs_per_s": 7.1e9, "pretraining": "LibriSpeech 960 h", "unit_iteration": 3}
+
+
+@pytest.fixture
+def boards():
+    runs = [run("mine", {"PR": value, "KS": 0.9}, seed, **KNOWN) for seed, value in ((1, 0.05), (2, 0.07))]
+    runs += [run("theirs", {"PR": 0.03, "KS": 0.8}), run("mine", {"PR": 0.001}, **MADE)]
+    return leaderboard.boards(runs)
+
+
+def markdown_tables(text):
+    """Every table as a list of dictionaries."""
+    tables = []
+    for block in re.split(r"\n\n", text):
+        lines = [line.strip("|").split(" | ") for line in block.splitlines() if line.startswith("|")]
+        if lines:
+            header = [cell.strip() for cell in lines[0]]
+            tables.append([dict(zip(header, (c.strip() for c in line), strict=True)) for line in lines[2:]])
+    return tables
+
+
+def test_markdown_marks_the_best_of_each_board(boards):
+    text = leaderboard_text.text(boards, leaderboard_text.MARKDOWN)
+    real, made, about, _ = markdown_tables(text)
+    assert {line["upstream"]: (line["PR PER % ↓"], line["KS acc % ↑"]) for line in real} == {
+        "mine": ("6.00 ±1.41", "**90.00 ±0.00**"),
+        "theirs": ("**3.00**", "80.00"),
+    }
+    assert [line["PR PER % ↓"] for line in made] == ["0.10"]
+    assert "superb_s ↑" in real[0]
+    assert "superb_s ↑" not in made[0]
+    assert {line["upstream"]: line["pre-training data"] for line in about} == {
+        "mine": "LibriSpeech 960 h",
+        "theirs": "?",
+    }
+
+
+def test_the_terminal_marks_with_a_star_and_says_what_it_means(boards):
+    text = leaderboard_text.text(boards)
+    assert re.search(r"^theirs .* 3\.00\*", text, re.MULTILINE)
+    assert re.search(r"^mine .* 6\.00 ±1\.41 .*90\.00 ±0\.00\*", text, re.MULTILINE)
+    for said in ("↑ higher is better, ↓ lower is better", "* the best of its column", "± standard deviation"):
+        assert said in text
+
+
+@pytest.mark.parametrize("style", [leaderboard_text.TERMINAL, leaderboard_text.MARKDOWN])
+def test_a_reader_is_warned(boards, style):
+    text = re.sub(r"\s+", " ", leaderboard_text.text(boards, style))
+    assert "GENERATED SPEECH: for trying the software, never a finding about speech" in text
+    assert "no superb_s: it compares with scores on SUPERB's own corpora" in text
+    assert CAUTION in text.lower()
+    assert "1000 / |T| * sum" in text
+    assert "arXiv 2105.01051" in text
+
+
+def test_generated_speech_alone_needs_no_reference_scores():
+    text = leaderboard_text.text(leaderboard.boards([run("mine", {"PR": 0.1}, **MADE)]))
+    assert "published:" not in text
+    assert "superb_s =" not in text
+
+
+def test_equal_scores_are_not_marked():
+    text = leaderboard_text.text(leaderboard.boards([run("a", {"PR": 0.1}), run("b", {"PR": 0.1})]))
+    assert "10.00*" not in text
+
+
+def test_the_number_of_tasks_stands_beside_superb_s():
+    boards = leaderboard.boards([run("a", {"PR": 0.1, "KS": 0.5}), run("b", {"PR": 0.1})])
+    real, *_ = markdown_tables(leaderboard_text.text(boards, leaderboard_text.MARKDOWN))
+    assert [(line["upstream"], line["tasks"]) for line in real] == [("a", "2"), ("b", "1")]
+    assert "over different tasks cannot be compared" in leaderboard_text.text(boards)
+
+
+def test_a_narrow_terminal_gets_the_columns_in_pieces(boards, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    wide = leaderboard_text.text(boards)
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = leaderboard_text.text(boards)
+    tables = [line for line in narrow.splitlines() if line.startswith(("mine", "theirs", "upstream", "published"))]
+    assert max(map(len, tables)) <= 60
+    assert max(map(len, wide.splitlines())) > 60
+    assert sorted(re.findall(r"\d+\.\d+", narrow)) == sorted(re.findall(r"\d+\.\d+", wide))
+
+
+def test_unpublished_settings_are_named():
+    runs = [run("a", {"PR": 0.1, "KS": 0.5}, changed_settings=["optimizer.lr", "runner.total_steps"])]
+    assert "settings other than SUPERB's: a: PR, KS (lr, total_steps)" in leaderboard_text.text(
+        leaderboard.boards(runs)
+    )
+
+
+def test_csv_can_be_read_back(boards):
+    lines = list(csv.DictReader(io.StringIO(leaderboard_data.to_csv(boards))))
+    assert [(line["board"], line["upstream"]) for line in lines] == [
+        (board.kind, entry.name) for board in boards for entry in board.entries
+    ]
+    found = {(line["board"], line["upstream"]): line for line in lines}
+    mine, made = found["published", "mine"], found["generated", "mine"]
+    assert float(mine["PR PER % (lower is better)"]) == pytest.approx(6)
+    assert float(mine["PR PER % sd"]) == pytest.approx(2**0.5)
+    assert (mine["PR PER % seeds"], mine["PR PER % rank"], made["PR PER % rank"]) == ("2", "2", "1")
+    assert (mine["params"], float(mine["macs_for_1_s"]), mine["unit_iteration"]) == ("97390000", 7.1e9, "3")
+    (total,) = [name for name in mine if CAUTION in name]
+    entry = next(e for e in boards[0].entries if e.name == "mine")
+    assert float(mine[total]) == pytest.approx(entry.superb_s.value)
+    assert made[total] == mine["ASR WER % (lower is better)"] == ""
+    assert (found["published", "theirs"]["pretraining"], found["published", "theirs"]["unit_iteration"]) == ("", "")
+
+
+def test_json_can_be_read_back(boards):
+    said = json.loads(leaderboard_data.to_json(boards))
+    real, made = said["boards"]
+    assert (real["kind"], made["kind"]) == ("published", "generated")
+    mine = next(one for one in real["upstreams"] if one["name"] == "mine")
+    assert mine["scores"]["PR PER"]["seeds"] == [1, 2]
+    assert mine["scores"]["PR PER"] == {"value": 6, "sd": pytest.approx(2**0.5), "seeds": [1, 2], "rank": 2}
+    assert mine["superb_s"]["tasks"] == ["PR", "KS"]
+    assert made["upstreams"][0]["superb_s"] is None
+    assert made["upstreams"][0]["superb_s_absent"]
+    assert said["superb_s"]["caution"] == CAUTION
+    assert said["superb_s"]["references"]["WavLM Large"]["PR PER"] == 3.06
