@@ -20,10 +20,16 @@ from s3prl_plugin.errors import UserError, did_you_mean
 
 PROGRAM = "s3prl_plugin.run_downstream"
 MODES = ("train", "evaluate", "inference")
+SEED = 1337  # s3prl's default
 
 
 class Parser(argparse.ArgumentParser):
-    """Stands in for the class that s3prl builds its parser with: the same flags, other defaults, and checks."""
+    """Stands in for the class that s3prl builds its parser with: its flags, one more, other defaults, and checks."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        own = self.add_argument_group("of this plugin")
+        own.add_argument("--tasks", metavar="{PR,KS,...|none}", help="Of a suite (-d suite), run these tasks only")
 
     def add_argument(self, *flags: str, **options: Any) -> Any:
         """Add a flag of s3prl's; three of them differently."""
@@ -50,10 +56,19 @@ class Parser(argparse.ArgumentParser):
         if found.expname is None and found.expdir is None and found.past_exp is None:
             raise UserError("-n NAME or -p FOLDER is missing: where shall the results go?")
         _check_override(found.override)
+        _check_tasks_flag(found)
         if not _resumes(found):
-            _check_names(found)
+            _check_downstream(found)
+            if found.downstream != "suite":  # whose file may hold a study, which names its upstreams itself
+                _check_upstream(found)
             found.config = str(_config_file(found.config, found.downstream))
-            check_config(Path(found.config), found.downstream)
+            config = check_config(Path(found.config), found.downstream)
+            if "study" in config.data:
+                _check_study(found, config)
+            elif found.downstream == "suite":
+                _check_upstream(found)
+            if found.tasks is not None and found.override is None:  # which may change the suite's tasks
+                chosen(config.data, found.tasks)
         if found.upstream_model_config is not None:
             found.upstream_model_config = str(_existing("-g", found.upstream_model_config))
         if (found.upstream or "").endswith("_local") and found.upstream_ckpt and not Path(found.upstream_ckpt).exists():
@@ -63,8 +78,11 @@ class Parser(argparse.ArgumentParser):
         return found
 
 
-def check_config(path: Path, downstream: str) -> None:
+def check_config(path: Path, downstream: str) -> configuration.Config:
     """Read a run's configuration, and refuse what nobody would read in it.
+
+    Returns:
+        What was read.
 
     Raises:
         UserError: with file and line.
@@ -77,6 +95,20 @@ def check_config(path: Path, downstream: str) -> None:
     if downstream == "suite":
         superb.refuse_unavailable(config)
     configuration.check(config, downstream, own - {"suite"}, tasks)
+    return config
+
+
+def chosen(config: dict[str, Any], tasks: str | None) -> dict[str, Any]:
+    """A configuration with those of its suite's tasks that `--tasks` names; the same where it is not given.
+
+    Raises:
+        UserError: it names something that the suite does not have.
+    """
+    if tasks is None:
+        return config
+    from s3prl_plugin import superb
+
+    return {**config, "suite": superb.choose(config.get("suite") or {}, tasks)}
 
 
 def check_run(args: argparse.Namespace, config: dict[str, Any]) -> None:
@@ -89,7 +121,12 @@ def check_run(args: argparse.Namespace, config: dict[str, Any]) -> None:
     Raises:
         UserError: something that the user can mend.
     """
-    _check_names(args)
+    _check_downstream(args)
+    if "study" in config:
+        changed = f" with -o {args.override}" if args.override else ""
+        _check_study(args, configuration.Config(Path(f"{args.config}{changed}"), config, {}))
+    else:
+        _check_upstream(args)
     packages.check(args.downstream)
     if args.downstream == "suite" and "suite" in config:
         from s3prl_plugin import superb
@@ -110,6 +147,19 @@ def _check_mode(args: argparse.Namespace) -> None:
         raise UserError(f"-m is missing: give one of {', '.join(MODES)}")
     if args.mode not in MODES:
         raise UserError(f"-m {args.mode}: no such mode; {did_you_mean(args.mode, MODES)}")
+
+
+def _check_tasks_flag(args: argparse.Namespace) -> None:
+    """--tasks, as far as it can be told without the suite."""
+    if args.tasks is None:
+        return
+    if args.downstream != "suite" or args.mode != "train":
+        raise UserError(f"--tasks {args.tasks}: it chooses tasks of a suite; give it with -m train -d suite")
+    from s3prl_plugin import superb
+
+    for name in args.tasks.split(","):
+        if args.tasks.strip().lower() != "none":
+            superb.check_name(name.strip())
 
 
 def _choose_device(args: argparse.Namespace) -> None:
@@ -178,11 +228,25 @@ def _check_checkpoint(flag: str, path: Path) -> None:
         raise UserError(f"{flag} {path}: not the checkpoint of a run; one of an upstream is given with -k")
 
 
-def _check_names(args: argparse.Namespace) -> None:
-    """-d and -u, against all that s3prl and the plugin have."""
+def _check_downstream(args: argparse.Namespace) -> None:
+    """-d, against all that s3prl and the plugin have."""
     if args.downstream is None:
         raise UserError("-d is missing: give a downstream (`s3prl-plugin ls downstreams` lists them)")
     registry.check_downstream(args.downstream)
+
+
+def _check_study(args: argparse.Namespace, config: configuration.Config) -> None:
+    """What a study says, and the flags beside it."""
+    from s3prl_plugin import study
+    from s3prl_plugin.study.jobs import check_flags
+
+    if args.downstream != "suite":
+        raise UserError(f"{config.path}: a study runs a suite; give -d suite")
+    check_flags(args, SEED, study.read(config))
+
+
+def _check_upstream(args: argparse.Namespace) -> None:
+    """-u, against all that s3prl and the plugin have."""
     if args.upstream is None:
         raise UserError("-u is missing: give an upstream (`s3prl-plugin ls upstreams` lists them)")
     if args.hub == "torch":

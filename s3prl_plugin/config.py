@@ -164,15 +164,36 @@ def check(config: Config, downstream: str | None, analyses: Iterable[str], tasks
     config.refuse_unknown(TOP_LEVEL)
     if downstream in analyses:
         config.refuse_unknown(analysis_defaults(str(downstream)), "downstream_expert")
+    if "study" in config.data and downstream != "suite":
+        raise config.error(("study",), f"a study runs a suite, not -d {downstream}; give -d suite")
     if downstream != "suite":
         return
     if not config.section("suite"):
         raise config.error(("suite",), "a suite needs a section `suite` with `analyses`, `tasks` or both")
     chosen = config.section("suite", "analyses")
     config.refuse_unknown(analyses, "suite", "analyses")
-    config.refuse_unknown({"analyses", "tasks"} | shared_options(chosen), "suite")
+    config.refuse_unknown({"analyses", "tasks", "store"} | shared_options(chosen), "suite")
+    _check_store(config)
     for name in chosen:
         config.refuse_unknown(analysis_defaults(name), "suite", "analyses", name)
     config.refuse_unknown(tasks, "suite", "tasks")
     for name in config.section("suite", "tasks"):
         config.refuse_unknown(TASK_KEYS, "suite", "tasks", name)
+    if "study" in config.data:
+        from s3prl_plugin import study
+
+        study.read(config)
+
+
+def _check_store(config: Config) -> None:
+    """Refuse what a feature store cannot be told."""
+    from s3prl_plugin.store import options
+
+    given = config.section("suite").get("store")
+    if isinstance(given, dict):
+        config.refuse_unknown(options.KEYS, "suite", "store")
+    for key, part in [((str(k),), {k: v}) for k, v in given.items()] if isinstance(given, dict) else [((), given)]:
+        try:
+            options.read(part)
+        except UserError as error:
+            raise config.error(("suite", "store", *key), f"suite.{error}") from None

@@ -92,7 +92,7 @@ def _only_process(path: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=1)
         except Timeout:
-            print(f"waiting for another process that fetches {path.name}", file=sys.stderr)
+            print(f"[download] waiting for another process that fetches {path.name}", file=sys.stderr)
             lock.acquire()
     except OSError as error:
         raise UserError(f"{path.parent}: cannot write to the cache ({error.strerror}); make it writable") from None
@@ -188,7 +188,7 @@ def _copy(answer: http.client.HTTPResponse, part: _Part, total: int | None) -> N
     room = shutil.disk_usage(part.path.parent).free
     if total is not None and total - part.size > room:
         raise _HopelessError(f"{total - part.size} bytes are to come and {room} are free in {part.path.parent}")
-    print(f"downloading {answer.url} ({f'{total / 1e6:.0f} MB' if total else 'size unknown'})", file=sys.stderr)
+    print(f"[download] {answer.url} ({f'{total / 1e6:.0f} MB' if total else 'size unknown'})", file=sys.stderr)
     with (
         part.path.open("ab") as file,
         tqdm(total=total, initial=part.size, unit="B", unit_scale=True, disable=None) as bar,

@@ -21,3 +21,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if 0 < len(known) <= 12:
         return "known: " + ", ".join(known)
     return f"{len(known)} names are known"
+
+
+def one_line(message: str) -> str:
+    """An error's message; of one that comes from a data loader's process, the last line, which is the error's own."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()] or [message]
+    return lines[-1].removeprefix(f"{UserError.__module__}.{UserError.__qualname__}: ")

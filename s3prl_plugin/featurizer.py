@@ -81,9 +81,8 @@ class StatesFeaturizer(torch.nn.Module):
         self.counts = frame_counts.learn(count, self.strides)
         without = [f"layer{i}" for i, law in enumerate(self.counts) if law is None]
         if without:
-            print(
-                f"{', '.join(without)}: frames are counted as round(samples / stride), approximately", file=sys.stderr
-            )
+            names = ", ".join(without)
+            print(f"[upstream] {names}: frames are counted as round(samples / stride), approximately", file=sys.stderr)
 
 
 def states_of(
@@ -179,7 +178,7 @@ def _true_strides(count: frame_counts.Count, reported: list[int] | None) -> list
             f"are {rates} apart: mend its get_downsample_rates, else every time in the results is wrong"
         )
     print(
-        f"this upstream reports one stride ({reported[0]} samples), but its layers have several ({rates}): each is "
+        f"[upstream] reports one stride ({reported[0]} samples), but its layers have several ({rates}): each is "
         "taken at its own; tasks that sum over layers will not work with it",
         file=sys.stderr,
     )

@@ -1,6 +1,6 @@
 """`python -m s3prl_plugin.run_downstream`: s3prl's entry point with the plugin's upstreams, downstreams and runner.
 
-Every flag is s3prl's own; see `arguments` for what is completed and checked.
+Every flag but --tasks is s3prl's own; see `arguments` for what is completed and checked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its flags; by default those of the command line.
 
     Returns:
-        0.
+        The exit status: 0; 1 where a part of a suite or an upstream of a study failed.
 
     Raises:
         UserError: a flag, a name or a file that the user can mend.
@@ -36,20 +36,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     from s3prl_plugin.compat.distributed import patience
     from s3prl_plugin.compat.replaced import replaced
     from s3prl_plugin.compat.torch import cuda_is_hidden
+    from s3prl_plugin.progress import Progress
     from s3prl_plugin.runner import Runner
+    from s3prl_plugin.study.runner import StudyRunner
 
     read_arguments = stock.get_downstream_args
+    runners: list[Runner | StudyRunner] = []
+    displays: list[Progress] = []
     with ExitStack() as stack:
 
         def get_downstream_args() -> tuple[argparse.Namespace, dict[str, Any], list[str]]:
             with replaced(stock, argparse=SimpleNamespace(ArgumentParser=arguments.Parser)):
                 args, config, backup_files = read_arguments()
+            # none of s3prl's arguments, all of which it hands to every downstream
+            config = arguments.chosen(config, vars(args).pop("tasks", None))
             arguments.check_run(args, config)
             if torch.device(args.device).type == "cpu":  # s3prl chooses a CUDA device for every rank before its runner
                 stack.enter_context(cuda_is_hidden())
+            if args.downstream == "suite" and args.mode == "train" and "study" not in config:
+                displays.append(stack.enter_context(Progress(args.expdir)))
+                displays[0].begin(f"loading {args.upstream}")
             return args, config, backup_files
 
-        stack.enter_context(replaced(stock, Runner=Runner, get_downstream_args=get_downstream_args))
+        def runner_of(args: argparse.Namespace, config: dict[str, Any]) -> Runner | StudyRunner:
+            runner: Runner | StudyRunner
+            if "study" in config:
+                runner = StudyRunner(args, config)
+            else:
+                runner = Runner(args, config)
+                runner.progress = displays[0] if displays else None
+            runners.append(runner)
+            return runner
+
+        stack.enter_context(replaced(stock, Runner=runner_of, get_downstream_args=get_downstream_args))
         stack.enter_context(replaced(sys, argv=[arguments.PROGRAM, *flags]))
         stack.enter_context(patience())
         try:
@@ -57,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             if torch.distributed.is_available() and torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()
-    return 0
+    return runners[-1].status
 
 
 if __name__ == "__main__":

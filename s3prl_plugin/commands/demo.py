@@ -52,13 +52,13 @@ def run(args: argparse.Namespace) -> int:
     words += ["--seed", str(args.seed)]
     words += ["-k", checkpoint] if checkpoint else []
     words += ["--device", args.device] if args.device else []
-    run_downstream.main(words)
+    status = run_downstream.main(words)
     latest = table.groups(results.read(args.out))[-1]
     picture = figures.layer_curves(latest, args.out / "layers.png")
     print()
     print(table.whole(latest))
     print(f"\nresults: {args.out / results.FILE_NAME}\nlayer curves: {picture}")
-    return 0
+    return status
 
 
 def _suite_file(args: argparse.Namespace) -> Path:

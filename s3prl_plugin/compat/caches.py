@@ -8,7 +8,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -59,7 +61,7 @@ def _own_file_lists(dataset: ModuleType) -> None:
         def init(self: Any, mode: str, file_path: Any, meta_data: Any, *args: Any, **kwargs: Any) -> None:
             splits = Path(meta_data).read_bytes() if Path(meta_data).is_file() else b""
             place = _place("voxceleb1", str(Path(file_path).resolve()).encode(), splits)
-            with replaced(dataset, CACHE_PATH=str(place)):
+            with _whole_files(place, [f"{mode}.pkl"]) as folder, replaced(dataset, CACHE_PATH=str(folder)):
                 stock(self, mode, file_path, meta_data, *args, **kwargs)
 
         return init
@@ -83,16 +85,34 @@ def _own_lengths(dataset: ModuleType) -> None:
             n_jobs: int | None = None,
         ) -> None:
             place = _place("sv_voxceleb1", *(_listing(Path(root)) for root in file_path))
-            place.mkdir(parents=True, exist_ok=True)
             jobs = n_jobs or min(STOCK_JOBS, os.cpu_count() or 1)
             # The dataset writes to `.wav_lengths` beside its own source, as its module's __file__ names it.
-            with replaced(dataset, __file__=str(place / "dataset.py")):
+            wanted = [f".wav_lengths/{key}_length.pt" for key in key_list]
+            with _whole_files(place, wanted) as folder, replaced(dataset, __file__=str(folder / "dataset.py")):
                 stock(self, vad_config, key_list, file_path, meta_data, max_timestep, jobs)
 
         return init
 
     dataset.SpeakerVerifi_train.__init__ = initialise(dataset.SpeakerVerifi_train.__init__)
     note("s3prl", "ASV: trimmed lengths are cached per corpus and run, not under the package's folder")
+
+
+@contextmanager
+def _whole_files(place: Path, wanted: Sequence[str]) -> Iterator[Path]:
+    """The folder of a cache for the block; where a `wanted` file is missing in it, a copy, whose files then get there.
+
+    Such a file is written by s3prl, and torn where the run is killed meanwhile.
+    """
+    if all((place / name).is_file() for name in wanted):
+        yield place
+        return
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as copy:
+        shutil.copytree(place, copy, dirs_exist_ok=True)
+        yield Path(copy)
+        for name in wanted:
+            (place / name).parent.mkdir(exist_ok=True)
+            os.replace(Path(copy) / name, place / name)
 
 
 def _place(task: str, *keys: bytes) -> Path:

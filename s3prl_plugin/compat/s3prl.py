@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from s3prl_plugin.compat import caches, distributed, hooks, stand_ins
+from s3prl_plugin.compat import caches, checkpoints, distributed, hooks, stand_ins
 from s3prl_plugin.compat.caches import private_caches
 from s3prl_plugin.compat.distributed import undistributed
 from s3prl_plugin.compat.record import note
@@ -41,6 +41,7 @@ def install() -> None:
     hooks.after_import("s3prl.downstream.runner", _evaluate_anywhere)
     hooks.after_import("s3prl.downstream.ctc.data", _keep_num_workers)
     caches.install()
+    checkpoints.install()
     distributed.install()
     stand_ins.install()
     # It warns at every import of s3prl.hub that ESPnet is absent; asking for its upstream still says so.

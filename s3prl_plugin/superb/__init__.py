@@ -4,8 +4,9 @@ from s3prl_plugin.superb.corpus import TaskCorpus, corpus_of, prepare
 from s3prl_plugin.superb.procedures import run
 from s3prl_plugin.superb.record import Record
 from s3prl_plugin.superb.scores import ScalarRecorder, rows
-from s3prl_plugin.superb.suite import Asked, asked
+from s3prl_plugin.superb.suite import Asked, asked, check_name, choose
 from s3prl_plugin.superb.tasks import NOT_HERE, Score, Task, refuse_unavailable, task, tasks
+from s3prl_plugin.superb.weights import rows as weight_rows
 
 __all__ = [
     "NOT_HERE",
@@ -16,6 +17,8 @@ __all__ = [
     "Task",
     "TaskCorpus",
     "asked",
+    "check_name",
+    "choose",
     "corpus_of",
     "prepare",
     "refuse_unavailable",
@@ -23,4 +26,5 @@ __all__ = [
     "run",
     "task",
     "tasks",
+    "weight_rows",
 ]

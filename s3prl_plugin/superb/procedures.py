@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
@@ -15,6 +16,8 @@ from typing import Any, Protocol
 from s3prl_plugin.superb.record import Record
 from s3prl_plugin.superb.scores import ScalarRecorder
 from s3prl_plugin.superb.tasks import Task
+
+FRESH = "fresh features"  # the trial of what was scored on features from a store, scored without it
 
 Settings = dict[str, Any]
 Scalars = dict[str, float]
@@ -32,13 +35,37 @@ class TaskRunner(Protocol):
         """Score a split."""
 
 
+class Progress(Protocol):
+    """Shows the user where a task is."""
+
+    def part(self, name: str, number: int, count: int) -> None:
+        """A part begins, the `number`th of `count`."""
+
+
 class Bench(Protocol):
-    """Where runners come from: a suite's runner, whose upstream they share."""
+    """Where runners come from: the runners of a suite's tasks share its upstream."""
+
+    @property
+    def progress(self) -> Progress:
+        """Is told which part of a task runs."""
+
+    @property
+    def checks_store(self) -> bool:
+        """Whether what was scored on features from a store is to be scored on fresh ones, too."""
 
     def task_runner(
-        self, task: Task, settings: Settings, folder: Path, checkpoint: Path | None = None, layer: int | None = None
+        self,
+        task: Task,
+        settings: Settings,
+        folder: Path,
+        checkpoint: Path | None = None,
+        layer: int | None = None,
+        stored: bool = True,
     ) -> TaskRunner:
-        """A runner for a task in its folder, from a checkpoint of its own, and on one layer if one is named."""
+        """A runner for a task in its folder, from a checkpoint of its own, and on one layer if one is named.
+
+        Without `stored` it computes all features, be there a store or not.
+        """
 
     def layers(self) -> Sequence[int]:
         """The layers of the upstream that a task may be run on, one by one."""
@@ -60,20 +87,21 @@ def run(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
 
 def trained(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
     """Train, then score the checkpoint that was best on the dev set."""
-    bench.task_runner(task, settings, record.folder, record.last_checkpoint()).train()
+    _train(task, settings, record, bench)
     checkpoint = record.best_checkpoint(task.best)
-    scalars = _evaluate(task, settings, record, task.split, bench.task_runner, checkpoint=checkpoint)
+    scalars = _evaluate(task, settings, record.folder, task.split, bench.task_runner, checkpoint=checkpoint)
+    _check_store(task, settings, record, bench, scalars, checkpoint=checkpoint)
     record.finish(checkpoint.name, scalars)
 
 
 def folds(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
     """Train and score the task's parts one after another; a score is their mean."""
     scored = {}
-    for name in task.parts:
+    for number, name in enumerate(task.parts, 1):
         part = task.part(settings, name)
         part_record = record.part(name, part)
         if not part_record.finished:
-            print(f"[suite] {task.name}: {name} of {len(task.parts)}", flush=True)
+            bench.progress.part(name, number, len(task.parts))
             trained(task, part, part_record, bench)
         scored[name] = part_record.scalars
     means = {score.tag: fmean(scored[name][score.tag.format(part=name)] for name in scored) for score in task.scores}
@@ -82,27 +110,33 @@ def folds(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
 
 def every_checkpoint(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
     """Train, then score every checkpoint that was saved; the best of them counts."""
-    bench.task_runner(task, settings, record.folder, record.last_checkpoint()).train()
-    for checkpoint in record.checkpoints():
+    _train(task, settings, record, bench)
+    saved = record.checkpoints()
+    for number, checkpoint in enumerate(saved, 1):
         if checkpoint.name not in record.trials:
-            scalars = _evaluate(task, settings, record, task.split, bench.task_runner, checkpoint=checkpoint)
+            bench.progress.part(checkpoint.name, number, len(saved))
+            scalars = _evaluate(task, settings, record.folder, task.split, bench.task_runner, checkpoint=checkpoint)
             _keep(task, record, checkpoint.name, scalars)
-    best = _best(task, record, [checkpoint.name for checkpoint in record.checkpoints()])
+    best = _best(task, record, [checkpoint.name for checkpoint in saved])
+    _check_store(task, settings, record, bench, record.trials[best], checkpoint=record.folder / best)
     _report(task, record, best, best)
 
 
 def layers(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
     """Score every layer on the dev set without training anything, and the best of them on the task's split."""
     names = {f"layer {layer} on dev": layer for layer in bench.layers()}
-    for name, layer in names.items():
+    for number, (name, layer) in enumerate(names.items(), 1):
         if name not in record.trials:
-            scalars = _evaluate(task, settings, record, "dev", bench.task_runner, layer=layer)
+            bench.progress.part(name, number, len(names) + 1)
+            scalars = _evaluate(task, settings, record.folder, "dev", bench.task_runner, layer=layer)
             _keep(task, record, name, scalars)
     layer = names[_best(task, record, names)]
     final = f"layer {layer} on {task.split}"
     if final not in record.trials:
-        scalars = _evaluate(task, settings, record, task.split, bench.task_runner, layer=layer)
+        bench.progress.part(final, len(names) + 1, len(names) + 1)
+        scalars = _evaluate(task, settings, record.folder, task.split, bench.task_runner, layer=layer)
         _keep(task, record, final, scalars)
+    _check_store(task, settings, record, bench, record.trials[final], layer=layer)
     _report(task, record, final, f"layer {layer}")
 
 
@@ -114,17 +148,41 @@ PROCEDURES: dict[str, Callable[[Task, Settings, Record, Bench], None]] = {
 }
 
 
+def _train(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
+    """Train to the end, from the last checkpoint on."""
+    for note in record.remove_torn(task.best):
+        print(f"[suite] {task.name}: {note}", flush=True)
+    last = record.last_checkpoint()
+    if last is not None:
+        print(f"[suite] {task.name}: goes on from {last.relative_to(record.folder.parent)}", flush=True)
+    bench.task_runner(task, settings, record.folder, last).train()
+
+
 def _evaluate(
-    task: Task, settings: Settings, record: Record, split: str, task_runner: Callable[..., TaskRunner], **which: Any
+    task: Task, settings: Settings, folder: Path, split: str, task_runner: Callable[..., TaskRunner], **which: Any
 ) -> Scalars:
-    """What one checkpoint or layer scores on a split."""
-    runner = task_runner(task, settings, record.folder, **which)
+    """What one checkpoint or layer scores on a split; its files go to the folder."""
+    runner = task_runner(task, settings, folder, **which)
     recorder = ScalarRecorder()
     runner.evaluate(split, recorder, global_step=runner.init_ckpt.get("Step", 0))
     if task.scorer is None:
         return recorder.scalars
     scorer = importlib.import_module(f"s3prl_plugin.superb.{task.scorer}")
-    return {**recorder.scalars, **scorer.score(record.folder, split, settings)}
+    return {**recorder.scalars, **scorer.score(folder, split, settings)}
+
+
+def _check_store(task: Task, settings: Settings, record: Record, bench: Bench, scalars: Scalars, **which: Any) -> None:
+    """Score once more with the same head on features that are computed afresh, keep these scores as a trial, and say
+    how far those on features from the store are from them."""
+    if not bench.checks_store:
+        return
+    folder = record.folder / "fresh_features"  # what the reported evaluation left in the task's folder stays there
+    folder.mkdir(exist_ok=True)
+    fresh = _evaluate(task, settings, folder, task.split, partial(bench.task_runner, stored=False), **which)
+    record.remember(FRESH, fresh)
+    for tag in sorted(fresh.keys() & scalars.keys()):
+        pair = f"{scalars[tag]:.6g} with the store, {fresh[tag]:.6g} on fresh features"
+        print(f"[suite] {task.name}: {tag} {pair} ({scalars[tag] - fresh[tag]:+.2g})", flush=True)
 
 
 def _keep(task: Task, record: Record, name: str, scalars: Scalars) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,34 @@ class Record:
         record = cls(folder, {"run": wanted})
         record._save()
         return record
+
+    @classmethod
+    def existing(cls, folder: Path) -> Record | None:
+        """The record of a finished run, whatever its settings; None where there is none."""
+        path = folder / cls.FILE_NAME
+        record = cls(folder, json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+        return record if record is not None and record.finished else None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The task's configuration."""
+        return self._content["run"]["settings"]
+
+    @property
+    def features(self) -> tuple[str, int | None]:
+        """What the task sees of the upstream: `-s` and `-l`."""
+        key, layer = self._content["run"].get("features", ("hidden_states", None))
+        return key, layer
+
+    @property
+    def features_name(self) -> str:
+        """The same as it stands on the command line, with what else changes the features."""
+        key, layer = self.features
+        run = self._content["run"]
+        parts = [key, None if layer is None else f"-l {layer}"]
+        parts += ["-f" if any(item is True for item in run.get("upstream", ())) else None]
+        parts += ["--upstream_feature_normalize" if run.get("normalize") else None]
+        return " ".join(part for part in parts if part)
 
     @property
     def finished(self) -> bool:
@@ -95,6 +124,28 @@ class Record:
             )
         return path
 
+    def remove_torn(self, best: str) -> list[str]:
+        """Remove checkpoints that are not whole, as a run leaves them that is killed while it writes in place.
+
+        Args:
+            best: as for `best_checkpoint`. Where it is torn, no step is known to be the best: all checkpoints go.
+                Where another is, those that were trained from it go as well.
+
+        Returns:
+            What was removed and what that means, in words.
+        """
+        for leftover in self.folder.glob(".*.ckpt.*"):  # of one that was to take its place when it was whole
+            leftover.unlink(missing_ok=True)  # another process of the run may have been faster
+        saved = self.checkpoints()
+        torn = [path for path in (*saved, self.folder / best) if path.is_file() and not _is_whole(path)]
+        for path in torn:
+            path.unlink(missing_ok=True)
+            for later in saved[saved.index(path) if path in saved else 0 :]:
+                later.unlink(missing_ok=True)
+        last = self.last_checkpoint()
+        follows = f"goes on from {last.name}" if last else "begins anew"
+        return [f"{path.name} was torn, and is removed: training {follows}" for path in torn]
+
     def part(self, name: str, settings: Mapping[str, Any]) -> Record:
         """The record of one of the runs that this task consists of.
 
@@ -124,6 +175,15 @@ class Record:
 
     def _save(self) -> None:
         results.replace_file(self.folder / self.FILE_NAME, json.dumps(self._content, indent=1).encode())
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file that torch wrote, a ZIP archive, has all its parts, each with its checksum."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except Exception:  # a damaged file can fail in any part of the reader
+        return False
 
 
 def _first_difference(old: Any, new: Any, where: str = "") -> str | None:

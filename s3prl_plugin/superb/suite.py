@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from s3prl_plugin.compat import packages
+from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.superb.corpus import corpus_of
-from s3prl_plugin.superb.tasks import Task, task
+from s3prl_plugin.superb.tasks import NOT_HERE, Task, task, tasks
 
 
 class Asked(NamedTuple):
@@ -38,3 +39,37 @@ def asked(suite: Mapping[str, Any]) -> list[Asked]:
     for known in found:
         packages.check_task(known.name)
     return [Asked(known, chosen[known.name], corpus_of(known, suite)) for known in found]
+
+
+def choose(suite: Mapping[str, Any], names: str) -> dict[str, Any]:
+    """A suite with some of its tasks only.
+
+    Args:
+        suite: the section `suite` of a configuration.
+        names: as on the command line: PR,KS or none.
+
+    Raises:
+        UserError: a name is no task, or not one of the suite's, or nothing would be left to run.
+    """
+    listed = suite.get("tasks") or {}
+    wanted = [] if names.strip().lower() == "none" else [name.strip() for name in names.split(",")]
+    for name in wanted:
+        check_name(name)
+        if name not in listed:
+            raise UserError(f"--tasks {name}: this suite has no {name}; it has {', '.join(listed) or 'no tasks'}")
+    if not wanted and not suite.get("analyses"):
+        raise UserError("--tasks none: this suite has no analyses, so nothing would be left to run")
+    return {**suite, "tasks": {name: options for name, options in listed.items() if name in wanted}}
+
+
+def check_name(name: str) -> None:
+    """Refuse a name given by `--tasks` that is no task.
+
+    Raises:
+        UserError: with what may have been meant.
+    """
+    if name in NOT_HERE:
+        raise UserError(f"--tasks {name}: {NOT_HERE[name]}")
+    if name not in tasks():
+        likely = next((known for known in tasks() if known.lower() == name.lower()), name)
+        raise UserError(f"--tasks {name or repr(name)}: there is no such task; {did_you_mean(likely, tasks())}")

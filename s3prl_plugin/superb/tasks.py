@@ -22,6 +22,9 @@ NOT_HERE = {
 }
 """Tasks that are asked for and cannot be run, and why."""
 
+WITHOUT_EFFECT = ("num_workers", "max_workers", "log_step", "max_keep")
+"""Settings that a score does not depend on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -56,7 +59,10 @@ class Task:
         best: the checkpoint that its downstream keeps as the best on the dev set.
         parts: of a task that is several runs: a run's name -> dotted keys of its settings.
         scorer: the module in s3prl_plugin/superb that scores what the downstream leaves unscored.
-        predictions: files that every evaluation writes anew, and of which those of the reported one are to be kept.
+        predictions: files that every evaluation writes anew, and of which those of the reported one are to be kept;
+            patterns below the task's folder, `{part}` for the name of every one of its parts.
+        cropped: the dotted key of the samples to which training cuts longer utterances, somewhere else every time.
+        frame_rate: what it counts frames for, one of `rates.RULES`.
     """
 
     name: str
@@ -76,6 +82,8 @@ class Task:
     parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scorer: str | None = None
     predictions: tuple[str, ...] = ()
+    cropped: str | None = None
+    frame_rate: str = "any"
 
     @property
     def headline(self) -> Score:
@@ -129,6 +137,26 @@ class Task:
         for dotted, value in self.parts[name].items():
             put(changed, dotted, value)
         return changed
+
+    def changed(self, settings: Mapping[str, Any], corpus: TaskCorpus) -> list[str]:
+        """The dotted keys under which other settings stand than the published ones, where they can matter to a score.
+
+        Args:
+            settings: of a run.
+            corpus: what it was trained and scored on.
+        """
+        passed_over = (*self.named, *self._depends_on(corpus))
+        found = _differences(self.settings({}, corpus), settings)
+        return [key for key in found if key not in passed_over and key.rpartition(".")[2] not in WITHOUT_EFFECT]
+
+    def kept(self, folder: Path) -> list[str]:
+        """Which of the prediction files are in the task's folder: their names below it, or the pattern of several."""
+        wanted = [file.format(part=part) for part in self.parts or [""] for file in self.predictions]
+        return [file for file in wanted if any(folder.glob(file))]
+
+    def crop_samples(self, settings: Mapping[str, Any]) -> int | None:
+        """The samples to which training cuts longer utterances; None where it does not, or not to a fixed length."""
+        return get(settings, self.cropped) if self.cropped else None
 
     def _depends_on(self, corpus: TaskCorpus) -> dict[str, str]:
         """The keys that depend on the corpus, and their values."""
@@ -201,6 +229,15 @@ def merge(settings: dict[str, Any], changes: Mapping[str, Any], where: str) -> N
             merge(settings[key], value, f"{where}.{key}")
         else:
             settings[key] = value
+
+
+def _differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
+    """The dotted keys under which two settings differ."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for key in dict.fromkeys([*one, *other]):
+            yield from _differences(one.get(key), other.get(key), f"{where}.{key}".lstrip("."))
+    elif one != other:
+        yield where
 
 
 def _paths(value: Any) -> Iterator[str]:

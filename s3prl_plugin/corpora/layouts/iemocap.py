@@ -20,6 +20,7 @@ from s3prl_plugin.corpora.layouts import layout
 from s3prl_plugin.corpora.recipe import VOICES, Line
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.results import replace_file
 
 LABELS = {"neu": 0, "hap": 1, "ang": 2, "sad": 3}
 SESSIONS = 5
@@ -72,10 +73,9 @@ def complete(root: Path, made: Path) -> None:
     for session in sessions:
         others = [sentence for other in sessions if other != session for sentence in found[other]]
         to = made / META / session
-        to.mkdir(parents=True, exist_ok=True)
         for split, sentences in (("train", others), ("test", found[session])):
             content = {"labels": LABELS, "meta_data": sentences}
-            (to / f"{split}_meta_data.json").write_text(json.dumps(content), encoding="utf-8")
+            replace_file(to / f"{split}_meta_data.json", json.dumps(content).encode())
 
 
 def _sentences(root: Path, session: str) -> Iterator[dict[str, str]]:

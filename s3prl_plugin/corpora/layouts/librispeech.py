@@ -9,6 +9,7 @@ speakers.tsv                                                   1001 -> linda
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from s3prl_plugin.corpora.layouts import layout
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.corpora.tsv import write_table
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.results import replace_file
 
 TRAIN, DEV, TEST = "train-clean-100", "dev-clean", "test-clean"
 SPLITS = (TRAIN, DEV, TEST)
@@ -60,14 +62,14 @@ def complete(root: Path, made: Path) -> None:
         target = made / LENGTHS / f"{split}.csv"
         if target.is_file() or not (root / split).is_dir():
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
         paths = [path.relative_to(root).as_posix() for path in sorted((root / split).rglob("*.flac"))]
         lengths = {path: soundfile.info(str(root / path)).frames for path in paths}
-        with target.open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(["", "file_path", "length", "label"])
-            longest_first = sorted(paths, key=lambda path: -lengths[path])
-            table.writerows([i, path, lengths[path], ""] for i, path in enumerate(longest_first))
+        text = io.StringIO(newline="")
+        table = csv.writer(text)
+        table.writerow(["", "file_path", "length", "label"])
+        longest_first = sorted(paths, key=lambda path: -lengths[path])
+        table.writerows([i, path, lengths[path], ""] for i, path in enumerate(longest_first))
+        replace_file(target, text.getvalue().encode())
 
 
 def _fill(corpus: Corpus, folder: Path, left_out: Skips) -> None:
