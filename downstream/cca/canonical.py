@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from s3prl_plugin.analysis.view_moments import Array, Moments, ViewMoments
+from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 
 NULL_EIGENVALUE = 1e-10  # of the largest: a direction with less variance is rounding noise
 LEFT_OVER = 1e-10  # of a dimension's variance, once others have explained the rest: it is their combination

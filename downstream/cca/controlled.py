@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from s3prl_plugin.analysis.view_moments import Array, Moments, ViewMoments
+from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.downstream.cca.canonical import Whitener, whiten
 from s3prl_plugin.downstream.cca.folded_view import LeftOut
 from s3prl_plugin.downstream.cca.split import Fitted, fit_whitened

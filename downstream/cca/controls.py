@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from s3prl_plugin.analysis.labels import one_hot
-from s3prl_plugin.analysis.plan import Plan
-from s3prl_plugin.analysis.sample import Sample
-from s3prl_plugin.analysis.view_moments import Array
+from s3prl_plugin.analysis.planning.labels import one_hot
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.planning.sample import Sample
+from s3prl_plugin.analysis.statistics.view_moments import Array
 
 CONTROLS = ("duration", "speaker")
 BINS = 10

@@ -39,7 +39,7 @@ import numpy as np
 
 from s3prl_plugin.analysis import intervals
 from s3prl_plugin.analysis.intervals import Estimate, signed_root
-from s3prl_plugin.analysis.view_moments import Array, Moments
+from s3prl_plugin.analysis.statistics.view_moments import Array, Moments
 from s3prl_plugin.downstream.cca.folded_view import FoldedView
 from s3prl_plugin.downstream.cca.pair import FoldedPair, PairOfViews
 from s3prl_plugin.downstream.cca.split import Split

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
-from s3prl_plugin.analysis.frame_statistics import FrameStatistics, beside
 from s3prl_plugin.analysis.measure import Measure
-from s3prl_plugin.analysis.other_model import OtherModel
-from s3prl_plugin.analysis.sampled import Sampler
-from s3prl_plugin.analysis.sampling import stream
-from s3prl_plugin.analysis.second_upstream import SecondUpstream
+from s3prl_plugin.analysis.other_models.other_model import OtherModel
+from s3prl_plugin.analysis.other_models.sampled import Sampler
+from s3prl_plugin.analysis.other_models.second_upstream import SecondUpstream
+from s3prl_plugin.analysis.planning.sampling import stream
+from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics, beside
 from s3prl_plugin.downstream.cca.inter import SavedInter
 from s3prl_plugin.downstream.cca.matrix import CcaMatrix
 from s3prl_plugin.downstream.cca.measures import FrameMeasures

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from s3prl_plugin.analysis.view_moments import ViewMoments
+from s3prl_plugin.analysis.statistics.view_moments import ViewMoments
 from s3prl_plugin.downstream.cca.canonical import Whitener, Whitening, whiten
 
 LeftOut = frozenset[int]

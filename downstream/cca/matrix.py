@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from s3prl_plugin.analysis.other_models.tap_pairs import Pair, TapPairs, seconds_of_eigenvectors
 from s3prl_plugin.analysis.refusal import Refused, Verdict, data_limit
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.analysis.tap_pairs import Pair, TapPairs, seconds_of_eigenvectors
-from s3prl_plugin.analysis.view_moments import Array, Moments, ViewMoments
+from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.downstream.cca.default import Scores, cross_validate
 from s3prl_plugin.downstream.cca.folded_view import FoldedView
 from s3prl_plugin.results import Row

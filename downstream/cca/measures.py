@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from s3prl_plugin.analysis.frame_statistics import FrameStatistics
-from s3prl_plugin.analysis.labels import label_moments, one_hot
-from s3prl_plugin.analysis.permutations import permuted, units_of
-from s3prl_plugin.analysis.plan import Plan
-from s3prl_plugin.analysis.sampling import stream
-from s3prl_plugin.analysis.segment_means import SegmentMeans
+from s3prl_plugin.analysis.planning.labels import label_moments, one_hot
+from s3prl_plugin.analysis.planning.permutations import permuted, units_of
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.segment_measure import SegmentMeasure
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics
+from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.controlled import ControlledPair
 from s3prl_plugin.downstream.cca.controls import control_view, lacks_control
 from s3prl_plugin.downstream.cca.folded_view import FoldedView

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from s3prl_plugin import ranks
-from s3prl_plugin.analysis.crowding import Crowding
-from s3prl_plugin.analysis.folds import MAX_FOLDS
-from s3prl_plugin.analysis.labels import MIN_FOLDS
 from s3prl_plugin.analysis.measure import Measure
-from s3prl_plugin.analysis.sample import Sample
-from s3prl_plugin.analysis.segment_means import SegmentMeans
-from s3prl_plugin.analysis.segments import SEGMENT_WEIGHTS
+from s3prl_plugin.analysis.planning.crowding import Crowding
+from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
+from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
+from s3prl_plugin.analysis.planning.sample import Sample
+from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
+from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.corpora import word_vectors
 from s3prl_plugin.downstream.cca.controls import CONTROLS
 from s3prl_plugin.downstream.cca.measures import LabelledSegments

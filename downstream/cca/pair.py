@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.canonical import Whitener, correlations
 from s3prl_plugin.downstream.cca.folded_view import FoldedView, LeftOut
 from s3prl_plugin.downstream.cca.split import Fitted, fit_whitened

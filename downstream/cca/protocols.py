@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from s3prl_plugin.analysis.intervals import Estimate
+from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.refusal import Refused, Verdict, data_limit
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.analysis.sampling import stream
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import svcca
 from s3prl_plugin.downstream.cca.default import Jackknifed, Scores, cross_validate_pair, jackknife_pair
 from s3prl_plugin.downstream.cca.folded_view import FoldedView

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import scipy.linalg
 
 from s3prl_plugin.analysis.refusal import Refused
-from s3prl_plugin.analysis.view_moments import Array, Moments, ViewMoments
+from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.downstream.cca.canonical import Directions, correlations, varying
 
 Epsilon = tuple[float, float]

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from s3prl_plugin.analysis.intervals import signed_root
-from s3prl_plugin.analysis.labels import is_one_hot, one_hot
+from s3prl_plugin.analysis.planning.labels import is_one_hot, one_hot
 from s3prl_plugin.analysis.refusal import Refused, data_limit
-from s3prl_plugin.analysis.view_moments import Array, Moments
+from s3prl_plugin.analysis.statistics.view_moments import Array, Moments
 from s3prl_plugin.downstream.cca import published
 from s3prl_plugin.downstream.cca.split import fit_split
 from s3prl_plugin.errors import UserError, did_you_mean

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from s3prl_plugin.analysis.frame_labels import cell_centres, segment_at
-from s3prl_plugin.analysis.plan import Plan
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.planning.frame_labels import cell_centres, segment_at
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 
 SILENCE = ("with", "without", "both")
 SPEECH = "speech"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from s3prl_plugin.analysis.refusal import Refused
-from s3prl_plugin.analysis.view_moments import Array, Moments, ViewMoments
+from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.downstream.cca.canonical import Directions, Whitening, correlations, fit, whiten
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from s3prl_plugin.analysis.sampling import stream
+from s3prl_plugin.analysis.planning.sampling import stream
 
 
 def stratified(label: np.ndarray, folds: int, seed: int) -> np.ndarray:

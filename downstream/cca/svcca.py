@@ -17,7 +17,7 @@ import numpy as np
 
 from s3prl_plugin.analysis import intervals
 from s3prl_plugin.analysis.intervals import Estimate
-from s3prl_plugin.analysis.view_moments import ViewMoments
+from s3prl_plugin.analysis.statistics.view_moments import ViewMoments
 from s3prl_plugin.downstream.cca.canonical import Whitening, varying
 from s3prl_plugin.downstream.cca.pair import FoldedPair
 from s3prl_plugin.downstream.cca.split import Split

@@ -22,13 +22,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from s3prl_plugin.analysis.labels import label_moments
-from s3prl_plugin.analysis.plan import Plan
-from s3prl_plugin.analysis.sample import Sample
-from s3prl_plugin.analysis.sampling import stream
-from s3prl_plugin.analysis.segment_means import SegmentMeans
+from s3prl_plugin.analysis.planning.labels import label_moments
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.planning.sample import Sample
+from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.segment_measure import SegmentMeasure
-from s3prl_plugin.analysis.view_moments import Array, Moments, ViewMoments
+from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
+from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.corpora.word_vectors import WordVectors
 from s3prl_plugin.downstream.cca.canonical import whiten
 from s3prl_plugin.downstream.cca.folded_view import FoldedView

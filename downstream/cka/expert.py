@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
-from s3prl_plugin.analysis.folds import MAX_FOLDS
-from s3prl_plugin.analysis.frame_statistics import shared_frames
-from s3prl_plugin.analysis.labels import MIN_FOLDS
 from s3prl_plugin.analysis.measure import Measure
-from s3prl_plugin.analysis.other_model import OtherModel
-from s3prl_plugin.analysis.sampled import Sampler
-from s3prl_plugin.analysis.segment_means import SegmentMeans
-from s3prl_plugin.analysis.segments import SEGMENT_WEIGHTS
+from s3prl_plugin.analysis.other_models.other_model import OtherModel
+from s3prl_plugin.analysis.other_models.sampled import Sampler
+from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
+from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
+from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
+from s3prl_plugin.analysis.statistics.frame_statistics import shared_frames
+from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.downstream.cka.inter import SavedInter
 from s3prl_plugin.downstream.cka.matrix import CkaMatrix
 from s3prl_plugin.downstream.cka.measures import FrameMeasures, LabelledSegments

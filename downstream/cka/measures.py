@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from s3prl_plugin.analysis.frame_statistics import FrameStatistics
-from s3prl_plugin.analysis.labels import label_moments
-from s3prl_plugin.analysis.segment_means import SegmentMeans
+from s3prl_plugin.analysis.planning.labels import label_moments
 from s3prl_plugin.analysis.segment_measure import SegmentMeasure
+from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics
+from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.downstream.cka.rows import CkaRows
 from s3prl_plugin.results import Row
 

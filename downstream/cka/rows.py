@@ -9,7 +9,7 @@ from s3prl_plugin.analysis.cka import jackknife_cka
 from s3prl_plugin.analysis.intervals import Estimate
 from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
 

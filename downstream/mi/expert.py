@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from s3prl_plugin.analysis.crowding import Crowding
 from s3prl_plugin.analysis.expert import AnalysisExpert
-from s3prl_plugin.analysis.folds import MAX_FOLDS
-from s3prl_plugin.analysis.labels import MIN_FOLDS
 from s3prl_plugin.analysis.measure import Measure
-from s3prl_plugin.analysis.segment_means import SegmentMeans
-from s3prl_plugin.analysis.segments import SEGMENT_WEIGHTS
+from s3prl_plugin.analysis.planning.crowding import Crowding
+from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
+from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
+from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
+from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.downstream.mi import frame_measures
 from s3prl_plugin.downstream.mi.frame_measures import FRAME_MEASURES
 from s3prl_plugin.downstream.mi.measures import SegmentInformation

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from s3prl_plugin.analysis.gathering import Gathering
 from s3prl_plugin.analysis.measure import Measure
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.options import Options
-from s3prl_plugin.analysis.reservoir import FrameReservoir, shared_reservoir
 from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir, shared_reservoir
 from s3prl_plugin.downstream.mi.frames import SUBSETS, FramePurity
 from s3prl_plugin.downstream.mi.parity import FrameParity
 from s3prl_plugin.downstream.mi.protocols import INTERVALS

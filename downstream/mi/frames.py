@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from s3prl_plugin.analysis.permutations import permuted
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.planning.permutations import permuted
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.refusal import Refused, chance_limit
-from s3prl_plugin.analysis.reservoir import FrameReservoir
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.analysis.sampling import stream
+from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.downstream.mi.clusters import DEFAULT, predict
 from s3prl_plugin.downstream.mi.labelled_frames import SPEECH, LabelledFrames
 from s3prl_plugin.downstream.mi.purity import SCORES, from_table, jackknife, table_of

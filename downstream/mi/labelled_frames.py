@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from s3prl_plugin.analysis.frame_labels import cell_centres, segment_at
-from s3prl_plugin.analysis.plan import Plan
-from s3prl_plugin.analysis.reservoir import FrameReservoir
+from s3prl_plugin.analysis.planning.frame_labels import cell_centres, segment_at
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 
 SPEECH = "speech"
 

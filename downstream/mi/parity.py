@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.refusal import Refused, chance_limit
-from s3prl_plugin.analysis.reservoir import FrameReservoir
 from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.downstream.mi.clusters import DEFAULT, predict
 from s3prl_plugin.downstream.mi.information import from_table, jackknife
 from s3prl_plugin.downstream.mi.seeds import interval_fields, spread

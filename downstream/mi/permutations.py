@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from s3prl_plugin.analysis.permutations import permuted, units_of
+from s3prl_plugin.analysis.planning.permutations import permuted, units_of
 
 
 def permuted_table(table: np.ndarray, kind: str, generator: np.random.Generator) -> np.ndarray:
     """Clusters as they are, with labels exchanged within every speaker.
 
     Phones one by one; words in whole groups, all of a speaker's tokens of a type, which resemble each other for other
-    reasons too (see `analysis.permutations`): their chance is above the expected MI of independent labels. Clusters are
+    reasons too (see `planning.permutations`): their chance is above the expected MI of independent labels. Clusters are
     learned without labels, so that folds need not be minded. Speakers as labels: whole sessions, among all.
 
     Args:

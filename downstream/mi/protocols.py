@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.refusal import Refused, Verdict, chance_limit
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.analysis.sampling import stream
 from s3prl_plugin.downstream.mi.clusters import DEFAULT, Settings
 from s3prl_plugin.downstream.mi.information import (
     Information,

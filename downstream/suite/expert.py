@@ -10,7 +10,7 @@ import torch
 
 from s3prl_plugin import config as configuration
 from s3prl_plugin.analysis.analyse import analyse
-from s3prl_plugin.analysis.gather import StatesOf
+from s3prl_plugin.analysis.one_pass.gather import StatesOf
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
 
@@ -56,7 +56,7 @@ class DownstreamExpert(torch.nn.Module):
                 gathering=gathering,
                 **kwargs,
             )
-            gathering = analysis.gathering
+            gathering = analysis.one_pass.gathering
             self.analyses[name] = analysis
         self._modules.update(self.analyses)
 

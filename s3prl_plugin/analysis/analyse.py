@@ -7,28 +7,62 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import torch
 
 from s3prl_plugin import ranks, results
-from s3prl_plugin.analysis import gather
-from s3prl_plugin.analysis.gather import Pass, StatesOf
-from s3prl_plugin.analysis.plan import Plan
-from s3prl_plugin.analysis.saved_pass import FOLDER, Shard
+from s3prl_plugin.analysis.one_pass import gather
+from s3prl_plugin.analysis.one_pass.gather import Pass, StatesOf
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.one_pass.loading import Waveforms
+from s3prl_plugin.analysis.one_pass.saved_pass import FOLDER, Shard
+from s3prl_plugin.analysis.options import Options
+from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.errors import UserError
-
-if TYPE_CHECKING:
-    from s3prl_plugin.analysis.expert import AnalysisExpert
+from s3prl_plugin.taps import Tap
 
 
 FINISHED = "analyses.json"
 WITHOUT_INFLUENCE = ("num_workers", "memory_limit_gb", "checkpoint_minutes", "keep_statistics", "merge")
 
 
-def analyse(
-    analyses: Sequence[AnalysisExpert], name: str, states_of: StatesOf, weights_id: str, again: bool = True
-) -> None:
+class Analysis(Protocol):
+    """An analysis that was built: what it asks of the pass, and its scores afterwards.
+
+    Attributes:
+        name, options: of the downstream.
+        expdir: the folder that gets results.jsonl.
+        taps: what the upstream exposes.
+        provenance: the fields of a results row that describe the upstream.
+        gathering, plan: what is gathered, and what was decided about the corpus.
+        device: where waveforms are taken.
+    """
+
+    name: ClassVar[str]
+    options: Options
+    expdir: str
+    taps: tuple[Tap, ...]
+    provenance: dict[str, Any]
+    gathering: Gathering
+    plan: Plan
+    device: torch.device
+
+    def get_dataloader(self, split: str) -> Waveforms:
+        """The utterances of the plan, in batches."""
+        ...
+
+    def log_records(self, split: str) -> list[str]:
+        """Compute and write the results."""
+        ...
+
+    def say(self, line: str) -> None:
+        """Tell the user."""
+        ...
+
+
+def analyse(analyses: Sequence[Analysis], name: str, states_of: StatesOf, weights_id: str, again: bool = True) -> None:
     """Gather what the analyses need in one pass, compute their scores, write their results.
 
     A part of a corpus is only gathered and kept; parts are merged, and scored, by a run of their own.
@@ -72,7 +106,7 @@ def analyse(
             gathered.remove()
 
 
-def _score(analyses: Sequence[AnalysisExpert], identity: dict[str, Any]) -> None:
+def _score(analyses: Sequence[Analysis], identity: dict[str, Any]) -> None:
     """The results of every analysis, each written as soon as it is ready, and that they are all there."""
     for analysis in analyses:
         analysis.log_records("")
@@ -88,13 +122,13 @@ def _finished(expdir: str | Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _influential(analysis: AnalysisExpert) -> dict[str, Any]:
+def _influential(analysis: Analysis) -> dict[str, Any]:
     """The options that decide an analysis's numbers."""
     options = {key: value for key, value in analysis.options.values.items() if key not in WITHOUT_INFLUENCE}
     return json.loads(json.dumps(options, default=str))
 
 
-def _identity(lead: AnalysisExpert, weights_id: str, batches: Sequence[Sequence[int]]) -> dict[str, Any]:
+def _identity(lead: Analysis, weights_id: str, batches: Sequence[Sequence[int]]) -> dict[str, Any]:
     """Everything that decides what is gathered from a batch, and which batches there are."""
     plan = lead.plan
     return json.loads(

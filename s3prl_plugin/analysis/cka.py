@@ -14,7 +14,7 @@ import numpy as np
 from s3prl_plugin.analysis import intervals
 from s3prl_plugin.analysis.intervals import Estimate
 from s3prl_plugin.analysis.refusal import Refused
-from s3prl_plugin.analysis.view_moments import Array, Moments
+from s3prl_plugin.analysis.statistics.view_moments import Array, Moments
 
 MIN_FOLDS = 2
 

@@ -11,18 +11,18 @@ from tqdm import tqdm
 
 from s3prl_plugin import corpora, ranks, results
 from s3prl_plugin.analysis.analyse import analyse
-from s3prl_plugin.analysis.batch import Batch
-from s3prl_plugin.analysis.folds import SHARED_TEXTS, SPLITS
-from s3prl_plugin.analysis.gather import StatesOf
-from s3prl_plugin.analysis.gathering import Gathering
-from s3prl_plugin.analysis.loading import Waveforms
 from s3prl_plugin.analysis.measure import Measure
-from s3prl_plugin.analysis.memory import check_memory
+from s3prl_plugin.analysis.one_pass.batch import Batch
+from s3prl_plugin.analysis.one_pass.gather import StatesOf
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.one_pass.loading import Waveforms
+from s3prl_plugin.analysis.one_pass.memory import check_memory
 from s3prl_plugin.analysis.options import Options
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.planning.folds import SHARED_TEXTS, SPLITS
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.planning.sample import Sample
+from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.analysis.sample import Sample
-from s3prl_plugin.analysis.segments import WHOLE_FRAMES
 from s3prl_plugin.corpora import skips
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import Row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from s3prl_plugin.analysis.segment_means import SegmentMeans
-from s3prl_plugin.analysis.segments import WHOLE_FRAMES
+from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
+from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 
 
 class SegmentMeasure:

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from s3prl_plugin.analysis.batch import Batch
 from s3prl_plugin.analysis.expert import AnalysisExpert
-from s3prl_plugin.analysis.gathering import Gathering
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.one_pass.batch import Batch
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.bench import memory, simulated
 from s3prl_plugin.bench.ratios import Ratio, Settings
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert as Cca
@@ -181,7 +181,7 @@ def _memory(work: Workload, bars: bool) -> Ratio:
         there=f"{short / 1e6:.0f} MB",
         here=f"{long / 1e6:.0f} MB",
         bar=1 / GROWTH if bars else None,
-        note=f"peak of CCA and mi_phone beyond what imports take; {TAPS} taps of {work.dim} dimensions, without a model",
+        note=f"peak of CCA and mi_phone beyond what imports take; {TAPS} taps of {work.dim} dimensions, no model",
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from s3prl_plugin.analysis.moments import FoldMoments
+from s3prl_plugin.analysis.statistics.moments import FoldMoments
 from s3prl_plugin.bench import plain_protocol
 from s3prl_plugin.bench.ratios import Ratio, Settings
 from s3prl_plugin.downstream.cca.published import EPSILONS, PublishedScores, cross_validate_published

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from s3prl_plugin.analysis.loading import Waveforms
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.one_pass.loading import Waveforms
+from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.corpora.corpus import Corpus, Segment, Utterance
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.taps import SAMPLE_RATE, States, Tap

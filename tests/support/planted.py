@@ -11,7 +11,7 @@ import torch
 
 from s3prl_plugin.analysis import mel
 from s3prl_plugin.analysis.expert import AnalysisExpert
-from s3prl_plugin.analysis.loading import Waveforms
+from s3prl_plugin.analysis.one_pass.loading import Waveforms
 from s3prl_plugin.corpora.corpus import Corpus, Segment, Utterance
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.results import Row

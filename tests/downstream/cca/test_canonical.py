@@ -5,8 +5,8 @@ import pytest
 import scipy.linalg
 import scipy.stats
 
-from s3prl_plugin.analysis.labels import one_hot
-from s3prl_plugin.analysis.view_moments import Moments, ViewMoments
+from s3prl_plugin.analysis.planning.labels import one_hot
+from s3prl_plugin.analysis.statistics.view_moments import Moments, ViewMoments
 from s3prl_plugin.downstream.cca import canonical
 from s3prl_plugin.downstream.cca.canonical import correlations, fit, whiten
 

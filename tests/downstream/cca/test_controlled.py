@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from s3prl_plugin.analysis.labels import one_hot
+from s3prl_plugin.analysis.planning.labels import one_hot
 from s3prl_plugin.analysis.refusal import Refused
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.controlled import ControlledPair
 from s3prl_plugin.downstream.cca.controls import duration_deciles
 from s3prl_plugin.downstream.cca.default import cross_validate, cross_validate_pair, jackknife_pair

@@ -6,11 +6,11 @@ import numpy as np
 import planted
 import pytest
 
-from s3prl_plugin.analysis.labels import one_hot
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.planning.labels import one_hot
+from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import cca_score
 from s3prl_plugin.downstream.cca.controlled import ControlledPair
 from s3prl_plugin.downstream.cca.pair import PairOfViews

@@ -5,9 +5,9 @@ import planted
 import pytest
 
 from s3prl_plugin import results
-from s3prl_plugin.analysis.gathering import Gathering
-from s3prl_plugin.analysis.plan import Plan
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.corpora.corpus import Segment
 from s3prl_plugin.downstream.cca.default import cross_validate
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert

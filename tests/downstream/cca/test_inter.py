@@ -5,11 +5,11 @@ import planted
 import pytest
 from second_model import PlantedModel, latent, mixed
 
-from s3prl_plugin.analysis import second_upstream
-from s3prl_plugin.analysis.gathering import Gathering
 from s3prl_plugin.analysis.grid import average_cells
-from s3prl_plugin.analysis.plan import Plan
-from s3prl_plugin.analysis.sampled import Sampler
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.other_models import second_upstream
+from s3prl_plugin.analysis.other_models.sampled import Sampler
+from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import Tap

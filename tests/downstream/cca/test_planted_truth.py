@@ -5,8 +5,8 @@ import pytest
 import scipy.stats
 
 from s3prl_plugin.analysis.intervals import difference_of_roots, paired_difference
-from s3prl_plugin.analysis.labels import labelled_folds
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.planning.labels import labelled_folds
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.default import cross_validate, jackknife
 
 FOLDS = 8

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from s3prl_plugin.analysis.refusal import Refused
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import cca_score
 from s3prl_plugin.downstream.cca.canonical import correlations
 from s3prl_plugin.downstream.cca.published import EPSILONS, PublishedFitter, cross_validate_published, evaluate

@@ -6,8 +6,8 @@ import numpy as np
 import planted
 import pytest
 
-from s3prl_plugin.analysis.plan import Plan
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.silence import Frames, is_speech
 
 

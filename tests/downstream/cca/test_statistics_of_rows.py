@@ -7,10 +7,10 @@ import planted
 import pytest
 
 from s3prl_plugin import results
-from s3prl_plugin.analysis.gathering import Gathering
 from s3prl_plugin.analysis.intervals import paired_difference
-from s3prl_plugin.analysis.plan import Plan
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.controlled import ControlledPair
 from s3prl_plugin.downstream.cca.default import cross_validate_pair, jackknife
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert

@@ -6,7 +6,7 @@ import scipy.stats
 
 from s3prl_plugin.analysis import intervals
 from s3prl_plugin.analysis.refusal import Refused
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import svcca
 from s3prl_plugin.downstream.cca.pair import PairOfViews
 

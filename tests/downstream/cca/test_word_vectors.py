@@ -7,10 +7,10 @@ import numpy as np
 import planted
 import pytest
 
-from s3prl_plugin.analysis.gathering import Gathering
-from s3prl_plugin.analysis.labels import label_moments
-from s3prl_plugin.analysis.plan import Plan
-from s3prl_plugin.analysis.view_moments import Moments
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.planning.labels import label_moments
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.corpora.corpus import Corpus, Segment, Utterance
 from s3prl_plugin.downstream.cca.default import cross_validate
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert

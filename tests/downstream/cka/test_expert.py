@@ -7,11 +7,11 @@ import planted
 import pytest
 from second_model import PlantedModel, latent, mixed
 
-from s3prl_plugin.analysis import second_upstream
-from s3prl_plugin.analysis.frame_statistics import FrameStatistics
-from s3prl_plugin.analysis.gathering import Gathering
 from s3prl_plugin.analysis.intervals import jackknife
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.other_models import second_upstream
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert as Cca
 from s3prl_plugin.downstream.cka.expert import DownstreamExpert as Cka
 from s3prl_plugin.errors import UserError

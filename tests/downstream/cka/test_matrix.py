@@ -8,11 +8,11 @@ import pytest
 from second_model import PlantedModel, latent, mixed
 
 from s3prl_plugin import results
-from s3prl_plugin.analysis import second_upstream
-from s3prl_plugin.analysis.batch import Batch
-from s3prl_plugin.analysis.gathering import Gathering
-from s3prl_plugin.analysis.plan import Plan
-from s3prl_plugin.analysis.reservoir import FrameReservoir
+from s3prl_plugin.analysis.one_pass.batch import Batch
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.other_models import second_upstream
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.downstream.cka.expert import DownstreamExpert
 from s3prl_plugin.report import figures, table
 from s3prl_plugin.taps import Tap

@@ -6,8 +6,8 @@ import numpy as np
 import planted
 import pytest
 
-from s3prl_plugin.analysis.gathering import Gathering
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.corpora.corpus import Segment
 from s3prl_plugin.downstream.mi.clusters import DEFAULT, predict
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert

@@ -4,8 +4,8 @@ import numpy as np
 import planted
 import pytest
 
-from s3prl_plugin.analysis.gathering import Gathering
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert
 from s3prl_plugin.taps import Tap
 

@@ -6,10 +6,10 @@ import numpy as np
 import planted
 import pytest
 
-from s3prl_plugin.analysis.gathering import Gathering
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.analysis.sampling import stream
 from s3prl_plugin.downstream.mi import speaker_protocol
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert
 from s3prl_plugin.downstream.mi.information import from_table, jackknife, mutual_information

@@ -10,8 +10,8 @@ import torch
 
 import s3prl_plugin
 from s3prl_plugin import corpora, results
-from s3prl_plugin.analysis import saved_pass
-from s3prl_plugin.analysis.saved_pass import Shard
+from s3prl_plugin.analysis.one_pass import saved_pass
+from s3prl_plugin.analysis.one_pass.saved_pass import Shard
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert
 from s3prl_plugin.downstream.suite.expert import DownstreamExpert as SuiteExpert
 from s3prl_plugin.errors import UserError

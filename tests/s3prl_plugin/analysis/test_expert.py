@@ -6,8 +6,8 @@ import soundfile
 
 from s3prl_plugin import corpora, results
 from s3prl_plugin.analysis.expert import AnalysisExpert
-from s3prl_plugin.analysis.gathering import Gathering
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import Tap
 

@@ -1,6 +1,6 @@
 import planted
 
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.taps import Tap
 

@@ -1,0 +1,104 @@
+"""What one pass over a corpus gathers: the statistics of all analyses of a run, each kept once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar, cast
+
+from s3prl_plugin.analysis.one_pass.batch import Batch
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.corpora.skips import Skips
+
+
+class Statistic(Protocol):
+    """Additive state: what measures are computed from.
+
+    The order of batches may change its last bits, and nothing else; the same batches in the same order give the same
+    bits, also when the state was saved and loaded between them.
+    """
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes in memory, known before the pass."""
+        ...
+
+    def describe(self) -> str:
+        """What it holds, beyond what its name says: states of another description are not gone on from."""
+        ...
+
+    def update(self, batch: Batch) -> None:
+        """Take in one batch."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on: tensors, numbers, strings, lists and dictionaries of them (not copies)."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        ...
+
+    def merge(self, state: Mapping[str, Any]) -> None:
+        """Add the saved state of the same statistic of other batches (another process, another part of the corpus)."""
+        ...
+
+
+S = TypeVar("S", bound=Statistic)
+
+
+class Gathering:
+    """The plan of a run, and the statistics that its analyses gather in one pass.
+
+    Analyses that need the same statistic share it: it is kept, updated and saved once.
+
+    Args:
+        plan: what is decided about the corpus.
+
+    Attributes:
+        plan: as given.
+        statistics: by a name that says everything that decides their content.
+        skips: reason -> utterances that were left out during the pass.
+    """
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self.statistics: dict[str, Statistic] = {}
+        self.skips = Skips()
+
+    def share(self, name: str, make: Callable[[], S]) -> S:
+        """The statistic of that name, made where there is none yet.
+
+        Args:
+            name: says everything that decides what the statistic holds.
+            make: makes it; memory is to be taken at its first update, after `memory_bytes` was found to fit.
+        """
+        if name not in self.statistics:
+            self.statistics[name] = make()
+        return cast(S, self.statistics[name])
+
+    @property
+    def memory_bytes(self) -> int:
+        """What all statistics take in memory."""
+        return sum(statistic.memory_bytes for statistic in self.statistics.values())
+
+    def update(self, batch: Batch) -> None:
+        """Take in one batch."""
+        for statistic in self.statistics.values():
+            statistic.update(batch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that was gathered (not copies)."""
+        gathered = {name: statistic.state_dict() for name, statistic in self.statistics.items()}
+        return {"statistics": gathered, "skips": self.skips.as_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what was saved."""
+        for name, statistic in self.statistics.items():
+            statistic.load_state_dict(state["statistics"][name])
+        self.skips.merge(state["skips"])
+
+    def merge(self, state: Mapping[str, Any]) -> None:
+        """Add what the same analyses gathered from other batches, as it was saved."""
+        for name, statistic in self.statistics.items():
+            statistic.merge(state["statistics"][name])
+        self.skips.merge(state["skips"])

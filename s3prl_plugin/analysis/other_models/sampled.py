@@ -1,0 +1,65 @@
+"""Frames that are kept one by one, at the same moments of every model: what matrices and comparisons of runs need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.options import Options
+from s3prl_plugin.analysis.other_models.second_upstream import OfSecond, SecondUpstream
+from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir, shared_reservoir
+from s3prl_plugin.taps import Tap
+
+
+class SampledFrames(Protocol):
+    """The frames of some taps at the rows of a reservoir: a `FrameReservoir`, or one that was saved."""
+
+    def rows(self) -> np.ndarray:
+        """(n,) numbers of the rows that there are."""
+        ...
+
+    def frames(self, tap: int, rows: np.ndarray) -> np.ndarray:
+        """The frames of some rows at the tap at a position, (n, D) float32."""
+        ...
+
+
+class Sampler:
+    """Reservoirs of a run, of its own model and of another, all over the same rows.
+
+    Args:
+        gathering: of the run.
+        taps: of its own model.
+        options: of the analysis: `sampled_per_utterance` and `sampled_frames`.
+
+    Raises:
+        UserError: an option cannot be used.
+    """
+
+    def __init__(self, gathering: Gathering, taps: Sequence[Tap], options: Options):
+        self.gathering = gathering
+        self.taps = tuple(taps)
+        self.per_utterance = options.integer("sampled_per_utterance", 1)
+        self.limit = options.integer("sampled_frames", 1)
+
+    def own(self, stride: int | None) -> FrameReservoir:
+        """The run's own taps.
+
+        Args:
+            stride: of the cells that frames are averaged over, in samples; None for every tap's own frames.
+        """
+        return shared_reservoir(self.gathering, self.taps, self.per_utterance, self.limit, stride)
+
+    def of_second(self, second: SecondUpstream, stride: int | None) -> FrameReservoir:
+        """The taps of another model in the same pass; `stride` as in `own`."""
+        cells = "frames of each tap" if stride is None else f"cells of {stride} samples"
+        name = f"reservoir of {self.limit} {cells}, {self.per_utterance} of an utterance, of {second.name}"
+        plan = self.gathering.plan
+        made = self.gathering.share(
+            name,
+            lambda: OfSecond(FrameReservoir(plan, second.taps, self.per_utterance, self.limit, stride), second),
+        )
+        assert isinstance(made.statistic, FrameReservoir)
+        return made.statistic

@@ -1,0 +1,158 @@
+"""A second upstream that hears the same batches, so that the taps of two models can be compared frame by frame."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import torch
+import yaml
+
+from s3prl_plugin import foreign, provenance, ranks, registry
+from s3prl_plugin.analysis.one_pass.batch import Batch
+from s3prl_plugin.analysis.one_pass.gathering import Statistic
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.featurizer import StatesFeaturizer
+from s3prl_plugin.random_state import RandomState
+from s3prl_plugin.taps import States, Tap
+
+SHORT = 8
+
+_loaded: WeakValueDictionary[str, SecondUpstream] = WeakValueDictionary()
+
+
+class SecondUpstream:
+    """A frozen upstream beside that of the run.
+
+    Args:
+        name: of it in results, as `upstream2`.
+        model: any upstream of s3prl's hub.
+        device: where it lives.
+
+    Attributes:
+        name: as given.
+        taps: what it exposes.
+        weights_id: tells its weights from any others.
+    """
+
+    def __init__(self, name: str, model: torch.nn.Module, device: str | torch.device = "cpu"):
+        self.name = name
+        self.weights_id = provenance.weights_id(model)
+        self._model = model.eval()
+        self._featurizer = StatesFeaturizer(model, device)
+        self.taps: tuple[Tap, ...] = self._featurizer.taps
+
+    def __call__(self, waveforms: Sequence[torch.Tensor]) -> States:
+        """The States of a batch."""
+        with torch.no_grad():
+            return self._featurizer(waveforms, self._model(list(waveforms)))
+
+
+class OfSecond:
+    """A statistic of a second upstream's States, gathered in the pass of the first.
+
+    Args:
+        statistic: of the second upstream's taps.
+        second: the second upstream.
+    """
+
+    def __init__(self, statistic: Statistic, second: SecondUpstream):
+        self.statistic = statistic
+        self.second = second
+
+    @property
+    def memory_bytes(self) -> int:
+        """See `Statistic`."""
+        return self.statistic.memory_bytes
+
+    def describe(self) -> str:
+        """What it holds, and the weights that it comes from."""
+        return f"{self.statistic.describe()}, of weights {self.second.weights_id}"
+
+    def update(self, batch: Batch) -> None:
+        """Take in one batch, as the second upstream sees it."""
+        self.statistic.update(batch.seen_by(self.second))
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Statistic`."""
+        return self.statistic.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See `Statistic`."""
+        self.statistic.load_state_dict(state)
+
+    def merge(self, state: Mapping[str, Any]) -> None:
+        """See `Statistic`."""
+        self.statistic.merge(state)
+
+
+def load(
+    upstream: str, checkpoint: str | None, options: Mapping[str, Any], device: str | torch.device
+) -> SecondUpstream:
+    """An upstream of s3prl's hub, loaded once for all analyses of a run.
+
+    Nothing else of the run changes by it: the random state is as it was.
+
+    Args:
+        upstream: the entry, as in `-u`.
+        checkpoint: as in `-k`.
+        options: what a file given by `-g` would hold.
+        device: where it shall live.
+
+    Raises:
+        UserError: there is no such entry or option, or its checkpoint cannot be used.
+    """
+    key = json.dumps([upstream, checkpoint, dict(options), str(device)], sort_keys=True, default=str)
+    if key in _loaded:
+        return _loaded[key]
+    registry.check_upstream(upstream)
+    registry.check_options(upstream, options)
+    if checkpoint is not None and upstream.endswith("_local") and not Path(checkpoint).exists():
+        raise UserError(f"{checkpoint}: no such file; {upstream} loads a local checkpoint")
+    before = RandomState.capture()
+    if not ranks.leads():  # the first process downloads
+        ranks.wait()
+    model = _model(upstream, checkpoint, options, device)
+    if ranks.leads():
+        ranks.wait()
+    described = provenance.of_upstream(model, argparse.Namespace(upstream=upstream))
+    second = SecondUpstream(name_of(described), model, device)
+    if checkpoint is not None and described["checkpoint_sha256"] is None:
+        second.name += f"@{second.weights_id[:SHORT]}"
+    before.restore()
+    _loaded[key] = second
+    return second
+
+
+def name_of(described: Mapping[str, Any]) -> str:
+    """The name of an upstream where a row has one field for it: with the first letters of its checkpoint's sum.
+
+    Args:
+        described: the row fields of an upstream; see `provenance.of_upstream`.
+    """
+    checksum = described.get("checkpoint_sha256")
+    return str(described["upstream"]) + (f"@{checksum[:SHORT]}" if checksum else "")
+
+
+def _model(
+    upstream: str, checkpoint: str | None, options: Mapping[str, Any], device: str | torch.device
+) -> torch.nn.Module:
+    """The upstream, as a run of its own would have it."""
+    from s3prl import hub
+
+    entry = getattr(hub, upstream)
+    asked = foreign.asked_of(upstream, options)
+    if asked is not None:
+        with asked.loading(upstream):
+            return asked.applied(entry(ckpt=checkpoint, model_config=None).to(device), device)
+    if not options:
+        return entry(ckpt=checkpoint, model_config=None).to(device)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "options.yaml"
+        path.write_text(yaml.safe_dump(dict(options)), encoding="utf-8")
+        return entry(ckpt=checkpoint, model_config=str(path)).to(device)

@@ -1,0 +1,132 @@
+"""Labels as views: one-hot columns, which labels can be cross-validated, and their moments per fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
+
+MIN_TOKENS = 2
+MIN_FOLDS = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledFolds:
+    """A view with labels, per fold, ready to be cross-validated.
+
+    Attributes:
+        folds: joint moments; y is one-hot over `classes`.
+        classes: the labels that are kept.
+        kept: (N,) which rows are.
+    """
+
+    folds: list[Moments]
+    classes: npt.NDArray[Any]
+    kept: npt.NDArray[np.bool_]
+
+    @property
+    def k(self) -> int:
+        """The number of canonical directions: one-hot columns sum to one, so there is one less than classes."""
+        return len(self.classes) - 1
+
+    @property
+    def dropped(self) -> int:
+        """Rows left out because their label is in too few folds."""
+        return int((~self.kept).sum())
+
+
+def one_hot(labels: npt.ArrayLike, classes: npt.ArrayLike) -> Array:
+    """Labels as a view.
+
+    Args:
+        labels: (N,) of any comparable type.
+        classes: (C,) distinct; every label must be one of them.
+
+    Returns:
+        (N, C) zeros and ones. Its rank after centring is C - 1, less where a class does not occur.
+    """
+    names = np.asarray(classes)
+    order = np.argsort(names, kind="stable")
+    labels = np.asarray(labels)
+    place = np.minimum(np.searchsorted(names, labels, sorter=order), len(names) - 1)
+    column = order[place]
+    if (names[column] != labels).any():
+        raise ValueError(f"label {str(labels[names[column] != labels][0])!r} is none of the {len(names)} classes")
+    view = np.zeros((len(labels), len(names)))
+    view[np.arange(len(labels)), column] = 1.0
+    return view
+
+
+def is_one_hot(view: npt.NDArray[Any]) -> bool:
+    """Whether every row of an array (N, C) has a single one and zeros besides."""
+    return bool(np.isin(view, (0, 1)).all() and (view.sum(axis=1) == 1).all())
+
+
+def eligible(
+    labels: npt.ArrayLike, fold: npt.ArrayLike, tokens: int = MIN_TOKENS, folds: int = MIN_FOLDS
+) -> npt.NDArray[Any]:
+    """The labels that can be cross-validated: with at least `tokens` rows in each of at least `folds` folds.
+
+    So with any two folds left out, as the jackknife does, every class is in training, and no direction of the label's
+    view is without data.
+
+    Args:
+        labels: (N,).
+        fold: (N,) integers.
+
+    Returns:
+        The labels, sorted.
+    """
+    names, column = np.unique(np.asarray(labels), return_inverse=True)
+    numbers, row = np.unique(np.asarray(fold), return_inverse=True)
+    counts = np.zeros((len(numbers), len(names)), dtype=np.int64)
+    np.add.at(counts, (row, column), 1)
+    return names[(counts >= tokens).sum(axis=0) >= folds]
+
+
+def labelled_folds(x: npt.ArrayLike, labels: npt.ArrayLike, fold: npt.ArrayLike, folds: int) -> LabelledFolds:
+    """Joint moments of a view and its one-hot labels in every fold, over the labels that can be cross-validated.
+
+    Args:
+        x: (N, d).
+        labels: (N,).
+        fold: (N,) integers from 0 to folds - 1.
+        folds: how many.
+    """
+    x, labels, fold = np.asarray(x), np.asarray(labels), np.asarray(fold)
+    classes = eligible(labels, fold)
+    kept = np.isin(labels, classes)
+    moments = []
+    for number in range(folds):
+        rows = kept & (fold == number)
+        moments.append(label_moments(x[rows], labels[rows], classes))
+    return LabelledFolds(moments, classes, kept)
+
+
+def label_moments(
+    x: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    classes: Sequence[Any] | npt.NDArray[Any],
+    view: ViewMoments | None = None,
+) -> Moments:
+    """The joint moments of rows and their one-hot labels; the labels' own are exact, from counts.
+
+    Args:
+        x: (n, d).
+        labels: (n,), each one of `classes`.
+        classes: (C,).
+        view: the moments of x, where they are known already.
+    """
+    columns = one_hot(labels, classes)
+    counts = columns.sum(axis=0)
+    n = len(columns)
+    view = view or ViewMoments.of(x)
+    mean = counts / max(n, 1)
+    scatter = np.diag(counts) - np.outer(counts, mean)
+    sums = (np.asarray(x, dtype=np.float64) - view.mean).T @ columns
+    return Moments(view, ViewMoments(n, mean, scatter), sums)

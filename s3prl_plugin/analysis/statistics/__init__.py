@@ -1,0 +1,1 @@
+"""What a pass gathers: moments of views, means of segments, sampled frames."""

@@ -1,0 +1,212 @@
+"""Statistics of frames: every tap with mel frames, base taps and another model's tap, at the tap's own frame rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from s3prl_plugin.analysis import mel
+from s3prl_plugin.analysis.grid import average_cells
+from s3prl_plugin.analysis.one_pass.batch import Batch
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.other_models.second_upstream import SecondUpstream
+from s3prl_plugin.analysis.statistics.moments import FoldMoments, Moments
+from s3prl_plugin.taps import Tap
+
+MEL = "mel"
+OTHER = "the other model's"
+
+FoldsOfFrames = Callable[[int, int, int], np.ndarray]
+"""(utterance, stride, frames) -> the fold of every frame, (frames,); a negative one leaves a frame out."""
+
+
+class FrameStatistics:
+    """Moments per fold of the views that frame measures need.
+
+    The taps of one stride are seen on the same frames, beside the mel spectrogram, the base taps and a tap of another
+    model at that stride, so each view's scatter is kept once whatever it is paired with. What the taps are paired with
+    is asked for before the first frames come; analyses that ask for the same share it.
+
+    Args:
+        taps: of the upstream.
+        folds: how many.
+        fold_of: the folds of an utterance's frames.
+        utterances: (U,) true for the utterances whose frames are used.
+        decimate: take single mel frames, as the published protocol does, instead of averages.
+        device: where products are computed and sums are kept.
+        other: another upstream, and the position of its tap that all taps are paired with.
+    """
+
+    def __init__(
+        self,
+        taps: Sequence[Tap],
+        folds: int,
+        fold_of: FoldsOfFrames,
+        utterances: np.ndarray,
+        decimate: bool = False,
+        device: str | torch.device = "cpu",
+        other: tuple[SecondUpstream, int] | None = None,
+    ):
+        self.taps = tuple(taps)
+        self.folds = folds
+        self.fold_of = fold_of
+        self.utterances = utterances
+        self.decimate = decimate
+        self.device = device
+        self.other = other
+        self._with_mel = False
+        self._bases: list[int] = []
+
+    def pair_with_mel(self) -> None:
+        """Keep the cross moments of every tap with the mel spectrogram."""
+        self._with_mel = True
+
+    def pair_with_base(self, base: int) -> None:
+        """Keep the cross moments of every tap with the tap at this position."""
+        self._bases = sorted({*self._bases, base})
+
+    @property
+    def memory_bytes(self) -> int:
+        """What this takes in memory, all told."""
+        return sum(FoldMoments.memory_for(*self._views(s), self.folds) for s in self._strides)
+
+    def describe(self) -> str:
+        """The pairs of views whose cross moments are kept, and the weights of the other model."""
+        pairs = str([self._views(stride)[1] for stride in self._strides])
+        return pairs if self.other is None else f"{pairs}, of weights {self.other[0].weights_id}"
+
+    def update(self, batch: Batch) -> None:
+        """Take in the frames of a batch."""
+        for i, position in enumerate(batch.positions):
+            if self.utterances[position]:
+                self._add(batch, i)
+        for statistics in self._by_stride.values():
+            statistics.flush()
+
+    def with_mel_of(self, tap: Tap) -> list[Moments]:
+        """Per fold, a tap's frames (x) with the mel frames (y)."""
+        return self._by_stride[tap.stride].moments(tap.name, MEL)
+
+    def with_base_of(self, tap: Tap, base: int) -> list[Moments]:
+        """Per fold, a tap's frames (x) with those of a base tap (y)."""
+        return self._by_stride[tap.stride].moments(tap.name, self._base_name(base, tap.stride))
+
+    def with_other_of(self, tap: Tap) -> list[Moments]:
+        """Per fold, a tap's frames (x) with those of the other model's tap (y)."""
+        return self._by_stride[tap.stride].moments(tap.name, OTHER)
+
+    def other_fields(self) -> dict[str, str]:
+        """The row fields that name the other model's tap; none where there is no other model."""
+        if self.other is None:
+            return {}
+        second, tap = self.other
+        return {"tap2": second.taps[tap].name, "upstream2": second.name}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on (not copies)."""
+        return {str(stride): statistics.state_dict() for stride, statistics in self._by_stride.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state of the same taps and folds."""
+        for stride, statistics in self._by_stride.items():
+            statistics.load_state_dict(state[str(stride)])
+
+    def merge(self, state: Mapping[str, Any]) -> None:
+        """Add the saved frames of other batches."""
+        for stride, statistics in self._by_stride.items():
+            statistics.merge_state(state[str(stride)])
+
+    def _add(self, batch: Batch, i: int) -> None:
+        """Take in the frames of one utterance."""
+        for stride, statistics in self._by_stride.items():
+            views = {tap.name: batch.frames(i, k) for k, tap in enumerate(self.taps) if tap.stride == stride}
+            if self._with_mel:
+                views[MEL] = batch.log_mel(i, stride, self.decimate)
+            for base in self._bases:
+                if self.taps[base].stride != stride:
+                    views[self._base_name(base, stride)] = batch.at_stride(i, base, stride)
+            if self.other is not None:
+                views[OTHER] = self._other_frames(batch, i, stride)
+            frames = min(batch.common_frames(i, stride), *map(len, views.values()))
+            fold = self.fold_of(batch.positions[i], stride, frames)
+            for number in np.unique(fold[fold >= 0]):
+                chosen = torch.from_numpy(np.flatnonzero(fold == number))
+                whole = len(chosen) == frames
+                rows = {name: x[:frames] if whole else x[chosen.to(x.device)] for name, x in views.items()}
+                statistics.update(int(number), rows)
+
+    def _other_frames(self, batch: Batch, i: int, stride: int) -> torch.Tensor:
+        """The frames of one utterance at the other model's tap, brought to a stride; see `average_cells`."""
+        assert self.other is not None
+        second, tap = self.other
+        frames = batch.seen_by(second).frames(i, tap)
+        return average_cells(frames, second.taps[tap].stride, stride, batch.common_frames(i, stride))
+
+    @cached_property
+    def _by_stride(self) -> dict[int, FoldMoments]:
+        """Taken when the first frames come, after it is known to fit."""
+        return {s: FoldMoments(*self._views(s), self.folds, device=self.device) for s in self._strides}
+
+    @property
+    def _strides(self) -> list[int]:
+        return sorted({tap.stride for tap in self.taps})
+
+    def _base_name(self, base: int, stride: int) -> str:
+        """The view of a base tap at a stride: at its own it is the tap itself."""
+        tap = self.taps[base]
+        return tap.name if tap.stride == stride else f"{tap.name} at stride {stride}"
+
+    def _views(self, stride: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
+        """Dimensions and pairs of the views that are seen at a stride."""
+        here = [tap for tap in self.taps if tap.stride == stride]
+        dims = {tap.name: tap.dim for tap in here}
+        pairs = []
+        if self._with_mel:
+            dims[MEL] = mel.BANDS
+            pairs += [(tap.name, MEL) for tap in here]
+        for base in self._bases:
+            name = self._base_name(base, stride)
+            dims.setdefault(name, self.taps[base].dim)
+            pairs += [(tap.name, name) for tap in here if tap.name != name]
+        if self.other is not None:
+            second, position = self.other
+            dims[OTHER] = second.taps[position].dim
+            pairs += [(tap.name, OTHER) for tap in here]
+        return dims, pairs
+
+
+def shared_frames(
+    gathering: Gathering,
+    taps: Sequence[Tap],
+    limit: int | None,
+    device: str | torch.device = "cpu",
+    other: tuple[SecondUpstream, int] | None = None,
+) -> FrameStatistics:
+    """The frame statistics over a plan's own folds: one for all analyses of a run that ask for the same.
+
+    Args:
+        gathering: of the run.
+        taps, device, other: see `FrameStatistics`.
+        limit: at most so many utterances; None for all.
+    """
+    plan = gathering.plan
+    return gathering.share(
+        f"frames of {limit or 'all'} utterances, default folds{beside(other)}",
+        lambda: FrameStatistics(
+            taps,
+            folds=plan.folds.count,
+            fold_of=plan.fold_of_frames,
+            utterances=plan.frame_utterances(limit),
+            device=device,
+            other=other,
+        ),
+    )
+
+
+def beside(other: tuple[SecondUpstream, int] | None) -> str:
+    """The other model's tap as part of a statistic's name: frames that it lacks are left out of all pairs."""
+    return "" if other is None else f", with {other[0].taps[other[1]].name} of {other[0].name}"
