@@ -56,7 +56,7 @@ class DownstreamExpert(torch.nn.Module):
                 gathering=gathering,
                 **kwargs,
             )
-            gathering = analysis.one_pass.gathering
+            gathering = analysis.gathering
             self.analyses[name] = analysis
         self._modules.update(self.analyses)
 

@@ -145,6 +145,34 @@ def test_packaged_configurations_are_found_by_name(tmp_path):
     assert "did you mean 'superb/sid.yaml'" in refusal(*RUN, "-c", "superb/sit.yaml")
 
 
+SUITE = ["-m", "train", "-u", "fbank", "-d", "suite", "-c", "suite.yaml", "-p", "exp"]
+
+
+def test_tasks_of_a_suite_can_be_chosen(tmp_path):
+    (tmp_path / "suite.yaml").write_text("suite: {tasks: {SID: {}, ER: {}, KS: {}}}\n")
+    args, config, _ = read(*SUITE, "--tasks", "KS,SID")
+    assert list(arguments.chosen(config, args.tasks)["suite"]["tasks"]) == ["SID", "KS"]
+    assert arguments.chosen(config, None) == config
+    args, config, _ = read(*SUITE, "--tasks", "ER", "-o", "config.suite.tasks.ER.corpus=/data/IEMOCAP")
+    assert arguments.chosen(config, args.tasks)["suite"]["tasks"] == {"ER": {"corpus": "/data/IEMOCAP"}}
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ([*SUITE, "--tasks", "SDI"], "--tasks SDI: there is no such task; did you mean"),
+        ([*SUITE, "--tasks", "SDI", "-o", "args.seed=2"], "--tasks SDI: there is no such task"),
+        ([*SUITE, "--tasks", "PR"], "--tasks PR: this suite has no PR; it has SID"),
+        ([*SUITE, "--tasks", "none"], "nothing would be left"),
+        ([*RUN, "-c", "good.yaml", "--tasks", "SID"], "give it with -m train -d suite"),
+        (["-m", "evaluate", *SUITE[2:], "--tasks", "SID"], "give it with -m train -d suite"),
+    ],
+)
+def test_tasks_that_cannot_be_chosen_are_refused(tmp_path, flags, told):
+    (tmp_path / "suite.yaml").write_text("suite: {tasks: {SID: {}}}\n")
+    assert told in refusal(*flags)
+
+
 def test_a_downstream_comes_with_its_configuration(tmp_path, monkeypatch):
     package = tmp_path / "thirdparty_with_config"
     package.mkdir()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from s3prl_plugin.analysis.plan import Plan
+from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.bench import analysis, simulated
 from s3prl_plugin.commands import main
 from s3prl_plugin.taps import Tap

@@ -106,3 +106,22 @@ def test_the_user_s_cache_is_the_default(tmp_path, monkeypatch, named):
     if named:
         monkeypatch.setenv("S3PRL_PLUGIN_CACHE", str(tmp_path / "named"))
     assert cache_folder() == (tmp_path / "named" if named else tmp_path / ".cache" / "s3prl_plugin")
+
+
+def test_a_cache_that_was_not_finished_is_made_anew(tmp_path, monkeypatch):
+    from s3prl.downstream.voxceleb1 import dataset
+
+    one = write_corpus(tmp_path / "one", ["id10001", "id10002"])
+
+    def torn(content, file):
+        file.write(b"half a")
+        raise KeyboardInterrupt  # at the moment at which a kill would leave it so
+
+    with private_caches(tmp_path / "run"):
+        with monkeypatch.context() as patch:
+            patch.setattr(dataset.pickle, "dump", torn)
+            with pytest.raises(KeyboardInterrupt):
+                sid_labels(one)
+        assert files(tmp_path / "run") == {}
+        assert sid_labels(one) == [0, 1]
+        assert [name.rpartition("/")[2] for name in files(tmp_path / "run")] == ["train.pkl"]

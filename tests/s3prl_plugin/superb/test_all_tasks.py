@@ -90,6 +90,7 @@ def test_a_task_has_its_scores(out, name):
     )
     assert (row.upstream, row.tap, row.folds) == ("fbank", None, 5 if name == "ER" else None)
     assert (out / name / PREDICTIONS[name]).is_file()
+    assert any(out / name / PREDICTIONS[name] in (out / name).glob(pattern) for pattern in row.predictions)
 
 
 def test_the_error_rate_of_diarization_is_no_larger_at_the_best_threshold(out):

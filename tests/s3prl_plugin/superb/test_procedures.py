@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from s3prl_plugin import superb
 from s3prl_plugin.superb import procedures
@@ -20,11 +21,17 @@ def task(**changes):
 class Bench:
     """Gives runners that write checkpoints and log what `scores` says; notes all they do."""
 
+    checks_store = False
+
     def __init__(self, scores, steps=(), layers=()):
+        self.progress, self.parts = self, []
         self.scores, self.steps, self.numbers, self.done = scores, steps, list(layers), []
 
     def layers(self):
         return self.numbers
+
+    def part(self, name, number, count):
+        self.parts.append((name, number, count))
 
     def task_runner(self, task, settings, folder, checkpoint=None, layer=None):
         return Runner(self, task, settings, folder, checkpoint, layer)
@@ -39,7 +46,7 @@ class Runner:
     def train(self):
         self.bench.done.append(("train", self.folder.name, self.which))
         for step in self.bench.steps:
-            (self.folder / f"states-{step}.ckpt").touch()
+            torch.save({"Step": step}, self.folder / f"states-{step}.ckpt")
 
     def evaluate(self, split, logger, global_step):
         assert global_step == self.init_ckpt.get("Step", 0)
@@ -56,7 +63,7 @@ def open_record(folder):
 
 def test_the_best_checkpoint_on_dev_is_scored(tmp_path):
     record = open_record(tmp_path)
-    (record.folder / "dev-clean-best.ckpt").touch()
+    torch.save({}, record.folder / "dev-clean-best.ckpt")
     bench = Bench({("test", "T", "dev-clean-best.ckpt"): 0.25}, steps=[10])
     superb.run(task(best="dev-clean-best.ckpt"), {}, record, bench)
     assert bench.done == [("train", "T", None), ("test", "T", "dev-clean-best.ckpt")]
@@ -66,7 +73,7 @@ def test_the_best_checkpoint_on_dev_is_scored(tmp_path):
 
 def test_training_goes_on_from_the_last_checkpoint_which_counts_where_none_is_best(tmp_path):
     record = open_record(tmp_path)
-    (record.folder / "states-5.ckpt").touch()
+    torch.save({"Step": 5}, record.folder / "states-5.ckpt")
     bench = Bench({("test", "T", "states-10.ckpt"): 0.5}, steps=[5, 10])
     superb.run(task(), {}, record, bench)
     assert bench.done == [("train", "T", "states-5.ckpt"), ("test", "T", "states-10.ckpt")]
@@ -84,6 +91,7 @@ def test_of_folds_the_mean_counts_and_what_is_done_is_not_done_again(tmp_path):
     bench.done.clear()
     superb.run(folded, {"a": {"fold": None}}, open_record(tmp_path), bench)
     assert {folder for _, folder, _ in bench.done} == {"f3"}
+    assert bench.parts == [("f1", 1, 3), ("f2", 2, 3), ("f3", 3, 3), ("f3", 3, 3)]
     (row,) = superb.rows(folded, open_record(tmp_path), {"upstream": "u"}, corpus(tmp_path))
     assert row.value == pytest.approx(0.5)
     assert row.folds == 3
@@ -137,6 +145,7 @@ def test_the_layer_that_is_best_on_dev_is_scored_on_test(tmp_path):
     assert (record.checkpoint, record.scalars) == ("layer 1", {"task/test-wrong": 0.9})
     assert bench.done == [("dev", "T", 0), ("dev", "T", 1), ("dev", "T", 2), ("test", "T", 1)]
     assert (record.folder / "predictions.txt").read_text() == str(("test", "T", 1))
+    assert [part[1:] for part in bench.parts] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert len(list((record.folder / "trials").glob("*/predictions.txt"))) == 4
 
 
@@ -152,9 +161,29 @@ def test_a_scorer_adds_what_the_downstream_leaves_unscored(tmp_path, monkeypatch
     assert open_record(tmp_path).scalars == {"task/test-wrong": 0.5, "extra": 7}
 
 
+@pytest.mark.parametrize(
+    ("procedure", "reported"), [("trained", "states-1.ckpt"), ("every_checkpoint", "states-1.ckpt"), ("layers", 0)]
+)
+def test_a_store_is_checked_on_what_is_reported(tmp_path, capsys, procedure, reported):
+    class Storing(Bench):
+        checks_store = True
+
+        def task_runner(self, task, settings, folder, checkpoint=None, layer=None, stored=True):
+            return Runner(self, task, settings, folder, checkpoint, layer)
+
+    scores = {("dev", "T", 0): 0.2, ("test", "T", reported): 0.25, ("test", "fresh_features", reported): 0.24}
+    bench = Storing(scores, steps=[1], layers=[0])
+    record = open_record(tmp_path)
+    superb.run(task(procedure=procedure, predictions=("predictions.txt",)), {}, record, bench)
+    assert record.scalars == {"task/test-wrong": 0.25}
+    assert record.trials["fresh features"] == {"task/test-wrong": 0.24}
+    assert "task/test-wrong 0.25 with the store, 0.24 on fresh features (+0.01)" in capsys.readouterr().out
+    assert "fresh" not in (record.folder / "predictions.txt").read_text()
+
+
 def test_every_procedure_of_the_ten_tasks_exists():
     assert {found.procedure for found in superb.tasks().values()} == set(procedures.PROCEDURES)
 
 
 def corpus(folder: Path):
-    return superb.TaskCorpus(folder, "c", "real", folder)
+    return superb.TaskCorpus(folder, "c", "generated", folder)

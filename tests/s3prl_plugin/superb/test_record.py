@@ -1,6 +1,7 @@
 """A task's folder: taken up again when it is the same run, refused when it is another."""
 
 import pytest
+import torch
 
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.superb import Record
@@ -66,3 +67,49 @@ def test_the_best_checkpoint_has_the_name_that_the_downstream_gives_it(tmp_path)
     assert record.best_checkpoint("best-states-dev.ckpt").name == "best-states-dev.ckpt"
     assert record.best_checkpoint().name == "states-30.ckpt"
     assert [path.name for path in record.checkpoints()] == ["states-1.ckpt", "states-30.ckpt"]
+
+
+def checkpoints(record, *steps):
+    for step in steps:
+        torch.save({"Step": step, "weights": torch.zeros(1000)}, record.folder / f"states-{step}.ckpt")
+    torch.save({"Step": steps[-1]}, record.folder / "dev-best.ckpt")
+
+
+def torn(path, how):
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes({"cut": whole[:middle], "empty": b"", "a bit": flipped(whole, middle)}[how])
+
+
+def flipped(content, position):
+    return content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "a bit"])
+def test_training_goes_on_from_the_last_whole_checkpoint(tmp_path, how):
+    record = Record.open(tmp_path / "SID", SETTINGS, DECISIVE)
+    checkpoints(record, 5, 10)
+    torn(record.folder / "states-10.ckpt", how)
+    (record.folder / ".states-15.ckpt.4711").write_bytes(b"to become one")
+    (note,) = record.remove_torn("dev-best.ckpt")
+    assert "states-10.ckpt" in note
+    assert "states-5.ckpt" in note
+    assert record.last_checkpoint().name == "states-5.ckpt"
+    assert sorted(path.name for path in record.folder.iterdir()) == ["dev-best.ckpt", "run.json", "states-5.ckpt"]
+
+
+def test_whole_checkpoints_stay(tmp_path):
+    record = Record.open(tmp_path / "SID", SETTINGS, DECISIVE)
+    checkpoints(record, 5, 10)
+    assert record.remove_torn("dev-best.ckpt") == []
+    assert [path.name for path in record.checkpoints()] == ["states-5.ckpt", "states-10.ckpt"]
+
+
+@pytest.mark.parametrize("name", ["dev-best.ckpt", "states-5.ckpt"])
+def test_what_was_trained_from_a_torn_checkpoint_or_beside_a_torn_best_one_is_trained_anew(tmp_path, name):
+    record = Record.open(tmp_path / "SID", SETTINGS, DECISIVE)
+    checkpoints(record, 5, 10)
+    torn(record.folder / name, "cut")
+    (note,) = record.remove_torn("dev-best.ckpt")
+    assert "begins anew" in note
+    assert record.last_checkpoint() is None

@@ -47,6 +47,50 @@ def test_an_unknown_override_is_refused_with_its_place():
         superb.task("SID").settings({"override": {"runner": {"totalsteps": 5}}}, corpus("vox"))
 
 
+def test_changed_settings_are_those_that_matter_to_a_score():
+    task = superb.task("SID")
+    override = {"runner": {"total_steps": 5, "log_step": 7}, "optimizer": {"lr": 1e-2}}
+    override["downstream_expert"] = {"datarc": {"num_workers": 0}}
+    settings = task.settings({"override": override}, corpus("vox"))
+    assert task.changed(settings, corpus("vox")) == ["runner.total_steps", "optimizer.lr"]
+    assert task.changed(task.settings({}, corpus("here")), corpus("there")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "left"),
+    [
+        ("KS", ["test_predict.txt", "test_truth.txt", "dev_predict.txt"], ["test_predict.txt", "test_truth.txt"]),
+        ("ASR", ["test-clean-LM-hyp.ark"], ["test-clean-*-hyp.ark"]),
+        ("SD", ["scoring/predictions/a.h5", "scoring/predictions/b.h5"], ["scoring/predictions/*.h5"]),
+        ("ER", ["fold2/test_fold2_predict.txt", "fold2/test_fold1_predict.txt"], ["fold2/test_fold2_predict.txt"]),
+        ("PR", [], []),
+    ],
+)
+def test_predictions_that_are_kept(tmp_path, name, files, left):
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    assert superb.task(name).kept(tmp_path) == left
+
+
+def test_rows_say_whether_the_corpus_is_the_published_one(tmp_path):
+    task = superb.task("KS")
+
+    def row(number, kind, laid_out):
+        its = superb.TaskCorpus(tmp_path, "c", kind, tmp_path, laid_out)
+        settings = task.settings({"override": {"optimizer": {"lr": 0.1}}}, its)
+        record = superb.Record.open(tmp_path / str(number), settings, {"seed": 1})
+        (record.folder / "test_predict.txt").touch()
+        record.finish("dev-best.ckpt", {"speech_commands/test-acc": 0.5})
+        (found,) = superb.rows(task, record, {"upstream": "u"}, its)
+        assert found.predictions == ["test_predict.txt"]
+        return found.published_corpus, found.changed_settings
+
+    assert row(1, "real", False) == (True, ["optimizer.lr"])
+    assert row(2, "real", True) == (False, None)
+    assert row(3, "generated", True) == (False, None)
+
+
 def test_a_file_can_stand_in_for_the_published_settings(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("runner: {total_steps: 3}\n")
