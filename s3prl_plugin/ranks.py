@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
 import torch.distributed
 
 from s3prl_plugin.errors import UserError
+
+Found = TypeVar("Found")
 
 
 def count() -> int:
@@ -28,10 +35,42 @@ def wait() -> None:
     Raises:
         UserError: another one has ended.
     """
+    if _distributed():
+        _together(torch.distributed.barrier)
+
+
+@contextmanager
+def leader_first() -> Iterator[None]:
+    """The block is run by the leader while the others wait, and then by them; all leave it together.
+
+    Raises:
+        UserError: another one has ended, as it does where its block fails.
+    """
+    if not leads():
+        wait()
+    yield
+    if leads():
+        wait()
+    wait()
+
+
+def from_leader(find: Callable[[], Found]) -> Found:
+    """What the leader finds, told to all; the others wait for it.
+
+    Raises:
+        UserError: another one has ended.
+    """
     if not _distributed():
-        return
+        return find()
+    found: list[Any] = [find() if leads() else None]
+    _together(partial(torch.distributed.broadcast_object_list, found, src=0))
+    return found[0]
+
+
+def _together(collective: Callable[[], Any]) -> None:
+    """Do what all processes have to take part in."""
     try:
-        torch.distributed.barrier()
+        collective()
     except RuntimeError as error:
         raise UserError(
             f"process {mine() + 1} of {count()}: another process of this run has ended (its own message is above); "

@@ -106,7 +106,7 @@ class Suite:
 
         What goes wrong in another way than the user could mend is that task's failure.
         """
-        if ranks.count() == 1:
+        if ranks.leads():  # the others wait for it in `_prepare` before they look there
             _remove_leftovers(self.expdir / "data")
         return [self._prepare(asked) for asked in superb.asked(self.suite)]
 
@@ -115,7 +115,8 @@ class Suite:
         task, options, spec = asked
         self.progress.begin(f"preparing {task.name}")
         try:
-            corpus = superb.prepare(task, spec, self.expdir / "data")
+            with ranks.leader_first():  # it lays corpora out, and the others find them
+                corpus = superb.prepare(task, spec, self.expdir / "data")
             settings = task.settings(options, corpus)
             task.check(settings, corpus)
             for note in self.bench.check_rate(task, settings):
@@ -175,6 +176,8 @@ class Suite:
             finally:
                 if self.bench.features is not None:
                     _say(f"{task.name}: {self.bench.features.end_task(task.name)}")
+        if not ranks.leads():
+            return "", to_run
         provided = provenance.of_upstream(self.runner.upstream.model, self.args)
         rows = superb.rows(task, record, provided, corpus)
         score = outcome.headline(rows)

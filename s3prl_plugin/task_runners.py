@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from s3prl_plugin import provenance, superb
+from s3prl_plugin import provenance, ranks, superb
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.store import options as store_options
 from s3prl_plugin.store.suite import SuiteStore
@@ -121,4 +121,5 @@ class TaskRunners:
             "normalize": args.upstream_feature_normalize,
             "seed": args.seed,
             "store": None if self.features is None else self.features.dtype,
+            **({"number of processes": ranks.count()} if ranks.count() > 1 else {}),  # each adds its batch to a step
         }

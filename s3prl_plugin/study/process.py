@@ -74,7 +74,7 @@ def stops_like_ctrl_c() -> Iterator[None]:
 
 def main(words: Sequence[str]) -> int:
     """The process's own part."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    listen()
     from s3prl_plugin import run_downstream
     from s3prl_plugin.commands import exit_status
 
@@ -93,6 +93,12 @@ def main(words: Sequence[str]) -> int:
             raise
 
     return exit_status(job)
+
+
+def listen() -> None:
+    """Stop, as at Ctrl-C, when the process that started this one is gone."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs are started without
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:

@@ -1,6 +1,9 @@
 """How a task is run: trained and scored once, fold by fold, checkpoint by checkpoint, or layer by layer.
 
 Whatever has been done is kept in the task's record, so that an interrupted task goes on where it stopped.
+
+Of several processes (torchrun) all train, each on its share of every epoch; the leader alone scores, on all of a split,
+tells the others, and writes. All of them build every runner, since wrapping a model to be distributed takes them all.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
 
+from s3prl_plugin import ranks
 from s3prl_plugin.superb.record import Record
 from s3prl_plugin.superb.scores import ScalarRecorder
 from s3prl_plugin.superb.tasks import Task
@@ -150,12 +154,18 @@ PROCEDURES: dict[str, Callable[[Task, Settings, Record, Bench], None]] = {
 
 def _train(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
     """Train to the end, from the last checkpoint on."""
-    for note in record.remove_torn(task.best):
-        print(f"[suite] {task.name}: {note}", flush=True)
-    last = record.last_checkpoint()
+    last = ranks.from_leader(partial(_last_checkpoint, task, record))
     if last is not None:
         print(f"[suite] {task.name}: goes on from {last.relative_to(record.folder.parent)}", flush=True)
     bench.task_runner(task, settings, record.folder, last).train()
+    ranks.wait()  # for the leader, which scores and writes the last checkpoint when the others have ended
+
+
+def _last_checkpoint(task: Task, record: Record) -> Path | None:
+    """The checkpoint to go on from, once those that are torn are removed."""
+    for note in record.remove_torn(task.best):
+        print(f"[suite] {task.name}: {note}", flush=True)
+    return record.last_checkpoint()
 
 
 def _evaluate(
@@ -163,6 +173,11 @@ def _evaluate(
 ) -> Scalars:
     """What one checkpoint or layer scores on a split; its files go to the folder."""
     runner = task_runner(task, settings, folder, **which)
+    return ranks.from_leader(partial(_scored, runner, task, settings, folder, split))
+
+
+def _scored(runner: TaskRunner, task: Task, settings: Settings, folder: Path, split: str) -> Scalars:
+    """What a runner scores on a split."""
     recorder = ScalarRecorder()
     runner.evaluate(split, recorder, global_step=runner.init_ckpt.get("Step", 0))
     if task.scorer is None:
@@ -187,7 +202,7 @@ def _check_store(task: Task, settings: Settings, record: Record, bench: Bench, s
 
 def _keep(task: Task, record: Record, name: str, scalars: Scalars) -> None:
     """Remember what a trial scored, and put its predictions aside."""
-    for file in task.predictions:
+    for file in task.predictions if ranks.leads() else ():
         if (record.folder / file).is_file():
             aside = record.trial_folder(name)
             aside.mkdir(parents=True, exist_ok=True)
@@ -203,7 +218,7 @@ def _best(task: Task, record: Record, names: Iterable[str]) -> str:
 
 def _report(task: Task, record: Record, name: str, called: str) -> None:
     """Finish with one of the trials; its predictions come back to the task's folder."""
-    for file in task.predictions:
+    for file in task.predictions if ranks.leads() else ():
         if (record.trial_folder(name) / file).is_file():
             shutil.copyfile(record.trial_folder(name) / file, record.folder / file)
     record.finish(called, record.trials[name])

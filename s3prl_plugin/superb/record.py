@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin import results
+from s3prl_plugin import ranks, results
 from s3prl_plugin.errors import UserError
 
 
@@ -23,7 +23,7 @@ class Record:
 
     @classmethod
     def open(cls, folder: Path, settings: Mapping[str, Any], decisive: Mapping[str, Any]) -> Record:
-        """The record of a run with these settings in `folder`, new or taken up again.
+        """The record of a run with these settings in `folder`, new or taken up again; all processes open it together.
 
         Args:
             folder: the task's folder; made where it is absent.
@@ -34,6 +34,11 @@ class Record:
             UserError: the folder holds a run that differs, and continuing it would mix the two.
         """
         wanted = json.loads(json.dumps({"settings": settings, **decisive}, default=str))
+        with ranks.leader_first():  # so that all find the same, whatever the leader will write next
+            return cls._open(folder, wanted)
+
+    @classmethod
+    def _open(cls, folder: Path, wanted: dict[str, Any]) -> Record:
         path = folder / cls.FILE_NAME
         if path.is_file():
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -174,6 +179,8 @@ class Record:
         self._save()
 
     def _save(self) -> None:
+        if not ranks.leads():  # of several processes one writes; the others know the same
+            return
         results.replace_file(self.folder / self.FILE_NAME, json.dumps(self._content, indent=1).encode())
 
 

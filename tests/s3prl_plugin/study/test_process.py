@@ -45,8 +45,16 @@ def test_an_old_reason_is_not_a_new_one(program, tmp_path):
     assert not (tmp_path / "reason").exists()
 
 
+@pytest.fixture
+def _ctrl_c():
+    """Ctrl-C works, also where the tests are a shell's background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_the_study_ends_the_run(number, program, tmp_path):
+def test_a_signal_to_the_study_ends_the_run(number, program, tmp_path, _ctrl_c):
     os.mkfifo(tmp_path / "up")
     program(f"echo $$ > {tmp_path}/up\nexec cat > /dev/null")  # until its standard input ends
     found = []
@@ -69,8 +77,8 @@ def test_a_signal_to_the_study_ends_the_run(number, program, tmp_path):
 
 def test_a_run_stops_when_the_study_is_gone():
     code = (
-        "import threading, time; from s3prl_plugin.study import process\n"
-        "threading.Thread(target=process._end_with_parent, daemon=True).start()\n"
+        "import time; from s3prl_plugin.study import process\n"
+        "process.listen()\n"
         "print('up', flush=True)\n"
         "try:\n    time.sleep(1000)\n"
         "except KeyboardInterrupt:\n    print('stopped')\n"
