@@ -42,7 +42,8 @@ class DownstreamExpert(torch.nn.Module):
     ):
         super().__init__()
         chosen = suite.get("analyses") or {}
-        shared = {k: v for k, v in suite.items() if k not in ("analyses", "tasks")}
+        common = configuration.shared_options(chosen)
+        shared = {k: v for k, v in suite.items() if k in common}
         self.analyses: dict[str, Any] = {}
         gathering = None
         for name, options in chosen.items():

@@ -100,7 +100,8 @@ def test_a_killed_pass_goes_on_to_the_same_bits(on_disk, whole, tmp_path, batche
 def suite(folder, states_of=upstream, **options):
     """A suite of one analysis."""
     s3prl_plugin.register()
-    chosen = {"corpus": "manifest:here", "batch_size": 2, "analyses": {"cca": {"measures": ["cca_phone"], **options}}}
+    chosen = {"corpus": "manifest:here", "batch_size": 2, "store": True}  # a store is for tasks, no analysis knows it
+    chosen["analyses"] = {"cca": {"measures": ["cca_phone"], **options}}
     made = SuiteExpert(6, 320, chosen, TAPS, {"upstream": "linear"}, expdir=str(folder), seed=0, device="cpu")
     made.analyse(states_of, "w")
 

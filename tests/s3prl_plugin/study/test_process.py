@@ -53,8 +53,9 @@ def _ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.usefixtures("_ctrl_c")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_the_study_ends_the_run(number, program, tmp_path, _ctrl_c):
+def test_a_signal_to_the_study_ends_the_run(number, program, tmp_path):
     os.mkfifo(tmp_path / "up")
     program(f"echo $$ > {tmp_path}/up\nexec cat > /dev/null")  # until its standard input ends
     found = []
