@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from s3prl_plugin.corpora import audio, manifest, voxceleb1
+from s3prl_plugin.corpora import audio, manifest
 from s3prl_plugin.corpora.corpus import Corpus, Utterance
+from s3prl_plugin.corpora.layouts import voxceleb1
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.errors import UserError
 
