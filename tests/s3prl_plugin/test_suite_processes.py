@@ -25,11 +25,14 @@ for package in ("espeakng_loader", "lxml", "dtw"):
 TOTAL, EVERY = 24, 3
 TRAINED_ON = 4  # utterances per speaker
 PITCHES_HZ = {"id10001": 200, "id10002": 900}
-# the plugin's program, which notes what every sampler hands to its process
+# the plugin's program, which notes what every sampler hands to its process, and which process scores and writes
 PROGRAM = """
 import json, os, sys
 from torch.utils.data import DistributedSampler
-from s3prl_plugin import run_downstream
+import s3prl_plugin
+s3prl_plugin.register()
+from s3prl_plugin import results, run_downstream
+from s3prl_plugin.runner import Runner
 from s3prl_plugin.commands import exit_status
 
 stock = DistributedSampler.__iter__
@@ -40,7 +43,16 @@ def noting(self):
         file.write(json.dumps([self.epoch, int(os.environ["RANK"]), share]) + "\\n")
     return iter(share)
 
+def noting_calls(stock, name):
+    def noted(first, *args, **kwargs):
+        with open("calls.jsonl", "a") as file:
+            file.write(json.dumps([name, bool(args), int(os.environ["RANK"])]) + "\\n")
+        return stock(first, *args, **kwargs)
+    return noted
+
 DistributedSampler.__iter__ = noting
+Runner.evaluate = noting_calls(Runner.evaluate, "evaluate")  # with a split, but for analyses
+results.write = noting_calls(results.write, "write")
 sys.exit(exit_status(run_downstream.main))
 """
 
@@ -149,6 +161,11 @@ def test_the_leader_scores_all_of_the_test_split_and_writes_complete_results_onc
     assert len(lines) == 3 * len(PITCHES_HZ)
     rows = results.read(folder / "out")
     assert {row.measure for row in rows} >= {"cca_intra", "SID", "QbE"}
+    calls = Counter(map(tuple, map(json.loads, (folder / "calls.jsonl").read_text().splitlines())))
+    assert calls["evaluate", False, 0] == calls["evaluate", False, 1] > 0  # analyses are everybody's
+    assert calls["evaluate", True, 0] > 0
+    assert calls["write", True, 0] > 0
+    assert calls["evaluate", True, 1] == calls["write", True, 1] == 0
     assert max(Counter(row.identity for row in rows).values()) == 1
     assert len((folder / "out" / FILE_NAME).read_text().splitlines()) == len(rows)
     scores = {row.measure: row.value for row in rows if row.headline}
