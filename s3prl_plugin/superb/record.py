@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from s3prl_plugin import ranks, results
+from s3prl_plugin.difference import first_difference
 from s3prl_plugin.errors import UserError
 
 
@@ -42,7 +43,7 @@ class Record:
         path = folder / cls.FILE_NAME
         if path.is_file():
             content = json.loads(path.read_text(encoding="utf-8"))
-            difference = _first_difference(content["run"], wanted)
+            difference = first_difference(content["run"], wanted)
             if difference:
                 raise UserError(f"{folder} holds a run with another {difference}; choose another folder or remove it")
             return cls(folder, content)
@@ -191,14 +192,3 @@ def _is_whole(path: Path) -> bool:
             return archive.testzip() is None
     except Exception:  # a damaged file can fail in any part of the reader
         return False
-
-
-def _first_difference(old: Any, new: Any, where: str = "") -> str | None:
-    """The dotted name of the first thing that differs, with both values."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in [*old, *(k for k in new if k not in old)]:
-            found = _first_difference(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))
-            if found:
-                return found
-        return None
-    return None if old == new else f"{where} ({old!r}, now {new!r})"

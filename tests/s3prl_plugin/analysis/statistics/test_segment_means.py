@@ -92,4 +92,4 @@ def test_memory_is_known_before_it_is_taken(plan):
     before = means.memory_bytes
     means.seen[:] = True
     state = means.state_dict()
-    assert before == state["seen"].nbytes + sum(m.nbytes for m in state["means"])
+    assert before == state["seen"].nbytes + sum(m.nbytes for m in state["rows"])
