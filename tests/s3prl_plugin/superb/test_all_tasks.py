@@ -56,7 +56,7 @@ def out(tmp_path_factory):
     """The folder of the run."""
     folder = tmp_path_factory.mktemp("superb")
     suite = config.read(config.packaged("configs", "suite", "superb_small.yaml")).data
-    del suite["suite"]["analyses"]
+    del suite["suite"]["analyses"], suite["suite"]["store"]  # bit for bit as alone is without a store
     for name, chosen in suite["suite"]["tasks"].items():
         if name != "QbE":
             chosen["override"]["runner"] |= {k: v for k, v in FEW.items() if name != "ASV" or k != "eval_step"}
