@@ -158,11 +158,9 @@ def _share(name: str, forward: float, costs: Sequence[Cost], share: float | None
     """The forward pass over what is added to it."""
     added = sum(cost.seconds for cost in costs)
     parts = ", ".join(f"{cost.name} {cost.seconds:.3g} s" for cost in costs)
-    return Ratio(
+    return Ratio.once(
         name=name,
         value=forward / added,
-        low=forward / added,
-        high=forward / added,
         there=f"{forward:.4g} s",
         here=f"{added:.3g} s",
         bar=1 / share if share else None,
@@ -173,11 +171,9 @@ def _share(name: str, forward: float, costs: Sequence[Cost], share: float | None
 def _memory(work: Workload, bars: bool) -> Ratio:
     """The peak of a pass over a corpus beside that of one many times longer."""
     short, long = (memory.peak_bytes(_prepare, hours, work.dim) for hours in (work.hours, work.hours * work.longer))
-    return Ratio(
+    return Ratio.once(
         name=f"memory, {work.hours:g} h beside {work.hours * work.longer:g} h",
         value=short / long,
-        low=short / long,
-        high=short / long,
         there=f"{short / 1e6:.0f} MB",
         here=f"{long / 1e6:.0f} MB",
         bar=1 / GROWTH if bars else None,

@@ -128,13 +128,10 @@ def _memory(settings: Settings, work: Workload, our_file: Path, their_file: Path
         memory.peak_bytes(_job, load, file, work.variable_s, settings.device, device=settings.device)
         for load, file in ((_load_theirs, their_file), (_load_ours, our_file))
     ]
-    value = peaks[0] / peaks[1]
     there, here = (f"{peak / 1e6:.0f} MB" for peak in peaks)
     note = "peak beyond the imports: loading, and one forward of the variable lengths"
     bar = None if settings.quick else 1.0
-    return Ratio(
-        name="peak memory, float32", value=value, low=value, high=value, there=there, here=here, bar=bar, note=note
-    )
+    return Ratio.once("peak memory, float32", peaks[0] / peaks[1], there, here, bar, note)
 
 
 def _job(

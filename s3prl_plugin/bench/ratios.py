@@ -45,6 +45,11 @@ class Ratio:
     bar: float | None = None
     note: str = ""
 
+    @classmethod
+    def once(cls, name: str, value: float, there: str, here: str, bar: float | None, note: str = "") -> Ratio:
+        """A ratio that was measured in one round, without a spread."""
+        return cls(name=name, value=value, low=value, high=value, there=there, here=here, bar=bar, note=note)
+
     @property
     def reached(self) -> bool:
         """Whether the bar is reached; always so where there is none."""

@@ -110,15 +110,14 @@ def _ratio(work: Workload, layer: int | None, there: Training, here: Training, b
         raise UserError("the two did not train on the same batches: find out why before measuring speed")
     tap = work.config.taps()[layer].name if layer is not None else ""
     name = "weighted sum of all layers" if layer is None else f"-l {layer} ({tap})"
-    value = there.cpu_s / here.cpu_s
     losses = ", ".join(f"{run.scores['speech_commands/test-loss']:.4f}" for run in (there, here))
     hits = ", ".join(f"{run.scores['speech_commands/test-acc']:.3f}" for run in (there, here))
     note = (
         f"{work.epochs} epochs of {work.steps} x {work.batch_size}, dev once; ours: {here.note}; "
         f"test loss {losses}, accuracy {hits}; by the clock {there.clock_s / here.clock_s:.2f}"
     )
-    costs = {"there": f"{there.cpu_s:.3g} s", "here": f"{here.cpu_s:.3g} s"}
-    return Ratio(name=f"KS, {name}", value=value, low=value, high=value, bar=bar, note=note, **costs)
+    costs = f"{there.cpu_s:.3g} s", f"{here.cpu_s:.3g} s"
+    return Ratio.once(f"KS, {name}", there.cpu_s / here.cpu_s, *costs, bar, note)
 
 
 def _train(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -86,11 +85,6 @@ class Moments:
         """The centred scatter of [x, y], (d_x + d_y, d_x + d_y)."""
         return np.block([[self.x.scatter, self.xy], [self.xy.T, self.y.scatter]])
 
-    @property
-    def swapped(self) -> Moments:
-        """The same with the views exchanged."""
-        return Moments(self.y, self.x, self.xy.T)
-
     @classmethod
     def of(cls, x: npt.ArrayLike, y: npt.ArrayLike) -> Moments:
         """The joint moments of two arrays.
@@ -125,25 +119,6 @@ class Moments:
         _, _, x_deviations = _pooled_mean([part.x for part in parts])
         _, _, y_deviations = _pooled_mean([part.y for part in parts])
         return _sum([part.xy for part in parts]) + x_deviations.T @ y_deviations
-
-    def state_dict(self) -> dict[str, Any]:
-        """Plain arrays, from which `from_state_dict` makes the same moments."""
-        return {
-            "n": self.n,
-            "mean_x": self.x.mean,
-            "mean_y": self.y.mean,
-            "xx": self.x.scatter,
-            "xy": self.xy,
-            "yy": self.y.scatter,
-        }
-
-    @classmethod
-    def from_state_dict(cls, state: Mapping[str, Any]) -> Moments:
-        """The moments that gave this state."""
-        n = int(state["n"])
-        x = ViewMoments(n, np.asarray(state["mean_x"]), np.asarray(state["xx"]))
-        y = ViewMoments(n, np.asarray(state["mean_y"]), np.asarray(state["yy"]))
-        return cls(x, y, np.asarray(state["xy"]))
 
 
 def _centred(rows: npt.ArrayLike) -> tuple[Array, Array]:
