@@ -1,7 +1,7 @@
 """What a report is made of beside the layer curves: sections of answers, tables and figures.
 
-Whoever has something to say about results (comparisons, trajectories, rates) returns `Section`s; the page and the terminal
-show them all alike.
+Whoever has something to say about results (comparisons, trajectories, rates) returns `Section`s; the page and the
+terminal show them all alike.
 """
 
 from __future__ import annotations
