@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
+from s3prl_plugin.analysis.information.protocols import INTERVALS, DefaultProtocol, MiProtocol
+from s3prl_plugin.analysis.information.speaker_protocol import SpeakerProtocol
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.planning.crowding import Crowding
 from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
@@ -14,8 +16,7 @@ from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.downstream.mi import frame_measures
 from s3prl_plugin.downstream.mi.frame_measures import FRAME_MEASURES
 from s3prl_plugin.downstream.mi.measures import SegmentInformation
-from s3prl_plugin.downstream.mi.protocols import INTERVALS, DefaultProtocol, MiProtocol, PublishedProtocol
-from s3prl_plugin.downstream.mi.speaker_protocol import SpeakerProtocol
+from s3prl_plugin.downstream.mi.protocols import PublishedProtocol
 from s3prl_plugin.errors import UserError
 
 FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
@@ -50,13 +51,13 @@ class DownstreamExpert(AnalysisExpert):
             protocols.append(PublishedProtocol(self.make_row))
         of_frames = frame_measures.build(measures, self.gathering, self.taps, self.options, self.make_row, self.say)
         units = [measure.removeprefix("mi_") for measure in measures if measure not in FRAME_MEASURES]
-        scores = [self._segments(unit, protocols) for unit in units]
-        samples = [each.means.sample for each in scores if each.unit != "speaker"]
+        scores = [each for unit in units for each in self._segments(unit, protocols)]
+        means = [each.means for each in scores if each.unit != "speaker"]
         strides = {tap.stride for tap in self.taps}
-        return [*scores, *of_frames, *(Crowding(sample, strides, self.make_row, self._weights) for sample in samples)]
+        return [*scores, *of_frames, *(Crowding(each.sample, strides, self.make_row, each.weights) for each in means)]
 
-    def _segments(self, unit: str, protocols: Sequence[MiProtocol]) -> SegmentInformation:
-        """mi_phone, mi_word or mi_speaker; the published tool has no mi_speaker."""
+    def _segments(self, unit: str, protocols: Sequence[MiProtocol]) -> list[SegmentInformation]:
+        """mi_phone, mi_word or mi_speaker, of segments made every way; the published tool has no mi_speaker."""
         if unit == "speaker":
             protocols = [SpeakerProtocol.like(each) for each in protocols if isinstance(each, DefaultProtocol)]
             if not protocols:
@@ -64,11 +65,8 @@ class DownstreamExpert(AnalysisExpert):
         tokens = self.options.limit(TOKENS[unit], FEWEST_TOKENS)
         classes = self.options.limit(CLASSES[unit], 2) if unit in CLASSES else None
         sample = self.plan.sample(unit, tokens, classes, halves=True)
-        self.introduce(f"mi_{unit}", sample, self._weights)
-        means = SegmentMeans.shared(self.gathering, sample, self.taps, self._weights)
-        return SegmentInformation(means, self.plan, protocols, self.options.integer("seeds", 1), self.make_row)
-
-    @property
-    def _weights(self) -> str:
-        """How frames make a segment."""
-        return self.options.choice("segment_weights", SEGMENT_WEIGHTS)
+        weights = self.options.one_or_some("segment_weights", SEGMENT_WEIGHTS)
+        self.introduce(f"mi_{unit}", sample, weights[0])
+        every = [SegmentMeans.shared(self.gathering, sample, self.taps, how) for how in weights]
+        seeds = self.options.integer("seeds", 1)
+        return [SegmentInformation(means, self.plan, protocols, seeds, self.make_row) for means in every]

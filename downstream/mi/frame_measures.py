@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from s3prl_plugin.analysis.information.protocols import INTERVALS
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.options import Options
@@ -11,7 +12,6 @@ from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir, shared_reservoir
 from s3prl_plugin.downstream.mi.frames import SUBSETS, FramePurity
 from s3prl_plugin.downstream.mi.parity import FrameParity
-from s3prl_plugin.downstream.mi.protocols import INTERVALS
 from s3prl_plugin.taps import SAMPLE_RATE, Tap
 
 FRAME_MEASURES = (FramePurity.name, FrameParity.name)

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from s3prl_plugin.analysis.information.clusters import predict
+from s3prl_plugin.analysis.information.protocols import MiProtocol
+from s3prl_plugin.analysis.information.sessions import left_out_together
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.segment_measure import SegmentMeasure
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
-from s3prl_plugin.downstream.mi.clusters import predict
-from s3prl_plugin.downstream.mi.protocols import MiProtocol
-from s3prl_plugin.downstream.mi.sessions import left_out_together
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
 

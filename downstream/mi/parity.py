@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from s3prl_plugin.analysis.information.clusters import DEFAULT, predict
+from s3prl_plugin.analysis.information.mutual_information import from_table, jackknife
+from s3prl_plugin.analysis.information.seeds import interval_fields, spread
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.refusal import Refused, chance_limit
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
-from s3prl_plugin.downstream.mi.clusters import DEFAULT, predict
-from s3prl_plugin.downstream.mi.information import from_table, jackknife
-from s3prl_plugin.downstream.mi.seeds import interval_fields, spread
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
 

@@ -1,172 +1,25 @@
-"""From clusters and labels to results rows, under the default protocol and under the published one."""
+"""The published protocol of mutual information; the default one is `analysis.information.protocols.DefaultProtocol`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from s3prl_plugin.analysis.planning.sampling import stream
-from s3prl_plugin.analysis.refusal import Refused, Verdict, chance_limit
+from s3prl_plugin.analysis.information.clusters import Settings
+from s3prl_plugin.analysis.information.mutual_information import Information, from_table
+from s3prl_plugin.analysis.information.seeds import spread
+from s3prl_plugin.analysis.refusal import chance_limit
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.downstream.mi.clusters import DEFAULT, Settings
-from s3prl_plugin.downstream.mi.information import (
-    Information,
-    JackknifedInformation,
-    choose_clusters,
-    from_table,
-    jackknife,
-    label_entropy,
-)
-from s3prl_plugin.downstream.mi.permutations import permuted_table
-from s3prl_plugin.downstream.mi.seeds import interval_fields, spread
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
-
-INTERVALS = ("full", "none")
-CHANCE_LEVEL = 0.95
-_FIELDS = {"adjusted": "adjusted", "mi_over_h": "mi_over_h", "mi_nats": "mi"}  # score -> of `Information`
 
 PUBLISHED_CLUSTERS = {"phone": 500, "word": 5000}
 PUBLISHED_SETTINGS = {
     "phone": Settings(batch_size=1500, max_iter=500, n_init=1),
     "word": Settings(batch_size=4000, max_iter=500, n_init=1),
 }
-
-
-class MiProtocol(Protocol):
-    """How clusters are learned, and how rows are made of them.
-
-    Attributes:
-        name: "default" or "published".
-        scores: what it reports; the first is the headline.
-    """
-
-    name: str
-    scores: tuple[str, ...]
-
-    def clusters(self, unit: str, label: np.ndarray) -> tuple[int, Settings]:
-        """How many clusters, and how they are learned: decided before anything is fitted.
-
-        Args:
-            unit: "phone" or "word".
-            label: (n,) of the scored segments.
-
-        Raises:
-            Refused: there is nothing to be informed about.
-        """
-        ...
-
-    def rows(self, tap: Tap, measure: str, tables: Sequence[np.ndarray], **fields: Any) -> list[Row]:
-        """The rows of one tap.
-
-        Args:
-            tap: whose segments were clustered.
-            measure: its name.
-            tables: per seed, (U, K, C): how often clusters and labels meet in the scored segments of each speaker (for
-                mi_speaker: of each session or group of them; see `sessions`).
-            fields: further row fields.
-
-        Raises:
-            Refused: the data cannot support the number.
-        """
-        ...
-
-
-class DefaultProtocol:
-    """As many clusters as the data carry; `adjusted` for chance, with MI / H and MI in nats beside it.
-
-    Args:
-        make_row: of the analysis.
-        clusters: K; None chooses it by the amount of data.
-        intervals: "full" (delete-speaker jackknife, for `adjusted` and `mi_over_h`) or "none".
-        permutations: of the labels, whose mean score is the rows' chance; 0: what theory says of independent labels.
-    """
-
-    name = "default"
-    scores: tuple[str, ...] = ("adjusted", "mi_over_h", "mi_nats")
-
-    def __init__(self, make_row: RowMaker, clusters: int | None, intervals: str, permutations: int = 0):
-        self.make_row = make_row
-        self.fixed = clusters
-        self.intervals = intervals
-        self.permutations = permutations
-
-    def clusters(self, unit: str, label: np.ndarray) -> tuple[int, Settings]:
-        """See `MiProtocol`."""
-        by_data = choose_clusters(len(label), len(np.unique(label)), label_entropy(label))
-        return self.fixed or by_data, DEFAULT
-
-    def rows(self, tap: Tap, measure: str, tables: Sequence[np.ndarray], **fields: Any) -> list[Row]:
-        """See `MiProtocol`."""
-        found = [self.information(table) for table in tables]
-        verdict = self.verdict(tables, found)
-        verdict.check()
-        values = _scores(found)
-        shares = {"mi_over_h": [each.chance_share for each in found], "mi_nats": [each.expected_mi for each in found]}
-        chance: dict[str, dict[str, Any]] = {
-            score: {"chance": _mean(shares[score]) if score in shares else 0.0} for score in self.scores
-        }
-        if self.permutations:
-            chance = self._permuted(tables, measure)
-        ends = self._interval_ends(tables) if self.intervals == "full" else {}
-        return [
-            self.make_row.row(
-                tap,
-                measure,
-                score,
-                headline=score == self.scores[0],
-                value=values[score],
-                n=found[0].n,
-                grey=verdict.grey,
-                unit="nats" if score == "mi_nats" else None,
-                seeds=len(found),
-                seed_sd=spread([getattr(each, _FIELDS[score]) for each in found]),
-                **chance[score],
-                **ends.get(score, {}),
-                **fields,
-            )
-            for score in self.scores
-        ]
-
-    def information(self, table: np.ndarray) -> Information:
-        """What the clusters of one seed tell, (U, K, C)."""
-        return from_table(table.sum(axis=0))
-
-    def jackknifed(self, table: np.ndarray) -> JackknifedInformation:
-        """The same with intervals, (U, K, C)."""
-        return jackknife(table)
-
-    def verdict(self, tables: Sequence[np.ndarray], found: Sequence[Information]) -> Verdict:
-        """Whether the number can be shown; `found` is what the tables gave."""
-        return chance_limit(max(information.chance_share for information in found))
-
-    def _permuted(self, tables: Sequence[np.ndarray], measure: str) -> dict[str, dict[str, Any]]:
-        """The row fields on chance, from labels that mean nothing."""
-        drawn = []
-        for number in range(self.permutations):
-            each = [permuted_table(t, measure.removeprefix("mi_"), self._draw(measure, number)) for t in tables]
-            drawn.append(_scores([self.information(table) for table in each]))
-        return {
-            score: {
-                "chance": _mean([values[score] for values in drawn]),
-                "chance_high": float(np.quantile([values[score] for values in drawn], CHANCE_LEVEL, method="higher")),
-                "permutations": self.permutations,
-            }
-            for score in self.scores
-        }
-
-    def _draw(self, measure: str, number: int) -> np.random.Generator:
-        return stream(self.make_row.seed, "permutation", measure, number)
-
-    def _interval_ends(self, tables: Sequence[np.ndarray]) -> dict[str, dict[str, Any]]:
-        """The intervals' row fields; none with fewer than two speakers, or where one speaker has all of a class."""
-        try:
-            per_seed = [self.jackknifed(table) for table in tables]
-        except Refused:
-            return {}
-        return {s: interval_fields([getattr(one, s) for one in per_seed]) for s in ("adjusted", "mi_over_h")}
 
 
 class PublishedProtocol:
@@ -207,11 +60,6 @@ class PublishedProtocol:
                 **fields,
             )
         ]
-
-
-def _scores(found: Sequence[Information]) -> dict[str, float]:
-    """Every score of the default protocol, averaged over seeds."""
-    return {score: _mean([getattr(each, name) for each in found]) for score, name in _FIELDS.items()}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -6,10 +6,10 @@ import numpy as np
 import planted
 import pytest
 
+from s3prl_plugin.analysis.information.clusters import DEFAULT, predict
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.corpora.corpus import Segment
-from s3prl_plugin.downstream.mi.clusters import DEFAULT, predict
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert
 from s3prl_plugin.taps import Tap
 

@@ -5,10 +5,10 @@ import planted
 import pytest
 
 from s3prl_plugin import results
+from s3prl_plugin.analysis.information import mutual_information as information
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.corpora.corpus import Segment
-from s3prl_plugin.downstream.mi import information
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import Tap

@@ -9,9 +9,9 @@ import pytest
 from s3prl_plugin import results
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.statistics.purity import SCORES
 from s3prl_plugin.corpora.corpus import Segment
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert
-from s3prl_plugin.downstream.mi.purity import SCORES
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import Tap
 

@@ -6,15 +6,15 @@ import numpy as np
 import planted
 import pytest
 
+from s3prl_plugin.analysis.information import speaker_protocol
+from s3prl_plugin.analysis.information.mutual_information import from_table, jackknife, mutual_information
+from s3prl_plugin.analysis.information.sessions import MOST_GROUPS, left_out_together
+from s3prl_plugin.analysis.information.speaker_protocol import SpeakerProtocol, exchanged
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.downstream.mi import speaker_protocol
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert
-from s3prl_plugin.downstream.mi.information import from_table, jackknife, mutual_information
-from s3prl_plugin.downstream.mi.sessions import MOST_GROUPS, left_out_together
-from s3prl_plugin.downstream.mi.speaker_protocol import SpeakerProtocol, exchanged
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import Tap
 

@@ -11,10 +11,7 @@ from sklearn.metrics import adjusted_mutual_info_score, mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.metrics.cluster import expected_mutual_information as sklearn_expected
 
-from s3prl_plugin.analysis.intervals import paired_difference
-from s3prl_plugin.analysis.refusal import Refused, chance_limit
-from s3prl_plugin.downstream.mi import mutual_information
-from s3prl_plugin.downstream.mi.information import (
+from s3prl_plugin.analysis.information.mutual_information import (
     choose_clusters,
     contingency,
     expected_mutual_information,
@@ -22,6 +19,9 @@ from s3prl_plugin.downstream.mi.information import (
     jackknife,
     label_entropy,
 )
+from s3prl_plugin.analysis.intervals import paired_difference
+from s3prl_plugin.analysis.refusal import Refused, chance_limit
+from s3prl_plugin.downstream.mi import mutual_information
 from s3prl_plugin.errors import UserError
 
 ORACLES = ["tiny", "phone_good", "phone_random", "word_random", "word_good", "perfect", "const"]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from s3prl_plugin.analysis.information.seeds import interval_fields, over_seeds, spread
 from s3prl_plugin.analysis.intervals import jackknife
-from s3prl_plugin.downstream.mi.seeds import interval_fields, over_seeds, spread
 
 
 def estimates(rng, seeds, speakers, seed_sd, speaker_sd):

@@ -22,10 +22,10 @@ import numpy.typing as npt
 from scipy.special import xlogy
 
 from s3prl_plugin.analysis import intervals
+from s3prl_plugin.analysis.information.mutual_information import Counts, Information, JackknifedInformation, from_table
+from s3prl_plugin.analysis.information.protocols import DefaultProtocol
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.refusal import CHANCE_SHARE_REFUSED, Verdict, chance_limit
-from s3prl_plugin.downstream.mi.information import Counts, Information, JackknifedInformation, from_table
-from s3prl_plugin.downstream.mi.protocols import DefaultProtocol
 
 EXCHANGES = 100
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from s3prl_plugin.analysis.information.clusters import DEFAULT, predict
 from s3prl_plugin.analysis.refusal import Refused
-from s3prl_plugin.downstream.mi.clusters import DEFAULT, predict
 
 
 @pytest.fixture(scope="module")
