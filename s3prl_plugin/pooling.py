@@ -55,7 +55,9 @@ def pool_taps(taps: Iterable[Tap], pooling: Pooling) -> tuple[Tap, ...]:
     Raises:
         UserError: a finer tap's stride does not divide the grid's.
     """
-    return tuple(replace(tap, stride=tap.stride * _factor(tap, pooling)) for tap in taps)
+    factors = ((tap, _factor(tap, pooling)) for tap in taps)
+    # What was averaged is no code any more.
+    return tuple(replace(tap, stride=tap.stride * n, codes=tap.codes if n == 1 else None) for tap, n in factors)
 
 
 def pool(states: States, pooling: Pooling) -> States:

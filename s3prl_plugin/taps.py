@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ class Tap:
         stride: samples at 16 kHz from one frame to the next (320 = 20 ms).
         dim: the number of features in a frame.
         role: "state" (what the weighted sum sees) or "output" (`res_out*`).
+        codes: of a discrete tap, how many codes its frames are drawn from; else None.
     """
 
     index: int
@@ -35,6 +36,7 @@ class Tap:
     stride: int
     dim: int
     role: str = "state"
+    codes: int | None = None
 
     @property
     def resolution_ms(self) -> float:
@@ -91,3 +93,27 @@ class States:
         """The valid frames of utterance `i` at one tap, (T, D)."""
         k = self.position(tap)
         return self.tensors[k][i, : int(self.lengths[k][i])]
+
+
+class DecodableStates(States):
+    """States of a model that can turn the codes of its discrete taps back into what it heard.
+
+    Args:
+        taps, tensors, lengths, waveforms: as of `States`.
+        decode: (position of a tap, of an utterance) -> the model's input and what is left of it, see `decoded`.
+    """
+
+    def __init__(
+        self,
+        taps: Sequence[Tap],
+        tensors: Sequence[torch.Tensor],
+        lengths: Sequence[torch.Tensor],
+        waveforms: Sequence[torch.Tensor],
+        decode: Callable[[int, int], tuple[torch.Tensor, torch.Tensor]],
+    ):
+        super().__init__(taps, tensors, lengths, waveforms)
+        self._decode = decode
+
+    def decoded(self, tap: int, i: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The log-mel spectrogram of utterance `i`, and what a discrete tap's codes leave of it: (T, bands) in dB."""
+        return self._decode(tap, i)

@@ -41,7 +41,7 @@ class OfSegments:
         self.expert = expert
         self.options = expert.options
         self.protocols = tuple(protocols)
-        self.weights = self.options.choice("segment_weights", SEGMENT_WEIGHTS)
+        self.weights = self.options.one_or_some("segment_weights", SEGMENT_WEIGHTS)
         self._samples: dict[str, Sample] = {}
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
@@ -51,43 +51,47 @@ class OfSegments:
             UserError: an option or a table of word vectors cannot be used.
         """
         tables = self._tables(measures)
-        labelled = [self._labelled(unit) for unit in UNITS if f"cca_{unit}" in measures]
-        with_vectors = [self._with_vectors(measure, path) for measure, path in tables.items()]
+        labelled = [self._labelled(unit, how) for unit in UNITS if f"cca_{unit}" in measures for how in self.weights]
+        with_vectors = [each for measure, path in tables.items() for each in self._with_vectors(measure, path)]
         strides = {tap.stride for tap in self.expert.taps}
         crowding = [
-            Crowding(sample, strides, self.expert.make_row, self.weights)
+            Crowding(sample, strides, self.expert.make_row, how)
             for sample in self._samples.values()
             if sample.unit != "speaker"
+            for how in self.weights
         ]
         return [*labelled, *with_vectors, *crowding]
 
-    def _labelled(self, unit: str) -> LabelledSegments:
-        """cca_phone, cca_word or cca_speaker; the published tool has no cca_speaker."""
+    def _labelled(self, unit: str, weights: str) -> LabelledSegments:
+        """cca_phone, cca_word or cca_speaker, of segments made one way; the published tool has no cca_speaker."""
         protocols, control = self.protocols, self.options.some("control", CONTROLS)
         if unit == "speaker":
             control = []
             protocols = tuple(each for each in protocols if isinstance(each, DefaultProtocol))
             if not protocols:
                 raise UserError("cca: cca_speaker has no published protocol; set protocol to default or both")
-        means = self._means(f"cca_{unit}", unit)
+        means = self._means(f"cca_{unit}", unit, weights)
         permutations = self.options.integer("permutations", 0)
         return LabelledSegments(means, self.expert.plan, protocols, control, permutations)
 
-    def _with_vectors(self, measure: str, path: str) -> VectorSegments:
-        """Words with the vectors of one table."""
-        means = self._means(measure, "word")
-        table = word_vectors.read(path, means.sample.classes, progress=ranks.leads())
-        self.expert.say(f"{measure}: {coverage(table, means.sample)}")
+    def _with_vectors(self, measure: str, path: str) -> list[VectorSegments]:
+        """Words with the vectors of one table, of segments made every way that is wanted."""
+        every = [self._means(measure, "word", weights) for weights in self.weights]
+        sample = every[0].sample
+        table = word_vectors.read(path, sample.classes, progress=ranks.leads())
+        self.expert.say(f"{measure}: {coverage(table, sample)}")
         permutations = max(self.options.integer("permutations", 0), FEWEST_PERMUTATIONS)
-        return VectorSegments(measure, means, table, self.expert.plan, self.protocols, permutations)
+        return [
+            VectorSegments(measure, means, table, self.expert.plan, self.protocols, permutations) for means in every
+        ]
 
-    def _means(self, measure: str, unit: str) -> SegmentMeans:
+    def _means(self, measure: str, unit: str, weights: str) -> SegmentMeans:
         """The segments of a unit, introduced once."""
         sample = self._sample(unit)
         if unit not in self._samples:
-            self.expert.introduce(measure, sample, self.weights)
+            self.expert.introduce(measure, sample, self.weights[0])
             self._samples[unit] = sample
-        return SegmentMeans.shared(self.expert.gathering, sample, self.expert.taps, self.weights)
+        return SegmentMeans.shared(self.expert.gathering, sample, self.expert.taps, weights)
 
     def _sample(self, unit: str) -> Sample:
         tokens = self.options.limit(TOKENS[unit], FEWEST_TOKENS)

@@ -49,7 +49,7 @@ class DownstreamExpert(AnalysisExpert):
         comparison = other.comparison() if "cka_inter" in measures else None
         if comparison:
             built.append(SavedInter(comparison, rows))
-        built += [self._segments(unit, rows) for unit in ("phone", "word") if f"cka_{unit}" in measures]
+        built += [m for unit in ("phone", "word") if f"cka_{unit}" in measures for m in self._segments(unit, rows)]
         if "cka_matrix" in measures:
             matrices = [CkaMatrix(pairs, rows) for pairs in other.matrices()]
             for matrix in matrices:
@@ -57,11 +57,11 @@ class DownstreamExpert(AnalysisExpert):
             built += matrices
         return [*built, *other.kept(self.expdir, self.provenance)]
 
-    def _segments(self, unit: str, rows: CkaRows) -> LabelledSegments:
-        """cka_phone or cka_word."""
+    def _segments(self, unit: str, rows: CkaRows) -> list[LabelledSegments]:
+        """cka_phone or cka_word, of segments made every way that is wanted."""
         tokens = self.options.limit(f"{unit}_tokens", FEWEST_TOKENS)
         types = self.options.limit("word_types") if unit == "word" else None
         sample = self.plan.sample(unit, tokens, types)
-        weights = self.options.choice("segment_weights", SEGMENT_WEIGHTS)
-        self.introduce(f"cka_{unit}", sample, weights)
-        return LabelledSegments(SegmentMeans.shared(self.gathering, sample, self.taps, weights), rows)
+        weights = self.options.one_or_some("segment_weights", SEGMENT_WEIGHTS)
+        self.introduce(f"cka_{unit}", sample, weights[0])
+        return [LabelledSegments(SegmentMeans.shared(self.gathering, sample, self.taps, how), rows) for how in weights]

@@ -86,6 +86,28 @@ def jackknife(value: float, replicates: npt.ArrayLike) -> Estimate:
     return Estimate(float(value), float(np.sqrt((count - 1) / count * squares)), count - 1, thetas)
 
 
+def mean_of(values: npt.ArrayLike) -> Estimate:
+    """The mean of independent numbers, such as one per training seed, with t quantiles of S - 1 degrees of freedom.
+
+    Args:
+        values: (S,), two or more.
+    """
+    each = np.asarray(values, dtype=np.float64)
+    return Estimate(float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each))), len(each) - 1)
+
+
+def fold_values(estimate: Estimate) -> Array:
+    """(F,) what every fold says of a jackknifed number by itself, its pseudo-values; their mean is the number.
+
+    theta + (F - 1) (mean - theta_-f): the folds' own values where theta is their mean, else a first-order
+    approximation.
+    """
+    if estimate.replicates is None:
+        raise ValueError("no replicates: what a fold says by itself is not known")
+    thetas = estimate.replicates
+    return estimate.value + (len(thetas) - 1) * (thetas.mean() - thetas)
+
+
 def paired_difference(a: Estimate, b: Estimate) -> Estimate:
     """The difference a - b of two jackknifed numbers from the same folds.
 

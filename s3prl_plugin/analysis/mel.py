@@ -27,7 +27,7 @@ sees 400 samples, so with stride s it is centred on s i + s / 2 + 40 and stands 
 """
 
 
-def log_mel(waveform: torch.Tensor) -> torch.Tensor:
+def log_mel(waveform: torch.Tensor, hop: int = HOP) -> torch.Tensor:
     """The log-mel spectrogram of one utterance.
 
     The waveform is scaled to a peak of 0.999 and pre-emphasised (0.97); amplitudes in 80 Slaney bands from 50 Hz to
@@ -36,9 +36,10 @@ def log_mel(waveform: torch.Tensor) -> torch.Tensor:
 
     Args:
         waveform: (L,) samples at 16 kHz.
+        hop: samples from one frame to the next.
 
     Returns:
-        (1 + L // 160, 80) float32; frame j is centred on sample 160 j.
+        (1 + L // hop, 80) float32; frame j is centred on sample j hop.
 
     Reference:
         Pasad et al., arXiv 2211.03929, section 3 (local acoustic features).
@@ -49,7 +50,7 @@ def log_mel(waveform: torch.Tensor) -> torch.Tensor:
     samples = torch.cat([samples[:1], samples[1:] - PRE_EMPHASIS * samples[:-1]])
     window, bands = _window(samples.device), _filter_bank(samples.device)
     spectrum = torch.stft(
-        samples, FFT_SIZE, HOP, WINDOW, window, center=True, pad_mode="constant", return_complex=True
+        samples, FFT_SIZE, hop, WINDOW, window, center=True, pad_mode="constant", return_complex=True
     ).abs()
     decibel = 20 * torch.log10((bands @ spectrum).clamp(min=FLOOR))
     decibel = decibel.clamp(min=decibel.max() - RANGE_DB)

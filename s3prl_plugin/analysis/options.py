@@ -62,6 +62,10 @@ class Options:
                 raise UserError(f"{self.name}: downstream_expert.{key}: there is no {name!r}; {hint}")
         return [name for name in known if name in value]
 
+    def one_or_some(self, key: str, known: Sequence[str]) -> list[str]:
+        """One of a few names, or a list of some of them, one at least, in the order of `known`."""
+        return self.choices(key, known) if isinstance(self.values[key], list) else [self.choice(key, known)]
+
     def tap(self, key: str, taps: Sequence[Tap]) -> int:
         """The position of a tap that is given by name; null: the first one."""
         value, names = self.values[key], [tap.name for tap in taps]

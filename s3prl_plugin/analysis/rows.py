@@ -29,6 +29,7 @@ class RowMaker:
             **provenance,
             "corpus": plan.corpus.name,
             "corpus_kind": plan.corpus.kind,
+            "speakers": len(plan.corpus.speakers),
             "downstream": downstream,
             "seed": plan.seed,
         }

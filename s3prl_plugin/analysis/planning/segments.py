@@ -3,7 +3,7 @@
 Times become samples once, by rounding; from there on everything is integer arithmetic, so that no rounding error of a
 product such as 0.06 / 0.02 can shift a frame. Frame i of a tap with stride s stands for the samples [i s, (i + 1) s).
 
-Two definitions of a segment's mean (`segment_weights`), for a segment [start, end) and T valid frames:
+Three definitions of a segment's mean (`segment_weights`), for a segment [start, end) and T valid frames:
 
     frames    the mean of whole frames: all that overlap a word, the middle third of those that overlap a phone (the
               published one; see `frame_range`). Rounding to frames moves a phone's middle third: it reaches outside the
@@ -11,6 +11,10 @@ Two definitions of a segment's mean (`segment_weights`), for a segment [start, e
     overlap   every frame weighted by the time that it has in common with the segment, which of a phone is its middle
               third in time, [start + d/3, end - d/3) with d = end - start. The same stretch of speech at every frame
               rate; a frame that lies half outside counts half.
+    centre    the one frame that covers the segment's midpoint m = (start + end) / 2: frame floor(m / stride), which is
+              also the frame whose own centre (i + 1/2) stride is nearest to m (of two equally near ones, the later).
+              Nothing is averaged over time, so that what a frame holds of its segment shows, whatever the segment's
+              length. The midpoint of a phone's middle third is the phone's.
 
 A segment that no valid frame overlaps (it ends after the last one) is the last valid frame, or, where it has no length,
 the frame it falls into.
@@ -26,7 +30,7 @@ import numpy as np
 from s3prl_plugin.corpora.corpus import Segment, Utterance
 from s3prl_plugin.taps import SAMPLE_RATE
 
-WHOLE_FRAMES, OVERLAP = SEGMENT_WEIGHTS = ("frames", "overlap")
+WHOLE_FRAMES, OVERLAP, CENTRE = SEGMENT_WEIGHTS = ("frames", "overlap", "centre")
 
 
 def frame_range(
@@ -54,6 +58,20 @@ def frame_range(
         outer = (last - first + 1) // 3
         first, last = first + outer, last - outer
     return first, np.maximum(last, first + 1)
+
+
+def central_frame(start: np.ndarray, end: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """The frame that covers the midpoint of each segment, as a range; not clipped to an utterance.
+
+    Args:
+        start, end: (N,) samples.
+        stride: of the tap, in samples.
+
+    Returns:
+        first, last: (N,) frame numbers, `last` = `first` + 1.
+    """
+    frame = (start + end) // (2 * stride)
+    return frame, frame + 1
 
 
 def clip(first: np.ndarray, last: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
@@ -164,6 +182,8 @@ class Alignment:
         self, rows: np.ndarray | slice, stride: int, weights: str = WHOLE_FRAMES
     ) -> tuple[np.ndarray, np.ndarray]:
         """The ranges of frames, before clipping, that have any weight in some segments; see `frame_range`."""
+        if weights == CENTRE:
+            return central_frame(self.start[rows], self.end[rows], stride)
         if weights == WHOLE_FRAMES:
             return frame_range(self.start[rows], self.end[rows], stride, self.thirds)
         return frame_range(*_thirds(self.start[rows], self.end[rows], self.thirds), 3 * stride)
@@ -180,8 +200,8 @@ class Alignment:
         Returns:
             (S, T) float32; every row sums to one.
         """
-        if weights == WHOLE_FRAMES:
-            return averaging(*clip(*self.frames(rows, stride), frames), frames)
+        if weights != OVERLAP:
+            return averaging(*clip(*self.frames(rows, stride, weights), frames), frames)
         return overlap_averaging(self.start[rows], self.end[rows], stride, frames, self.thirds)
 
     def crowding(self, rows: np.ndarray, stride: int, weights: str = WHOLE_FRAMES) -> tuple[float, float]:

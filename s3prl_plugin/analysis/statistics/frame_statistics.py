@@ -14,7 +14,7 @@ from s3prl_plugin.analysis.grid import average_cells
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.other_models.second_upstream import SecondUpstream
-from s3prl_plugin.analysis.statistics.moments import FoldMoments, Moments
+from s3prl_plugin.analysis.statistics.moments import FoldMoments, Moments, ViewMoments
 from s3prl_plugin.taps import Tap
 
 MEL = "mel"
@@ -86,6 +86,10 @@ class FrameStatistics:
                 self._add(batch, i)
         for statistics in self._by_stride.values():
             statistics.flush()
+
+    def of(self, tap: Tap) -> list[ViewMoments]:
+        """Per fold, a tap's frames by themselves."""
+        return self._by_stride[tap.stride].view(tap.name)
 
     def with_mel_of(self, tap: Tap) -> list[Moments]:
         """Per fold, a tap's frames (x) with the mel frames (y)."""

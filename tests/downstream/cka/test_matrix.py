@@ -122,7 +122,7 @@ def test_layer_tables_and_curves_leave_matrices_out(corpus, tmp_path):
     assert "cka_mel" in text
     assert "cka_matrix" not in text
     assert table.whole(rows).count("cka_matrix") == 1, "in a table of its own"
-    figures.layer_curves(rows, tmp_path / "layers.svg")
+    figures.save(figures.layer_curves(rows), tmp_path / "layers.svg")
     assert "cka_matrix" not in (tmp_path / "layers.svg").read_text()
 
 

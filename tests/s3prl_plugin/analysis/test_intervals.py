@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from s3prl_plugin.analysis import intervals
-from s3prl_plugin.analysis.intervals import Estimate, jackknife, nadeau_bengio, paired_difference
+from s3prl_plugin.analysis.intervals import Estimate, fold_values, jackknife, nadeau_bengio, paired_difference
 
 
 def test_the_jackknife_of_a_mean_is_its_standard_error():
@@ -22,6 +22,12 @@ def test_the_jackknife_is_scipys():
     replicates = np.array([np.delete(rows, i).std() for i in range(9)])
     by_definition = np.sqrt(8 / 9 * sum((t - replicates.mean()) ** 2 for t in replicates))
     assert jackknife(rows.std(), replicates).standard_error == pytest.approx(by_definition)
+
+
+def test_the_folds_own_values_come_back_from_the_replicates():
+    rows = np.random.default_rng(3).standard_normal(8)
+    without = (rows.sum() - rows) / 7
+    assert fold_values(jackknife(rows.mean(), without)) == pytest.approx(rows)
 
 
 def test_a_paired_difference_is_a_paired_t_test():

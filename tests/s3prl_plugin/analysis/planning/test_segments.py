@@ -119,6 +119,34 @@ def test_whole_frames_are_those_that_overlap_in_time(segment, stride, frames):
         assert found.tolist() == ([i for i in touched if i < frames] or [frames - 1])
 
 
+@settings(deadline=None)
+@given(any_segment, any_stride, st.integers(1, 60))
+def test_the_central_frame_covers_the_midpoint_and_is_nearest_to_it(segment, stride, frames):
+    """By search over all frames, in fractions; of an utterance's end the last frame stands for what is beyond it."""
+    midpoint = Fraction(segment[0] + segment[1], 2)
+    covering = [i for i in range(frames) if i * stride <= midpoint < (i + 1) * stride] or [frames - 1]
+    nearest = min(range(frames), key=lambda i: (abs((i + Fraction(1, 2)) * stride - midpoint), -i))
+    assert covering == [nearest]
+    for unit in ("word", "phone"):
+        found = aligned_in_samples(unit, segment).averaging(np.array([0]), stride, frames, "centre")[0]
+        np.testing.assert_array_equal(found, np.eye(frames)[nearest])
+
+
+def test_of_two_frames_the_central_one_is_that_of_a_phones_middle_third():
+    phone = aligned_in_samples("phone", (320, 960))
+    both = [phone.averaging(np.array([0]), 320, 5, weights)[0].tolist() for weights in ("frames", "centre")]
+    assert both == [[0, 0, 1, 0, 0]] * 2
+
+
+def test_crowding_of_central_frames():
+    # Midpoints at 15, 45 and 100 ms: at 20 ms in frames within the words, at 40 ms in frames of their own that reach
+    # outside the first two, at 80 ms in one frame for both of these.
+    words = aligned(("a", 0.0, 0.03), ("b", 0.03, 0.06), ("c", 0.06, 0.14))
+    assert words.crowding(np.arange(3), 320, "centre") == (0.0, 0.0)
+    assert words.crowding(np.arange(3), 640, "centre") == (0.0, pytest.approx(2 / 3))
+    assert words.crowding(np.arange(3), 1280, "centre") == (pytest.approx(2 / 3), 1.0)
+
+
 @pytest.mark.parametrize("weights", SEGMENT_WEIGHTS)
 @pytest.mark.parametrize("stride", [320, 640, 1280])
 def test_a_phone_within_one_frame_is_that_frame(weights, stride):
