@@ -22,7 +22,8 @@ OPTION = "pool_to"
 FOREIGN_OPTIONS = (OPTION, "random_weights", "seed")
 # The options that this plugin's upstreams read from `-g`; another one would silently run without them.
 OWN_OPTIONS = frozenset(
-    {"exact_batches", "native", "dtype", "stop_at", "feature_grad_mult", "reset_top", *FOREIGN_OPTIONS}
+    {"exact_batches", "native", "dtype", "stop_at", "freeze_to", "feature_grad_mult", "reset_top", "choice"}
+    | set(FOREIGN_OPTIONS)
 )
 
 
@@ -163,6 +164,14 @@ class PooledUpstream(torch.nn.Module):
         states = pooling.pool(self.featurizer(wavs, self.upstream(wavs)), self.grid)
         hidden = list(states.tensors)
         return {"hidden_states": hidden, "last_hidden_state": hidden[-1], "states": states}
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """The upstream's own, since the checkpoint of a fine-tuned one is loaded before the grid is put over it."""
+        return getattr(self.upstream, "module", self.upstream).state_dict(*args, **kwargs)  # of DistributedDataParallel
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """The counterpart."""
+        return getattr(self.upstream, "module", self.upstream).load_state_dict(*args, **kwargs)
 
     def get_downsample_rates(self, key: str = "hidden_states") -> int | list[int]:
         """Samples from one frame to the next; a list where they differ between layers."""

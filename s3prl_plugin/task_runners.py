@@ -12,6 +12,7 @@ import torch
 
 from s3prl_plugin import provenance, ranks, superb
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.fine_tuning import STORE
 from s3prl_plugin.store import options as store_options
 from s3prl_plugin.store.suite import SuiteStore
 from s3prl_plugin.superb import rates
@@ -86,7 +87,7 @@ class TaskRunners:
         if not options.enabled:
             return None
         if self._args.upstream_trainable:
-            raise UserError("-f changes the upstream with every step, so its features cannot be kept: leave out store")
+            raise UserError(STORE)
         return SuiteStore(options, self._runner.upstream.model, self._args)
 
     def check_rate(self, task: superb.Task, settings: dict[str, Any]) -> list[str]:

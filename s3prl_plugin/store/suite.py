@@ -20,7 +20,7 @@ from s3prl_plugin.store.upstream import StoredUpstream
 
 FOLDER = "store"  # in the experiment's folder, unless the options name another
 # What an option of this plugin's upstreams cannot change: the features of a tap that is there.
-_WITHOUT_EFFECT = ("stop_at", "native", "feature_grad_mult")
+_WITHOUT_EFFECT = ("stop_at", "freeze_to", "native", "feature_grad_mult")
 
 
 class TaskStore:

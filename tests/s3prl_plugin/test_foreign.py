@@ -122,3 +122,16 @@ def test_a_run_takes_the_option(asked, tmp_path):
     entry = runner._get_upstream()
     assert entry.model.get_downsample_rates("hidden_states") == 640
     assert runner.args.upstream_model_config == arguments["upstream_model_config"], "a task's runner asks for it again"
+
+
+def test_the_checkpoint_of_a_fine_tuned_one_is_loaded_without_its_grid():
+    """As s3prl's runner does it: the state that was saved goes into the upstream, then the grid is put over it."""
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    pooled = foreign.PooledUpstream.__new__(foreign.PooledUpstream)
+    torch.nn.Module.__init__(pooled)
+    pooled.upstream = model
+    saved = {name: tensor + 1 for name, tensor in pooled.state_dict().items()}
+    assert saved.keys() == model.state_dict().keys()
+    model.load_state_dict(saved)
+    assert all(torch.equal(p, saved[name]) for name, p in pooled.state_dict().items())
+    assert {id(p) for p in pooled.parameters()} == {id(p) for p in model.parameters()}, "what is trained"

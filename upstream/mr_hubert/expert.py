@@ -15,7 +15,8 @@ from torch.nn.utils.rnn import pad_sequence
 from s3prl_plugin import pooling
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.taps import SAMPLE_RATE, States
-from s3prl_plugin.upstream.mr_hubert import checkpoint, features, options
+from s3prl_plugin.upstream import features
+from s3prl_plugin.upstream.mr_hubert import checkpoint, facts, fine_tuning, options
 from s3prl_plugin.upstream.mr_hubert.costs import macs_per_second
 from s3prl_plugin.upstream.mr_hubert.frames import hold_last_frame
 from s3prl_plugin.upstream.mr_hubert.length_groups import length_groups
@@ -47,7 +48,7 @@ class UpstreamExpert(nn.Module):
             loaded = replace(loaded, config=config)
         self.network = loaded.network()
         self.checkpoint = replace(loaded, weights={})  # they are in the network now
-        self._randomise()
+        self._prepare()
         self.network.to(getattr(torch, self.options.dtype))
         self.taps = loaded.config.taps(self.options.stop_at)
         self._pooling = pooling.parse(self.options.pool_to) if self.options.pool_to else None
@@ -132,17 +133,25 @@ class UpstreamExpert(nn.Module):
             "options": self.options.changed(),
         }
 
-    def _randomise(self) -> None:
-        """Random weights where the options ask for them; torch's random state stays as it is."""
-        layers = self.network.layers_in_order()
-        if self.options.reset_top > len(layers):
-            raise UserError(f"reset_top: {self.options.reset_top} layers of {len(layers)}; give at most so many")
+    def facts(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """The architecture, and how it was trained; None where random weights took the place of the checkpoint's."""
+        architecture = facts.architecture(self.checkpoint.config, self.checkpoint.normalize)
+        return architecture, None if self.options.random_weights else facts.training(self.checkpoint)
+
+    def _prepare(self) -> None:
+        """Cut, freeze and re-initialise what the options name; torch's random state stays as it is."""
+        stop_at, freeze_to = self.options.stop_at, self.options.freeze_to
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.options.seed)
-            if self.options.random_weights:
+            if self.options.random_weights:  # before anything is cut, so that what is left has the whole one's weights
                 self.network.reset_parameters()
-            for layer in layers[len(layers) - self.options.reset_top :]:
-                layer.reset_parameters()
+            if freeze_to is not None:
+                fine_tuning.freeze(self.network, freeze_to)
+                if stop_at is not None and freeze_to not in {tap.name for tap in self.network.config.taps(stop_at)}:
+                    raise UserError(f"freeze_to: {freeze_to} lies above stop_at: {stop_at}, where the network is cut")
+            if stop_at is not None:
+                fine_tuning.cut(self.network, stop_at)
+            fine_tuning.reset_top(self.network, self.options.reset_top)
 
     def _checked(self, wavs: Sequence[Tensor]) -> list[Tensor]:
         """The waveforms in float32, if the network can take them."""

@@ -29,13 +29,16 @@ def zero_padding(x: Tensor, lengths: Sequence[int]) -> Tensor:
 
 
 def hold_last_frame(x: Tensor, lengths: Sequence[int]) -> Tensor:
-    """`x` (B, T, C) with every sequence's last frame repeated past its end; in place where no gradient is asked for."""
+    """`x` (B, T, C) with every sequence's last frame repeated past its end; in place where no gradient is asked for.
+
+    What is frozen asks for none itself, but the layer above it does, and keeps `x` for that.
+    """
     valid = valid_frames(lengths, x)
     if valid is None:
         return x
     rows, frames = (~valid).nonzero(as_tuple=True)
     last = torch.tensor(lengths, device=x.device)[rows] - 1
-    if x.requires_grad:
+    if torch.is_grad_enabled():
         x = x.clone()
     x[rows, frames] = x[rows, last]
     return x
@@ -91,13 +94,20 @@ def grouped_convolve(x: Tensor, weight: Tensor, bias: Tensor, groups: int) -> Te
     # As an image one pixel high the batch already is in the channels-last layout, and nothing needs to be transposed.
     # In bfloat16 it is laid on its side: on processors with AMX, convolutions along the width (and `conv1d`) are wrong
     # there when a group has 4 to 8 channels, by half of their norm.
-    across = 3 if x.dtype == torch.bfloat16 else 2
+    across = 3 if _computed_in(x) == torch.bfloat16 else 2
     padding = (0, weight.shape[2] // 2) if across == 2 else (weight.shape[2] // 2, 0)
     with _full_precision(x):
         y = F.conv2d(
             x.transpose(1, 2).unsqueeze(across), weight.unsqueeze(across), bias, padding=padding, groups=groups
         )
     return y.squeeze(across).transpose(1, 2)
+
+
+def _computed_in(x: Tensor) -> torch.dtype:
+    """What a convolution of `x` computes in, which autocast may change."""
+    kind = x.device.type
+    cast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # not so where nothing is computed
+    return torch.get_autocast_dtype(kind) if cast else x.dtype
 
 
 def _full_precision(x: Tensor) -> AbstractContextManager[None]:

@@ -5,7 +5,7 @@ Parameters bear the names of fairseq's checkpoints, so that a state dict goes in
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -133,6 +133,7 @@ class Block(nn.Module):
         self.norm_first = config.layer_norm_first
         self.dropout = config.dropout
         self.layerdrop = config.layerdrop
+        self.generator: torch.Generator | None = None  # decides which layers are dropped; torch's own state when None
         if spec.positional:
             self.pos_conv = nn.ModuleDict({"0": PositionalConv(config.dim, config.pos_kernel, config.pos_groups)})
         self.layers = nn.ModuleList(Layer(config) for _ in range(spec.layers))
@@ -145,22 +146,23 @@ class Block(nn.Module):
             x: (B, T, C), zero past every sequence's end.
             lengths: valid frames.
         """
-        names = iter(self.tap_names)
+        first, *others = self.tap_names
         if hasattr(self, "pos_conv"):
             x = x + self.pos_conv["0"](x)
         if not self.norm_first:
             x = self.layer_norm(x)
-        yield State(next(names), x, lengths)
-        x = F.dropout(x, self.dropout, self.training)
+        yield State(first, x, lengths)
+        # Layer by layer it is decided whether this is training: the first ones of a block may be frozen.
+        x = F.dropout(x, self.dropout, self.layers[0].training)
         valid = valid_frames(lengths, x)
         attend = None if valid is None else valid[:, None, None]
-        for layer in self.layers:
+        for name, layer in zip(others, self.layers, strict=False):  # there are fewer layers where a network is cut
             # A dropped layer still is a tap: it shows its input.
-            if not (self.training and torch.rand(()) < self.layerdrop):
+            if not (layer.training and torch.rand((), generator=self.generator) < self.layerdrop):
                 x = layer(x, attend)
-            if self.norm_first and layer is self.layers[-1]:
+            if self.norm_first and name == others[-1]:
                 x = self.layer_norm(x)
-            yield State(next(names), x, lengths)
+            yield State(name, x, lengths)
         return x
 
 
@@ -169,6 +171,10 @@ class MRHuBERT(nn.Module):
 
     Args:
         config: the sizes.
+
+    Attributes:
+        cut_at: the tap above which there is nothing any more; None for a whole network.
+        frozen: modules that stay as in evaluation, also in training.
 
     Reference:
         Shi et al., "Multi-resolution HuBERT", ICLR 2024; Hsu et al., "HuBERT", 2021.
@@ -188,8 +194,17 @@ class MRHuBERT(nn.Module):
         self.decoders = nn.ModuleList(blocks[f"dec{i}"] for i in steps)
         self.downsample_modules = nn.ModuleList(Adapter(config, ratio, raises=False) for ratio in config.ratios)
         self.upsample_modules = nn.ModuleList(Adapter(config, ratio[::-1], raises=True) for ratio in config.ratios)
+        self.cut_at: str | None = None
+        self.frozen: list[nn.Module] = []
         if not self.layer_norm.weight.is_meta:
             self.reset_parameters()
+
+    def train(self, mode: bool = True) -> MRHuBERT:
+        """Training or evaluation; what is frozen is in evaluation always."""
+        super().train(mode)
+        for module in self.frozen:
+            module.eval()
+        return self
 
     @property
     def taps(self) -> tuple[Tap, ...]:
@@ -206,14 +221,20 @@ class MRHuBERT(nn.Module):
             lengths: the samples of each waveform.
             exact: whatever else is in the batch, an utterance gives the same as alone; otherwise padding takes part
                 in statistics and convolutions, and valid frames are counted, as fairseq does.
-            stop_at: the last tap that is computed; all when None.
+            stop_at: the last tap that is computed; all that there are when None.
 
         Returns:
             The states in the order of `config.taps(stop_at)`.
+
+        Raises:
+            ValueError: the network was cut below that tap.
         """
+        stop_at = stop_at or self.cut_at
+        if self.cut_at is not None and stop_at not in {tap.name for tap in self.config.taps(self.cut_at)}:
+            raise ValueError(f"{stop_at} lies above {self.cut_at}, where this network was cut")
         states: list[State] = []
         outputs: list[State] = []
-        for state in self._states(waveforms, list(lengths), exact):
+        for state in self.states(*self.features(waveforms, lengths, exact), exact):
             (outputs if state.name.startswith("res_out") else states).append(state)
             if state.name == stop_at:
                 break
@@ -221,6 +242,11 @@ class MRHuBERT(nn.Module):
 
     def features(self, waveforms: Tensor, lengths: Sequence[int], exact: bool) -> tuple[Tensor, list[int]]:
         """What enters the first block, (B, T, dim), and its lengths."""
+        x, frames = self.convolved(waveforms, lengths, exact)
+        return self.projected(x), frames
+
+    def convolved(self, waveforms: Tensor, lengths: Sequence[int], exact: bool) -> tuple[Tensor, list[int]]:
+        """What the convolutional front end makes of waveforms, (B, T, channels), and its lengths."""
         multiplier = self.config.feature_grad_mult
         with torch.set_grad_enabled(torch.is_grad_enabled() and multiplier > 0):
             seen = lengths if exact else [waveforms.shape[1]] * len(waveforms)
@@ -233,14 +259,24 @@ class MRHuBERT(nn.Module):
             # fairseq calls a frame valid when any sample is in its share of L // T samples.
             share = waveforms.shape[1] // x.shape[1]
             frames = [min(x.shape[1], -(-n // share)) for n in lengths]
+        return x, frames
+
+    def projected(self, x: Tensor) -> Tensor:
+        """The front end's (B, T, channels), normalised and in the width of the blocks: (B, T, dim)."""
         x = self.layer_norm(x)
         if self.post_extract_proj is not None:
             x = self.post_extract_proj(x)
-        return F.dropout(x, self.config.input_dropout, self.training), frames
+        # This dropout belongs to what enters the first block, and is off where that is frozen.
+        return F.dropout(x, self.config.input_dropout, self.layer_norm.training)
 
-    def _states(self, waveforms: Tensor, lengths: list[int], exact: bool) -> Generator[State, None, None]:
-        """Yield every state in execution order; nothing above the last one taken is computed."""
-        x, lengths = self.features(waveforms, lengths, exact)
+    def states(self, x: Tensor, lengths: list[int], exact: bool) -> Generator[State, None, None]:
+        """Yield every state in execution order; nothing above the last one taken is computed.
+
+        Args:
+            x: (B, T, dim), what enters the first block.
+            lengths: valid frames.
+            exact: as in `forward`.
+        """
         skips = []
         for encoder, adapter in zip(self.encoders, self.downsample_modules, strict=True):
             x = yield from cast(Block, encoder).states(zero_padding(x, lengths), lengths)
@@ -267,9 +303,15 @@ class MRHuBERT(nn.Module):
         blocks = (*self.encoders, self.middle_encoder, *self.decoders)
         return [cast(Layer, layer) for block in blocks for layer in cast(Block, block).layers]
 
-    def reset_parameters(self) -> None:
-        """Random weights, as HuBERT begins with; torch's random state decides them."""
-        for module in reversed(list(self.modules())):  # a part before the whole, which may decide otherwise
+    def reset_parameters(self, before: Callable[[str], object] | None = None) -> None:
+        """Random weights, as HuBERT begins with; torch's random state decides them.
+
+        Args:
+            before: called with a module's name before that module draws its weights.
+        """
+        for name, module in reversed(list(self.named_modules())):  # a part before the whole, which may decide otherwise
             reset = getattr(module, "reset_parameters", None)
             if module is not self and reset is not None:
+                if before is not None:
+                    before(name)
                 reset()

@@ -22,10 +22,12 @@ class Options:
         exact_batches: an utterance gives the same in any batch; False reproduces fairseq's padded batches.
         native: every entry of `hidden_states` stays at its own frame rate, and `get_downsample_rates` gives a list.
         dtype: what the network computes in, "float32" or "bfloat16"; states are returned in float32.
-        stop_at: a tap; nothing above it is computed.
+        stop_at: a tap; whatever is above it is gone: not computed, not trained, not in memory.
+        freeze_to: a tap; in fine-tuning (`-f`), everything up to and including it stays as it is: no gradients, no
+            dropout, no dropped layers.
         pool_to: `mean:40` or `decimate:40`: taps finer than so many milliseconds are brought down to them.
         feature_grad_mult: scales the front end's gradient in fine-tuning; 0 freezes it, None leaves the checkpoint's.
-        reset_top: so many last transformer layers, in execution order, get random weights.
+        reset_top: so many last transformer layers of those that are left, in execution order, get random weights.
         random_weights: the whole network does.
         seed: decides these random weights.
 
@@ -37,6 +39,7 @@ class Options:
     native: bool = False
     dtype: str = "float32"
     stop_at: str | None = None
+    freeze_to: str | None = None
     pool_to: str | None = None
     feature_grad_mult: float | None = None
     reset_top: int = 0
@@ -53,8 +56,9 @@ class Options:
                 raise UserError(f"{name}: {value!r} is no whole number from 0 on")
         if self.dtype not in DTYPES:
             raise UserError(f"dtype: {self.dtype!r} is not possible; {did_you_mean(str(self.dtype), DTYPES)}")
-        if self.stop_at is not None and not isinstance(self.stop_at, str):
-            raise UserError(f"stop_at: {self.stop_at!r} is no tap's name")
+        for name in ("stop_at", "freeze_to"):
+            if not isinstance(getattr(self, name), str | None):
+                raise UserError(f"{name}: {getattr(self, name)!r} is no tap's name")
         scale = self.feature_grad_mult
         if scale is not None and (type(scale) not in (int, float) or scale < 0):
             raise UserError(f"feature_grad_mult: {scale!r} is no number from 0 on")

@@ -11,7 +11,7 @@ from torch import Tensor
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.store.parts import batch_of
 from s3prl_plugin.taps import SAMPLE_RATE, States, Tap
-from s3prl_plugin.upstream.mr_hubert import features
+from s3prl_plugin.upstream import features
 from s3prl_plugin.upstream.mr_hubert.config import Config, adapter_frames
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 
+import s3prl_plugin
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.upstream.mr_hubert import variants
 from s3prl_plugin.upstream.mr_hubert.model import MRHuBERT
@@ -38,6 +39,7 @@ def test_every_published_checkpoint_is_there_once():
 
 
 def test_the_mirrors_are_those_of_s3prl_itself():
+    s3prl_plugin.register()
     from s3prl.upstream.multires_hubert import hubconf
 
     with open(hubconf.__file__) as file:
