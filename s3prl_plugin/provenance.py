@@ -31,6 +31,7 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
         upstream, variant, checkpoint_sha256, weights, train_step, params, macs_per_s, pretraining, unit_iteration,
         weights_id, versions.
     """
+    model = getattr(model, "module", model)  # of DistributedDataParallel, in fine-tuning
     params = sum(p.numel() for p in model.parameters())
     describe: Callable[[], dict[str, Any]] = getattr(model, "describe", dict)
     described = describe()

@@ -33,10 +33,13 @@ class Row:
         tap2, upstream2: the other side of a pair.
         subset: the part of the frames that is used, such as "speech"; None for all.
         control: what is held constant (partial CCA), such as "duration"; None for nothing.
-        segments: how frames make a segment: "overlap" (weighted by common time); None for the mean of whole frames.
+        segments: how frames make a segment: "overlap" (weighted by common time) or "centre" (the one frame at its
+            midpoint); None for the mean of whole frames.
         frame_stride: samples from one frame to the next of the grid on which all taps were seen; None where each was
             seen at its own stride.
+        units: of a discrete sequence, what its units are: "codes" (of the model), "k-means 100".
         n: rows scored (held-out rows over all folds); n_over_d: training rows over the tap's dimension.
+        speakers: of the corpus that was analysed; None for a task.
         value: the number; None when refused.
         refused: why there is no number, and what would help.
         grey: a number that the data barely supports, and why; tables show it grey.
@@ -56,6 +59,8 @@ class Row:
         changed_settings: of a task, those that are not SUPERB's published ones, dotted.
         predictions: of a task, its files to be submitted, in the task's folder.
         clusters: of a measure that counts on clusters, how many.
+        bits_per_s, entropy_bits_per_s: of `units`, what a second of them takes: each log2 K bits, or as many as their
+            frequencies ask for.
         seeds: of the same, how many k-means runs `value` is the mean of, with the seeds `seed`, `seed` + 1, ...
         seed_sd: the standard deviation of the score over these; None for one.
     """
@@ -83,6 +88,7 @@ class Row:
     control: str | None = None
     segments: str | None = None
     frame_stride: int | None = None
+    units: str | None = None
     task_checkpoint: str | None = None
     n: int | None = None
     n_over_d: float | None = None
@@ -101,6 +107,7 @@ class Row:
     chance_high: float | None = None
     replicates: list[float] | None = None
     folds_id: str | None = None
+    speakers: int | None = None
     unit: str | None = None
     higher_is_better: bool = True
     params: int | None = None
@@ -113,6 +120,8 @@ class Row:
     changed_settings: list[str] | None = None
     predictions: list[str] | None = None
     clusters: int | None = None
+    bits_per_s: float | None = None
+    entropy_bits_per_s: float | None = None
     seeds: int | None = None
     seed_sd: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
@@ -192,3 +201,18 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def at_place_of_user(path: Path) -> Iterator[None]:
+    """A block that writes where the user said.
+
+    Raises:
+        UserError: there cannot be a file at that place.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # of what reads the output
+        raise
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}; give another place") from error

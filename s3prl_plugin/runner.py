@@ -17,17 +17,19 @@ import torch
 from s3prl.downstream.runner import ModelEntry
 from s3prl.downstream.runner import Runner as StockRunner
 
-from s3prl_plugin import foreign, provenance
+from s3prl_plugin import fine_tuning, foreign, provenance, ranks, upstream_facts
 from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.compat.s3prl import running
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.featurizer import StatesFeaturizer
+from s3prl_plugin.forward_time import ForwardTime
 from s3prl_plugin.progress import Progress
 from s3prl_plugin.random_state import RandomState
 from s3prl_plugin.store.suite import TaskStore
 from s3prl_plugin.store.upstream import StoredUpstream
 from s3prl_plugin.suite import Suite
 from s3prl_plugin.taps import States
+from s3prl_plugin.upstream_facts import Forward
 
 
 class Runner(StockRunner):
@@ -68,6 +70,7 @@ class Runner(StockRunner):
         """The upstream, loaded once; remembers the random state right after."""
         if self._given_upstream is None:
             entry = self._load_upstream()
+            fine_tuning.check_upstream(entry.model, self.args.upstream_trainable)
             self.after_upstream = RandomState.capture()
             return entry
         entry, self.after_upstream = self._given_upstream
@@ -134,6 +137,7 @@ class Runner(StockRunner):
             with self._running():
                 super().train()
             return
+        self._write_facts(None)
         with nullcontext(self.progress) if self.progress else Progress(self.args.expdir) as progress:
             self.status = Suite(self, progress).run()
 
@@ -148,9 +152,19 @@ class Runner(StockRunner):
     def _analyse(self) -> None:
         """Run an analysis, or all analyses of a suite, in one pass over its corpus."""
         upstream = self.upstream.model.eval()
+        forward = ForwardTime(self.args.device)
 
         def states_of(waveforms: list[torch.Tensor]) -> States:
             with torch.no_grad():
-                return self.featurizer.model(waveforms, upstream(waveforms))
+                return self.featurizer.model(waveforms, forward.of(upstream, waveforms))
 
         self.downstream.model.analyse(states_of, provenance.weights_id(upstream))
+        self._write_facts(forward.found())
+
+    def _write_facts(self, forward: Forward | None) -> None:
+        """What the upstream is, beside the results."""
+        if ranks.leads():
+            model = self.upstream.model
+            provided = provenance.of_upstream(model, self.args)
+            facts = upstream_facts.of_upstream(model, provided, self.featurizer.model.taps, forward)
+            upstream_facts.write(self.args.expdir, facts)

@@ -48,3 +48,11 @@ class PublishedUpstream(UpstreamExpert):
         if described["weights"] == "random":
             return described
         return {**described, "pretraining": self.variant.data, "unit_iteration": self.variant.unit_iteration}
+
+    def facts(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """As every upstream of this kind, and what is published about its training."""
+        architecture, training = super().facts()
+        if training is None:
+            return architecture, None
+        known = {"pretraining": self.variant.data, "unit_iteration": self.variant.unit_iteration}
+        return architecture, {**training, **known}
