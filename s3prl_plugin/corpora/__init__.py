@@ -16,20 +16,23 @@ __all__ = ["READERS", "Corpus", "Segment", "Utterance", "open_corpus", "report"]
 
 READERS = {
     "generated": "s3prl_plugin.corpora.generated",
+    "varied": "s3prl_plugin.corpora.varied",
     "manifest": "s3prl_plugin.corpora.manifest",
     "timit": "s3prl_plugin.corpora.timit",
     "librispeech": "s3prl_plugin.corpora.librispeech",
 }
 """Format -> the module whose `read` reads it, imported when it is asked for."""
 
+_PATHLESS = ("generated", "varied")  # made here
+
 
 def open_corpus(spec: str | Path, **options: object) -> Corpus:
     """Read a corpus.
 
     Args:
-        spec: `generated`; `FORMAT:PATH` with one of the formats of `READERS`, such as `timit:/data/TIMIT`; or a path
-            alone, whose format is told by what lies there. Options may follow: `timit:/data/TIMIT?part=test`,
-            `librispeech:/data/dev-clean?alignments=/data/grids&stress=true`.
+        spec: `generated`, or `varied` (generated speech to train on); `FORMAT:PATH` with one of the formats of
+            `READERS`, such as `timit:/data/TIMIT`; or a path alone, whose format is told by what lies there. Options
+            may follow: `timit:/data/TIMIT?part=test`, `librispeech:/data/dev-clean?alignments=/data/grids&stress=true`.
         options: the same as arguments: what that format's reader takes besides the path.
 
     Raises:
@@ -62,9 +65,9 @@ def _format_and_path(spec: str) -> tuple[str, Path | None]:
     """Which reader reads a corpus, and from where; generated speech has no path."""
     name, colon, path = spec.partition(":")
     if name in READERS:
-        if name == "generated":
+        if name in _PATHLESS:
             if colon:
-                raise UserError(f"corpus {spec!r}: generated speech takes no path; write `generated`")
+                raise UserError(f"corpus {spec!r}: generated speech takes no path; write `{name}`")
             return name, None
         if not path:
             raise UserError(f"corpus {spec!r}: no path; write {name}:PATH")
@@ -87,7 +90,7 @@ def _told_format(folder: Path) -> str:
             for mark, name in marks.items():
                 if file.name.lower().endswith(mark):
                     return name
-    formats = ", ".join(name for name in READERS if name != "generated")
+    formats = ", ".join(name for name in READERS if name not in _PATHLESS)
     raise UserError(f"{folder}: no corpus of a known format ({formats}) there; name the format, as in timit:{folder}")
 
 

@@ -1,13 +1,14 @@
 """A run in a process of its own, that ends with the one that started it.
 
-    python -m s3prl_plugin.study.process REASON_FILE FLAGS...
+    python -m s3prl_plugin.study.process PROGRAM REASON_FILE FLAGS...
 
-runs run_downstream with FLAGS and leaves in REASON_FILE why it failed, in one line. A process of its own gives back
-all memory, begins with nothing left behind by the run before it, and takes nothing down when it crashes.
+runs run_downstream (or run_pretrain) with FLAGS and leaves in REASON_FILE why it failed, in one line. A process of its
+own gives back all memory, begins with nothing left behind by the run before it, and takes nothing down when it crashes.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -22,17 +23,18 @@ from types import FrameType
 GRACE_S = 15.0  # to end in peace, for a run whose study was stopped
 
 
-def run(flags: Sequence[str], reason_file: Path) -> str | None:
-    """Run run_downstream with these flags.
+def run(flags: Sequence[str], reason_file: Path, program: str = "run_downstream") -> str | None:
+    """Run run_downstream, or another program, with these flags.
 
     Args:
         reason_file: where the process may leave a line.
+        program: the module of this package whose `main` it is, such as "run_pretrain".
 
     Returns:
         None where it ended well, else why it did not.
     """
     reason_file.unlink(missing_ok=True)
-    command = [sys.executable, "-m", __name__, str(reason_file), *flags]
+    command = [sys.executable, "-m", __name__, program, str(reason_file), *flags]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         try:
             status = process.wait()
@@ -75,14 +77,14 @@ def stops_like_ctrl_c() -> Iterator[None]:
 def main(words: Sequence[str]) -> int:
     """The process's own part."""
     listen()
-    from s3prl_plugin import run_downstream
     from s3prl_plugin.commands import exit_status
 
-    reason_file, *flags = words
+    program, reason_file, *flags = words
+    module = importlib.import_module(f"s3prl_plugin.{program}")
 
     def job() -> int:
         try:
-            return run_downstream.main(flags)
+            return module.main(flags)
         except KeyboardInterrupt:
             return 130  # the study says that it was interrupted
         except Exception as error:

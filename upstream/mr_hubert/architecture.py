@@ -7,7 +7,7 @@ from pathlib import Path
 from s3prl_plugin import download, pooling
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import Tap
-from s3prl_plugin.upstream.mr_hubert import options, variants
+from s3prl_plugin.upstream.mr_hubert import options, packaged, variants
 from s3prl_plugin.upstream.mr_hubert.config import Config
 
 
@@ -22,6 +22,8 @@ def config(entry: str, ckpt: str | Path | None = None) -> Config:
     Raises:
         UserError: there is no such entry, or the checkpoint is missing or unusable.
     """
+    if ckpt is None and entry in packaged.names():
+        ckpt = packaged.checkpoint(entry)
     if ckpt is None:
         if entry in variants.other_entries():
             raise UserError(f"{entry} needs a checkpoint: give its path or address with -k")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import replace_file
-from s3prl_plugin.upstream.mr_hubert import fairseq_config, torch_file
+from s3prl_plugin.upstream.mr_hubert import fairseq_config, fairseq_dictionary, torch_file
 from s3prl_plugin.upstream.mr_hubert.config import Config
 from s3prl_plugin.upstream.mr_hubert.expressions import brief
 from s3prl_plugin.upstream.mr_hubert.model import MRHuBERT
@@ -27,6 +27,7 @@ CURE = "give a checkpoint of HuBERT or MR-HuBERT as fairseq or s3prl wrote it"
 _NETWORK = re.compile(
     r"(feature_extractor|layer_norm|post_extract_proj|encoders|middle_encoder|decoders|(down|up)sample_modules)\."
 )
+OBJECTIVE = "s3prl_plugin_objective"  # in a checkpoint's extra_state, which fairseq hands on as it is
 _HEAD = re.compile(r"final_proj(s\.\d+)?\.weight")
 
 
@@ -44,6 +45,7 @@ class Checkpoint:
         single_target: one label file for all rates.
         single_prediction: loss at the finest rate only.
         label_rate: target labels per second.
+        objective: how this plugin's own pre-training weighed its losses; empty for other checkpoints.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class Checkpoint:
     single_target: bool
     single_prediction: bool
     label_rate: float | None
+    objective: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def sha256(self) -> str:
@@ -98,6 +101,7 @@ def load(path: str | Path) -> Checkpoint:
             single_target=fairseq_config.flag(model, "use_single_target"),
             single_prediction=fairseq_config.flag(model, "use_single_prediction"),
             label_rate=fairseq_config.label_rate(model, task),
+            objective=_objective(content),
         )
     except UserError as error:
         raise UserError(f"{path}: {error}; {CURE}") from None
@@ -126,6 +130,9 @@ def save(
     heads: Mapping[str, Tensor] | None = None,
     single_target: bool = False,
     single_prediction: bool = False,
+    model_options: Mapping[str, Any] | None = None,
+    classes: Sequence[int] = (),
+    objective: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a network in fairseq's format, whole or not at all.
 
@@ -137,6 +144,9 @@ def save(
         label_rate: target labels per second.
         heads: parameters of pre-training (`mask_emb`, `final_projs.0.weight`, ...), written beside the network's.
         single_target, single_prediction: how it was trained.
+        model_options: what else fairseq's configuration of the model says (masking, the heads' width, ...).
+        classes: units per prediction head; fairseq and s3prl need them to read the heads.
+        objective: how the losses were weighed, where it was not as fairseq has it: numbers, words and lists of them.
 
     Returns:
         The file's path.
@@ -145,20 +155,35 @@ def save(
     state = {_stored_name(name, plain): tensor.detach().cpu() for name, tensor in network.state_dict().items()}
     model = fairseq_config.write(network.config)
     model |= {"label_rate": label_rate, "use_single_target": single_target, "use_single_prediction": single_prediction}
-    task = {"_name": f"{model['_name']}_pretraining", "normalize": normalize, "label_rate": label_rate}
-    content = {
+    model |= model_options or {}
+    content: dict[str, Any] = {
         "args": None,
-        "cfg": {"model": model, "task": task | {"sample_rate": 16000}},
+        "cfg": {"model": model, "task": fairseq_config.task_of(model, normalize)},
         "model": state | dict(heads or {}),
         "criterion": None,
-        "optimizer_history": [{"num_updates": train_step}],
-        "task_state": {},
-        "extra_state": {},
+        "optimizer_history": [
+            {
+                "criterion_name": "HubertCriterion",
+                "optimizer_name": "FairseqAdam",
+                "lr_scheduler_state": {"best": None},
+                "num_updates": train_step,
+            }
+        ],
+        "task_state": {"dictionaries": [fairseq_dictionary.Dictionary(k) for k in _sets(classes, single_target)]},
+        "extra_state": {"train_iterator": {"version": 2, "epoch": 1, "iterations_in_epoch": 0, "shuffle": True}},
     }
+    if objective is not None:
+        content["extra_state"][OBJECTIVE] = dict(objective)
     buffer = io.BytesIO()
-    torch.save(content, buffer)
+    with fairseq_dictionary.importable():
+        torch.save(content, buffer)
     replace_file(Path(path), buffer.getvalue())
     return Path(path)
+
+
+def _sets(classes: Sequence[int], single_target: bool) -> Sequence[int]:
+    """The units per file of units; a single one serves all heads."""
+    return classes[:1] if single_target else classes
 
 
 def _parts(content: Any) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any], int | None]:
@@ -184,6 +209,22 @@ def _parts(content: Any) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[
     if name not in (fairseq_config.MULTI_RESOLUTION, fairseq_config.PLAIN):
         raise UserError(f"is a checkpoint of another model ({brief(name)})")
     return model, task, state, train_step
+
+
+def _objective(content: Mapping[str, Any]) -> dict[str, Any]:
+    """How the losses were weighed, where the file says; what is neither number, word nor a list of such is left out."""
+    extra = content.get("extra_state")
+    said = extra.get(OBJECTIVE) if isinstance(extra, dict) else None
+    if not isinstance(said, dict):
+        return {}
+    found = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
+    plain = (bool, int, float, str)
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(name, str)
+        and (isinstance(value, plain) or (isinstance(value, list) and all(isinstance(each, plain) for each in value)))
+    }
 
 
 def _train_step(content: Mapping[str, Any]) -> int | None:

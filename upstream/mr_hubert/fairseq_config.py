@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.taps import SAMPLE_RATE
 from s3prl_plugin.upstream.mr_hubert.config import Config
 from s3prl_plugin.upstream.mr_hubert.expressions import MAX_INTEGER, brief, evaluate
 
@@ -91,14 +92,39 @@ def write(config: Config) -> dict[str, Any]:
         "conv_pos": config.pos_kernel,
         "conv_pos_groups": config.pos_groups,
         **{theirs: getattr(config, ours) for ours, theirs in _NUMBERS.items()},
-        **{key: value for key, value in _UNSUPPORTED.items() if key != "pos_conv_depth"},
+        **{key: value for key, value in _UNSUPPORTED.items() if not key.startswith(("pos_conv", "conv_pos"))},
     }
     if config.middle_residual:
         model["label_rate_ratios"] = [number for ratio in config.ratios for number in ratio]
         model["override_encoder_layers"] = "" if len(set(stored)) == 1 else str(stored)
         model["conv_adapator_kernal"] = config.adapter_kernel
         model["use_plain_updownsample"] = config.plain_adapters
+    else:
+        model["conv_pos_batch_norm"] = False
     return model
+
+
+def task_of(model: Mapping[str, Any], normalize: bool) -> dict[str, Any]:
+    """The configuration of the task that fairseq would have stored beside a model's."""
+    task: dict[str, Any] = {
+        "_name": f"{model['_name']}_pretraining",
+        "data": "",
+        "fine_tuning": False,
+        "labels": ["km"],
+        "label_dir": None,
+        "label_rate": model["label_rate"],
+        "sample_rate": SAMPLE_RATE,
+        "normalize": normalize,
+        "enable_padding": False,
+        "max_keep_size": None,
+        "max_sample_size": None,
+        "min_sample_size": None,
+        "random_crop": True,
+        "pad_audio": False,
+    }
+    if "label_rate_ratios" in model:
+        task["label_rate_ratios"] = model["label_rate_ratios"]
+    return task
 
 
 def flag(section: Mapping[str, Any], key: str) -> bool:

@@ -1,7 +1,8 @@
 """The entries that s3prl's hub shows; the network is imported when one is called.
 
 Beside the functions below there is one for every variant in variants.yaml, `mr_hubert_base` and so on: it takes what
-`mr_hubert_local` takes, and without `ckpt` it downloads the variant's checkpoint.
+`mr_hubert_local` takes, and without `ckpt` it downloads the variant's checkpoint; and one for every small model that
+comes with the package.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin import download
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.upstream.mr_hubert import variants
+from s3prl_plugin.upstream.mr_hubert import packaged, variants
 
 if TYPE_CHECKING:
     from s3prl_plugin.upstream.mr_hubert.expert import UpstreamExpert
@@ -88,8 +89,25 @@ def _published(
     return PublishedUpstream(name, ckpt, model_config, refresh, **options)
 
 
+def _packaged(
+    name: str,
+    ckpt: str | Path | None = None,
+    model_config: str | Path | None = None,
+    refresh: bool = False,
+    **options: Any,
+) -> UpstreamExpert:
+    """The upstream of a model that comes with the package."""
+    if ckpt is not None:
+        raise UserError(f"{name} has its checkpoint in the package; leave -k out, or load yours with mr_hubert_local")
+    return _expert(name, packaged.checkpoint(name), model_config, options)
+
+
 def __getattr__(name: str) -> Callable[..., UpstreamExpert]:
-    """The entry of a variant."""
+    """The entry of a variant, or of a model that comes with the package."""
+    if name in packaged.names():
+        entry = functools.partial(_packaged, name)
+        entry.__doc__ = f"{name}, which comes with the package: a small model for trying the software."
+        return entry
     if name not in variants.names():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     variant = variants.variant(name)
