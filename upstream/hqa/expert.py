@@ -1,0 +1,195 @@
+"""A hierarchy of quantised autoencoders as an upstream of s3prl."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from s3prl_plugin import pooling
+from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.taps import SAMPLE_RATE, DecodableStates, States
+from s3prl_plugin.upstream import features
+from s3prl_plugin.upstream.hqa import checkpoint, front_end, options
+from s3prl_plugin.upstream.hqa.model import HQA, Choice, Sampling, most_probable
+
+
+class Heard(NamedTuple):
+    """One utterance at all levels.
+
+    Attributes:
+        mel: (T, 80) its features.
+        tensors: per tap, (T_tap, D).
+        codes: per level, (T_level,).
+        choose: how they were chosen.
+    """
+
+    mel: Tensor
+    tensors: list[Tensor]
+    codes: list[Tensor]
+    choose: Choice
+
+
+class UpstreamExpert(nn.Module):
+    """Waveforms in; every level's continuous vectors and their codes' vectors out, each at its own rate.
+
+    Every utterance is computed alone, whatever batch it comes in: codes are decisions, and the rounding of a padded
+    batch could tip one.
+
+    Args:
+        ckpt: a checkpoint that `run_pretrain -u hqa` wrote.
+        model_config: a YAML file of options (`-g`); see `options.Options`.
+        given: the same options as keyword arguments.
+
+    Attributes:
+        bits_per_s: per level, codes per second times log2 K; what codes take on a corpus, `-d rate` measures.
+
+    Raises:
+        UserError: the checkpoint or an option cannot be used; the message says why.
+    """
+
+    def __init__(self, ckpt: str | Path, model_config: str | Path | None = None, **given: Any):
+        super().__init__()
+        self.options = options.read(model_config, given)
+        loaded = checkpoint.load(ckpt)
+        if loaded.config.dims != 1:
+            raise UserError(f"{ckpt}: a model of images; an upstream needs one of speech")
+        self.model = loaded.model()
+        self.config = loaded.config
+        self.checkpoint = replace(loaded, weights={})  # they are in the model now
+        if self.options.random_weights:
+            self._randomise()
+        self.bits_per_s = self.config.bits_per_s
+        self._own_taps = self.taps = self.config.taps()
+        self._pooling = pooling.parse(self.options.pool_to) if self.options.pool_to else None
+        if self._pooling is not None:
+            self.taps = pooling.pool_taps(self.taps, self._pooling)
+        self._rates = features.rates(self.taps, None, self.options.native)
+
+    def forward(self, wavs: Sequence[Tensor]) -> dict[str, Any]:
+        """The states of a batch.
+
+        Args:
+            wavs: per utterance, (L,) samples at 16 kHz, at least one frame of the lowest level.
+
+        Returns:
+            hidden_states: list of (B, T, D): all taps at the finest rate, lower rates repeated, cut to the shortest;
+                with `native`, each at its own rate.
+            hidden_states_10ms, hidden_states_20ms, ...: lists: the taps at that rate.
+            every tap's name: (B, T, D), at its rate.
+            last_hidden_state: the codes' vectors of the highest level.
+            codes: per level, (B, T) integers; past an utterance's end they repeat its last one.
+            states: `States`, which can be decoded.
+
+        Raises:
+            UserError: a waveform is too short, not one-dimensional, or holds values that are not finite.
+        """
+        waveforms = self._checked(wavs)
+        heard = [self._hear(wav) for wav in waveforms]
+        per_tap = list(zip(*(each.tensors for each in heard), strict=True))
+        lengths = [torch.tensor([len(x) for x in tap]) for tap in per_tap]
+        tensors = [_side_by_side(tap) for tap in per_tap]
+        states: States = DecodableStates(self._own_taps, tensors, lengths, waveforms, _Decoder(self, heard))
+        if self._pooling is not None:
+            states = pooling.pool(states, self._pooling)
+        found = features.from_states(states, None, self.options.native)
+        found["codes"] = [_side_by_side(level) for level in zip(*(each.codes for each in heard), strict=True)]
+        return found
+
+    def get_downsample_rates(self, key: str) -> int | list[int]:
+        """Samples from one frame to the next, for any key of `forward`'s result; a list where they differ in it.
+
+        Raises:
+            UserError: there is no such key.
+        """
+        if key == "codes":
+            return list(self.config.strides)
+        if key not in self._rates:
+            raise UserError(f"this upstream has no {key!r}: {did_you_mean(key, self._rates)}")
+        return self._rates[key]
+
+    def describe(self) -> dict[str, Any]:
+        """Where the numbers of this upstream come from: fields of a results row."""
+        random = self.options.random_weights or self.checkpoint.train_step == 0
+        return {
+            "checkpoint_sha256": self.checkpoint.sha256,
+            "weights": "random" if random else "trained",
+            "train_step": 0 if random else self.checkpoint.train_step,
+            "params": sum(p.numel() for p in self.model.parameters()),
+            "pretraining": None if random else self.checkpoint.pretraining,
+            "options": self.options.changed(),
+        }
+
+    def decoded(self, heard: Heard, level: int) -> tuple[Tensor, Tensor]:
+        """An utterance's features, and what is left of them after the codes of a level; both (T, 80) in decibels."""
+        with torch.no_grad():
+            codes = heard.codes[level][None]
+            mel = self.model.decode(level, codes, (len(heard.mel),), heard.choose)
+        return front_end.DECIBEL * heard.mel, front_end.DECIBEL * mel[0].T
+
+    def _hear(self, waveform: Tensor) -> Heard:
+        """One utterance at all levels."""
+        mel = front_end.log_mel(waveform, self.config.hop)
+        choose = self._choice(waveform)
+        tensors, codes = [], []
+        for level, (z, _) in enumerate(self.model.encode(mel.T[None])):
+            chosen = choose(level, self.model.log_posterior(level, z))
+            codes.append(chosen[0])
+            tensors += [z[0].T, self.model.level(level).quantiser.look_up(chosen)[0].T]
+        return Heard(mel, tensors, codes, choose)
+
+    def _choice(self, waveform: Tensor) -> Choice:
+        """How an utterance's codes are chosen: by the seed and its own samples, so alike in any batch and order."""
+        if self.options.choice == "most_probable" or self.config.quantiser == "nearest":
+            return most_probable
+        return Sampling(self.options.seed, zlib.crc32(waveform.detach().cpu().numpy().tobytes()))
+
+    def _randomise(self) -> None:
+        """Random parameters; torch's random state stays as it is."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.options.seed)
+            drawn = dict(HQA(self.config).named_parameters())
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                parameter.copy_(drawn[name])
+
+    def _checked(self, wavs: Sequence[Tensor]) -> list[Tensor]:
+        """The waveforms in float32, if the model can take them."""
+        if not wavs:
+            raise UserError("a batch without waveforms; give at least one")
+        shortest = 2 * self.config.hop
+        for i, wav in enumerate(wavs):
+            if wav.dim() != 1 or not wav.is_floating_point():
+                shape = " x ".join(map(str, wav.shape))
+                raise UserError(f"utterance {i} of the batch is {shape} of {wav.dtype}; give one channel of floats")
+            if len(wav) < shortest:
+                raise UserError(
+                    f"utterance {i} of the batch has {len(wav)} samples; one frame takes {shortest} "
+                    f"({1000 * shortest / SAMPLE_RATE:g} ms): leave it out or lengthen it"
+                )
+            if not wav.isfinite().all():
+                raise UserError(f"utterance {i} of the batch holds NaN or infinite samples; leave it out or mend it")
+        return [wav.float() for wav in wavs]
+
+
+class _Decoder:
+    """Decodes the codes of a batch, on demand; see `taps.DecodableStates`."""
+
+    def __init__(self, expert: UpstreamExpert, heard: Sequence[Heard]):
+        self.expert, self.heard = expert, heard
+
+    def __call__(self, tap: int, i: int) -> tuple[Tensor, Tensor]:
+        """Of utterance `i`, after the codes of the level of a tap."""
+        return self.expert.decoded(self.heard[i], tap // 2)
+
+
+def _side_by_side(utterances: Sequence[Tensor]) -> Tensor:
+    """Utterances, (T, ...) each, as a batch; a shorter one repeats its last frame, as s3prl's featurizer would."""
+    longest = max(len(x) for x in utterances)
+    held = [torch.cat([x, x[-1:].expand(longest - len(x), *x.shape[1:])]) for x in utterances]
+    return torch.stack(held)
