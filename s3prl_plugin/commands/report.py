@@ -1,21 +1,30 @@
-"""`s3prl-plugin report`: tables and figures from the results of runs."""
+"""`s3prl-plugin report`: the page, tables and figures from the results of runs."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-HELP = "tables, leaderboard and figures from results"
+if TYPE_CHECKING:
+    from s3prl_plugin.results import Row
+
+HELP = "a page, tables, leaderboard and figures from results"
+PAGE = ".html"
 FORMATS = (".md", ".csv", ".json")
 EXAMPLES = """examples:
   s3prl-plugin report demo_out
-  s3prl-plugin report demo_out --figures figures --format pdf
+  s3prl-plugin report demo_out -o report.html
+  s3prl-plugin report STUDY -o report.html
+  s3prl-plugin report demo_out --figures figures --format pdf,svg --width column
   s3prl-plugin report demo_out --json | jq .value
   s3prl-plugin report demo_out --differences
   s3prl-plugin report out_mono_base out_b5_a --differences
+  s3prl-plugin report STUDY --compare
   s3prl-plugin report --table out_*
   s3prl-plugin report --table out_* -o leaderboard.md
 """
@@ -23,13 +32,26 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `report` takes."""
-    parser.add_argument("expdir", nargs="+", type=Path, help="folders of runs (each holds a results.jsonl)")
-    parser.add_argument("--figures", type=Path, metavar="DIR", help="also save the layer curves of every run there")
-    parser.add_argument("--format", choices=("png", "svg", "pdf"), default="png", help="of the figures (default: png)")
+    parser.add_argument(
+        "expdir", nargs="+", type=Path, help="folders of runs (each holds a results.jsonl), or of a study"
+    )
+    parser.add_argument(
+        "--figures",
+        type=Path,
+        metavar="DIR",
+        help="also save figures for print there: layer curves, matrices of taps, weights; of each run and of all",
+    )
+    parser.add_argument("--format", help="of the figures: png, svg, pdf or several (default: png)")
+    parser.add_argument("--width", choices=("column", "page"), help="of the figures (default: page)")
     parser.add_argument(
         "--differences",
         action="store_true",
         help="paired differences: in one folder every tap less the best one, in two the first less the second",
+    )
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="what models differ by, and what these differences isolate: of a study, or of several runs",
     )
     parser.add_argument(
         "--table",
@@ -41,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="also write the leaderboard there: FILE.md, FILE.csv or FILE.json",
+        help="FILE.html: write everything as one page that needs no network, for reading in a browser; "
+        "with --table also write the leaderboard: FILE.md, FILE.csv or FILE.json",
     )
     parser.add_argument(
         "--json",
@@ -52,34 +75,73 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print, and draw where asked."""
-    from s3prl_plugin import results
-    from s3prl_plugin.report import difference_table, figures, table
+    from s3prl_plugin import results, study
+    from s3prl_plugin.errors import UserError
+    from s3prl_plugin.report import difference_table, table
 
     _check(args)
     if args.table:
         return _leaderboard(args)
+    if args.compare:
+        return _comparison(args)
+    if args.output is not None:
+        _page(args)
+        if not (args.figures or args.json):
+            return 0
+    found = [(folder, results.read(folder)) for expdir in args.expdir for folder in study.folders(expdir)]
+    if not any(rows for _, rows in found):
+        given = ", ".join(map(str, args.expdir))
+        raise UserError(f"{given}: the results are empty; run an analysis or a task first")
     if args.differences:
-        runs = [results.read(folder) for folder in args.expdir]
+        runs = [rows for _, rows in found]
         lines = (json.dumps(record, ensure_ascii=False) for record in difference_table.records(runs))
         print("\n".join(lines) if args.json else difference_table.text(runs))
         return 0
-    for folder in args.expdir:
-        for number, group in enumerate(table.groups(results.read(folder)), 1):
+    for _, rows in found:
+        for group in table.groups(rows):
             if args.json:
                 print("\n".join(json.dumps(asdict(row), ensure_ascii=False) for row in group))
-            else:
+            elif args.output is None:
                 print(table.whole(group) + "\n")
-            if args.figures:
-                path = args.figures / f"{folder.resolve().name}-{number}.{args.format}"
-                figures.layer_curves(group, path)
-                print(f"layer curves: {path}", file=sys.stderr if args.json else sys.stdout)
+    if args.figures:
+        _figures(args, found)
     return 0
+
+
+def _page(args: argparse.Namespace) -> None:
+    """Write the page, and say where it is and how large."""
+    from s3prl_plugin import results
+    from s3prl_plugin.report import page
+
+    with results.at_place_of_user(args.output):
+        path = page.write(args.expdir, args.output)
+    said = f"page: {path} ({path.stat().st_size / 1e6:.1f} MB; open it in a browser)"
+    print(said, file=sys.stderr if args.json else sys.stdout, flush=True)
+
+
+def _figures(args: argparse.Namespace, runs: Sequence[tuple[Path, Sequence[Row]]]) -> None:
+    """Save the figures, and name each as soon as it is there."""
+    from s3prl_plugin import results
+    from s3prl_plugin.report import figures
+
+    kinds = figures.formats(args.format or "png")
+    with results.at_place_of_user(args.figures):
+        for path in figures.write(figures.named(runs), args.figures, kinds, width=args.width or "page"):
+            print(f"figure: {path}", file=sys.stderr if args.json else sys.stdout, flush=True)
 
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse flags that would be ignored."""
     from s3prl_plugin.errors import UserError
+    from s3prl_plugin.report import figures
 
+    figures.formats(args.format or "png")
+    for name in ("format", "width"):
+        if getattr(args, name) is not None and args.figures is None:
+            raise UserError(f"--{name} {getattr(args, name)}: it is about figures; give --figures DIR, too")
+    if args.compare and (args.table or args.differences or args.figures):
+        other = next(name for name in ("table", "differences", "figures") if getattr(args, name))
+        raise UserError(f"--compare and --{other} are two reports: ask for one of them")
     if args.table and args.differences:
         raise UserError("--table and --differences are two reports: ask for one of them")
     if args.differences and args.figures:
@@ -88,10 +150,29 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError(
             "--figures draws the layer curves, which the leaderboard has not: leave out --table or --figures"
         )
+    if args.output is not None and args.output.suffix.lower() == PAGE and not args.table:
+        if args.compare or args.differences:
+            other = "compare" if args.compare else "differences"
+            raise UserError(f"-o {args.output}: the page holds these comparisons already; leave out --{other}")
+        return
     if args.output is not None and not args.table:
-        raise UserError(f"-o {args.output}: only the leaderboard is written to a file; give --table, too")
+        raise UserError(f"-o {args.output}: give FILE{PAGE} for the page, or --table, too, for the leaderboard")
     if args.output is not None and args.output.suffix not in FORMATS:
         raise UserError(f"-o {args.output}: the ending decides the format; give one of {', '.join(FORMATS)}")
+
+
+def _comparison(args: argparse.Namespace) -> int:
+    """Print what the models differ by."""
+    from s3prl_plugin import study
+    from s3prl_plugin.report import comparison, factorial, section_text, trajectories
+
+    folders = list(dict.fromkeys(f for expdir in args.expdir for f in study.folders(expdir)))
+    grown = (*factorial.sections(folders, figures=False), *trajectories.sections(folders, figures=False))
+    found = comparison.compare(folders)
+    found = replace(found, sections=(*grown, *found.sections))
+    text = section_text.text(found.sections, (*found.banners, *found.notes), brief=len(found.models) > 2)
+    print(json.dumps(asdict(found), ensure_ascii=False) if args.json else text, end="")
+    return 0
 
 
 def _leaderboard(args: argparse.Namespace) -> int:
@@ -107,7 +188,9 @@ def _leaderboard(args: argparse.Namespace) -> int:
             ".csv": lambda: leaderboard_data.to_csv(boards),
             ".json": lambda: leaderboard_data.to_json(boards),
         }
-        results.replace_file(args.output, formats[args.output.suffix]().encode("utf-8"))
+        content = formats[args.output.suffix]().encode("utf-8")
+        with results.at_place_of_user(args.output):
+            results.replace_file(args.output, content)
     print(leaderboard_data.to_json(boards) if args.json else leaderboard_text.text(boards), end="")
     if args.output is not None:
         print(f"leaderboard: {args.output}", file=sys.stderr)

@@ -27,7 +27,7 @@ def of_runs(runs: Sequence[Sequence[Row]]) -> list[tuple[str, Table]]:
     if len(runs) == 1:
         return [(table.headline(group), each) for group in table.groups(runs[0]) for each in differences.within(group)]
     if len(runs) != 2:
-        raise UserError(f"--differences compares the taps of one folder, or two folders; {len(runs)} are given")
+        raise UserError(f"--differences takes one folder or two, and {len(runs)} are given; --compare takes more")
     for rows in runs:
         upstreams = list(dict.fromkeys((row.upstream, row.checkpoint_sha256) for row in rows))
         if len(upstreams) > 1:

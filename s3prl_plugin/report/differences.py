@@ -83,7 +83,7 @@ def difference(a: Row, b: Row) -> Difference:
                 f"{_what(a)} and {_what(b)} cannot be compared pair by pair: {name} is {getattr(a, name)!r} and "
                 f"{getattr(b, name)!r}"
             )
-    one, other = _estimate(a), _estimate(b)
+    one, other = estimate(a), estimate(b)
     if len(one.replicates) != len(other.replicates):  # type: ignore[arg-type]
         raise UserError(
             f"{_what(a)} and {_what(b)} cannot be compared pair by pair: {one.degrees + 1} and {other.degrees + 1} "
@@ -138,7 +138,7 @@ def between(rows_a: Iterable[Row], rows_b: Iterable[Row]) -> list[Table]:
         pairs, alone = matching(groups_a[key], groups_b[key])
         for a, b in pairs:
             name = str(a.tap) if a.tap == b.tap else f"{a.tap} - {b.tap}"
-            reason = _lacks(a) or _lacks(b)
+            reason = lacks(a) or lacks(b)
             if reason is None:
                 try:
                     found.append(difference(a, b))
@@ -151,18 +151,23 @@ def between(rows_a: Iterable[Row], rows_b: Iterable[Row]) -> list[Table]:
     return tables
 
 
-def matching(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> tuple[list[tuple[Row, Row]], list[Row]]:
+def matching(
+    rows_a: Sequence[Row], rows_b: Sequence[Row], same_network: bool = False
+) -> tuple[list[tuple[Row, Row]], list[Row]]:
     """Which taps of two runs belong together; see `between`.
 
     Args:
         rows_a, rows_b: of one measure, a row per tap.
+        same_network: whether the two have one architecture, so that taps of one name belong together even where one of
+            them is cut.
 
     Returns:
         Pairs (a, b), and the rows that have no partner.
     """
     a, b = ({row.tap: row for row in sorted(rows, key=_place)} for rows in (rows_a, rows_b))
-    if list(a) == list(b):
-        return [(a[tap], b[tap]) for tap in a], []
+    if same_network or list(a) == list(b):
+        alone = [row for taps, others in ((a, b), (b, a)) for tap, row in taps.items() if tap not in others]
+        return [(a[tap], b[tap]) for tap in a if tap in b], alone
     few, many = sorted((a, b), key=len)
     within_reach = 1 / max(2 * (len(many) - 1), 1)
     depth = {id(row): i / max(len(taps) - 1, 1) for taps in (a, b) for i, row in enumerate(taps.values())}
@@ -185,19 +190,19 @@ def _compared(a: Estimate, b: Estimate, score: str) -> tuple[float, float, float
     return (paired.value, *paired.interval(), paired.p_value)
 
 
-def _estimate(row: Row) -> Estimate:
+def estimate(row: Row) -> Estimate:
     """The number of a row on the scale of its replicates: for `corrected`, the product before the signed root.
 
     Raises:
         UserError: it has no number, or no replicates.
     """
-    reason = _lacks(row)
+    reason = lacks(row)
     if reason is not None or row.value is None or row.replicates is None:
         raise UserError(f"{_what(row)}: {reason}")
     return intervals.jackknife(row.value * abs(row.value) if row.score == ROOTED else row.value, row.replicates)
 
 
-def _lacks(row: Row) -> str | None:
+def lacks(row: Row) -> str | None:
     """Why a row cannot be compared, if so."""
     if row.value is None:
         return f"refused: {row.refused}"
@@ -210,8 +215,8 @@ def _lacks(row: Row) -> str | None:
 
 def _comparable(group: Sequence[Row]) -> tuple[list[Row], list[tuple[str, str]]]:
     """The rows of a measure that can be compared, and why the others cannot."""
-    lacks = [(row, _lacks(row)) for row in group]
-    return [row for row, reason in lacks if reason is None], [(str(r.tap), why) for r, why in lacks if why is not None]
+    told = [(row, lacks(row)) for row in group]
+    return [row for row, reason in told if reason is None], [(str(r.tap), why) for r, why in told if why is not None]
 
 
 def _less_the_best(group: Sequence[Row]) -> Table:

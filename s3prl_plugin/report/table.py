@@ -144,6 +144,7 @@ def label(row: Row) -> str:
     restricted += [f"given {row.control}"] if row.control else []
     restricted += [f"by {row.segments}"] if row.segments else []
     restricted += [f"{1000 * row.frame_stride / SAMPLE_RATE:g} ms grid"] if row.frame_stride else []
+    restricted += [row.units] if row.units else []
     restricted += [row.protocol] if row.protocol not in (None, "default") else []
     return f"{row.measure} ({', '.join(restricted)})" if restricted else row.measure
 

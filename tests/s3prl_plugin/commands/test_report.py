@@ -42,9 +42,12 @@ def test_the_folder_of_a_study_stands_for_its_upstreams(folders, tmp_path, capsy
     ("words", "told"),
     [
         (["--table", "-o", "board.html"], "-o board.html: the ending decides the format; give one of .md, .csv, .json"),
-        (["-o", "board.md"], "-o board.md: only the leaderboard is written to a file; give --table"),
+        (["-o", "board.md"], "-o board.md: give FILE.html for the page, or --table, too, for the leaderboard"),
         (["--table", "--differences"], "--table and --differences are two reports"),
         (["--table", "--figures", "f"], "leave out --table or --figures"),
+        (["--format", "svg"], "--format svg: it is about figures; give --figures DIR, too"),
+        (["--figures", "f", "--format", "bmp"], "figures as 'bmp' cannot be written; known: pdf, png, svg"),
+        (["--table", "-o", "/dev/null/board.md"], "/dev/null/board.md cannot be written: "),
         (["--table", "no/such/folder"], "no/such/folder: no results there"),
     ],
 )
@@ -53,6 +56,20 @@ def test_mistakes_are_told_in_one_line(folders, capsys, words, told):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert told in line
+
+
+@pytest.mark.parametrize("words", [[], ["--differences"]])
+def test_empty_results_are_told(tmp_path, capsys, words):
+    (tmp_path / results.FILE_NAME).write_text("")
+    assert commands.main(["report", str(tmp_path), *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the results are empty; run an analysis or a task first" in line
+
+
+def test_differences_of_a_study_are_those_of_its_two_runs(folders, tmp_path, capsys):
+    results.write(tmp_path / "c", board_rows.run("c", {"PR": 0.3})[1])
+    assert commands.main(["report", str(tmp_path), "--differences"]) == 2
+    assert "takes one folder or two, and 3 are given; --compare takes more" in capsys.readouterr().err
 
 
 def test_a_broken_file_is_named(folders, tmp_path, capsys):

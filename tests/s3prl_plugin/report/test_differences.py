@@ -201,6 +201,16 @@ def test_runs_of_other_folds_are_not_compared_and_it_says_why():
     assert "folds_id is 'f' and 'g'" in table.not_compared[0][1]
 
 
+def test_taps_of_a_network_that_was_cut_are_matched_by_name():
+    rng = np.random.default_rng(12)
+    whole, cut = layers([0.1, 0.2, 0.3, 0.4], rng), layers([0.1, 0.2], rng)
+    pairs, alone = differences.matching(whole, cut, same_network=True)
+    assert [(a.tap, b.tap) for a, b in pairs] == [("layer0", "layer0"), ("layer1", "layer1")]
+    assert [row.tap for row in alone] == ["layer2", "layer3"]
+    by_depth, _ = differences.matching(whole, cut)
+    assert [(a.tap, b.tap) for a, b in by_depth] == [("layer0", "layer0"), ("layer3", "layer1")]
+
+
 def test_the_command_prints_a_table_and_lines_of_json(tmp_path, capsys):
     rng = np.random.default_rng(11)
     for name, means in (("a", [0.3, 0.5, 0.501]), ("b", [0.3, 0.4, 0.5])):
@@ -218,7 +228,7 @@ def test_the_command_prints_a_table_and_lines_of_json(tmp_path, capsys):
     by_rows = differences.between(results.read(folders[0]), results.read(folders[1]))[0].differences
     assert [each["difference"] for each in lines] == [d.value for d in by_rows]
     assert commands.main(["report", *folders, folders[0], "--differences"]) == 2
-    assert "two folders; 3 are given" in capsys.readouterr().err
+    assert "one folder or two, and 3 are given" in capsys.readouterr().err
     assert commands.main(["report", folders[0], "--differences", "--figures", str(tmp_path)]) == 2
     assert "leave out --differences or --figures" in capsys.readouterr().err
 

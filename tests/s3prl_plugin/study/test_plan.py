@@ -151,6 +151,7 @@ def test_the_packaged_study_is_what_its_first_line_says():
         (("pool_to", "decimate:40"),): models,
         (("pool_to", "mean:40"),): models,
         (("random_weights", True),): models,
+        (("random_weights", True), ("pool_to", "decimate:40")): models,
         (("pool_to", "decimate:80"),): models[2:4],
         (("pool_to", "mean:80"),): models[2:4],
     }

@@ -1,0 +1,75 @@
+"""Comparison of models: what the auxiliary loss does, what the lower frame rate does, and any two side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.report.comparison import runs as reading
+from s3prl_plugin.report.comparison.alignment import alignments, left_out
+from s3prl_plugin.report.comparison.autoencoder import autoencoder
+from s3prl_plugin.report.comparison.banners import banners, notes
+from s3prl_plugin.report.comparison.costs import costs
+from s3prl_plugin.report.comparison.grid_table import grid_table
+from s3prl_plugin.report.comparison.loss_and_rate import loss, rate
+from s3prl_plugin.report.comparison.roles import is_multi_resolution
+from s3prl_plugin.report.comparison.untrained import untrained
+from s3prl_plugin.report.comparison.words import words
+from s3prl_plugin.report.sections import Section
+
+__all__ = ["Comparison", "compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What can be said about several runs together.
+
+    Attributes:
+        models: the names of what is compared: the checkpoints as they are, else all runs.
+        banners: why nothing here is a finding, a sentence each; empty where it may be one.
+        notes: what is left out.
+        sections: the answers.
+    """
+
+    models: tuple[str, ...]
+    banners: tuple[str, ...]
+    notes: tuple[str, ...]
+    sections: tuple[Section, ...]
+
+
+def compare(folders: Sequence[Path]) -> Comparison:
+    """Compare runs.
+
+    The questions of a multi-resolution study are answered where two or more of the runs are of MR-HuBERTs; which run
+    stands for what is found from the facts that the runs wrote (`upstream.json`). Any runs are put side by side.
+
+    Args:
+        folders: of two runs or more, one upstream each; of a study, `study.folders(expdir)`.
+
+    Raises:
+        UserError: fewer than two, or a folder cannot be read.
+    """
+    if len(folders) < 2:
+        given = ", ".join(map(str, folders)) or "none"
+        raise UserError(f"a comparison takes two runs or more, or the folder of a study; given: {given}")
+    runs = reading.read(folders)
+    answers: list[Section | None] = []
+    if sum(is_multi_resolution(run) for run in runs.plain) > 1:
+        answers += [loss(runs), rate(runs), words(runs)]
+    answers += [untrained(runs), autoencoder(runs), costs(runs), grid_table(runs), *alignments(runs)]
+    models = tuple(run.name for run in runs.models)
+    found = tuple(each for each in answers if each is not None)
+    return Comparison(models, banners(runs), (*notes(runs), *left_out(runs)), found)
+
+
+def sections(folders: Sequence[Path]) -> tuple[Section, ...]:
+    """The same for the page: the sections, before them what was left out; its banners and the grid it shows itself.
+
+    Args, Raises: as `compare`.
+    """
+    found = compare(folders)
+    first = Section(name="comparison", title="What is compared", notes=found.notes)
+    shown = tuple(each for each in found.sections if each.name != "grid")
+    return (first, *shown) if found.notes else shown

@@ -1,0 +1,124 @@
+"""What is drawn in one chart: the rows of one measure, score and corpus, of every model that has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from s3prl_plugin.report import matrices, table
+from s3prl_plugin.report.page.measures import Meaning, meaning
+from s3prl_plugin.report.page.models import Model
+from s3prl_plugin.results import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One measure.
+
+    Attributes:
+        title: the measure and what restricts it.
+        models: name -> rows, a row per tap.
+    """
+
+    title: str
+    models: dict[str, list[Row]]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Those of all models."""
+        return [row for rows in self.models.values() for row in rows]
+
+    @property
+    def first(self) -> Row:
+        """A row, for what all say alike."""
+        return self.rows[0]
+
+    @property
+    def meaning(self) -> Meaning:
+        """What the measure is about."""
+        return meaning(self.first.measure)
+
+    @property
+    def drawable(self) -> bool:
+        """Whether there is a number at all."""
+        return any(row.value is not None for row in self.rows)
+
+    @property
+    def remarks(self) -> list[str]:
+        """Why numbers are missing or uncertain, each with the models and taps it is about."""
+        return remarks(self.models)
+
+
+def panels(models: Sequence[Model]) -> list[Panel]:
+    """The layer-wise headline scores of all models: phones first, then words, speakers, the spectrum, other layers."""
+    found: dict[tuple[Any, ...], dict[str, list[Row]]] = {}
+    for model in models:
+        rows = [row for row in model.rows if row.headline and row.tap is not None and not _is_matrix(row)]
+        seeds = _of_several_seeds(rows)
+        for row in rows:
+            place = _place(row)
+            found.setdefault((*place, row.seed if place in seeds else None), {}).setdefault(model.name, []).append(row)
+    corpora = {place[2] for place in found}
+    made = [Panel(_title(place, len(corpora) > 1), own) for place, own in found.items()]
+    return sorted(made, key=lambda panel: panel.meaning.rank)
+
+
+def _is_matrix(row: Row) -> bool:
+    return row.measure.endswith(matrices.SUFFIX)
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    """What puts a row of one model into a panel."""
+    return table.label(row), row.score, row.corpus, row.split
+
+
+def _of_several_seeds(rows: Sequence[Row]) -> set[tuple[Any, ...]]:
+    """The places at which a model has more than one row per tap."""
+    seen: set[tuple[Any, ...]] = set()
+    several = set()
+    for row in rows:
+        cell = (*_place(row), row.tap)
+        if cell in seen:
+            several.add(_place(row))
+        seen.add(cell)
+    return several
+
+
+def _title(place: tuple[Any, ...], several_corpora: bool) -> str:
+    """The measure; its corpus and seed only where there are several."""
+    label, _, corpus, _, seed = place
+    return label + (f" on {corpus}" if several_corpora else "") + (f", seed {seed}" if seed is not None else "")
+
+
+def remarks(models: dict[str, list[Row]]) -> list[str]:
+    """Why numbers are missing or uncertain, each with the models and taps it is about."""
+    reasons: dict[str, dict[str, list[str]]] = {}
+    for name, rows in models.items():
+        for row in rows:
+            said = (
+                f"refused: {row.refused}" if row.value is None else f"barely supported: {row.grey}" if row.grey else ""
+            )
+            if said:
+                reasons.setdefault(said, {}).setdefault(name, []).append(str(row.tap))
+    several = len(models) > 1
+    lines = []
+    for said, whose in reasons.items():
+        parts = []
+        for name, taps in whose.items():
+            part = "every tap" if len(taps) == len(models[name]) else _some(taps)
+            parts.append(f"{name} ({part})" if several else part)
+        lines.append(f"{said}: {_some(parts)}")
+    return _shortened(lines)
+
+
+def _some(words: Sequence[str], most: int = 6) -> str:
+    """The first of some words, and how many more there are."""
+    rest = len(words) - most
+    return ", ".join(words[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _shortened(lines: list[str], most: int = 6) -> list[str]:
+    """The first reasons; the others show when one points at a mark."""
+    rest = len(lines) - most
+    return lines[:most] + ([f"and {rest} more reasons, which show at their marks"] if rest > 0 else [])
