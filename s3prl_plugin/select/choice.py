@@ -1,0 +1,140 @@
+"""What one measure says of the taps of a run: the best one, and those that cannot be told from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from s3prl_plugin.analysis.intervals import paired_difference
+from s3prl_plugin.report import differences
+from s3prl_plugin.report.differences import CONDITIONS, Difference, estimate
+from s3prl_plugin.results import Row
+from s3prl_plugin.select.held_out import HeldOut, held_out
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The taps by one measure.
+
+    Attributes:
+        rows: of the state taps that have a number, in the order of the network.
+        best: with the highest score.
+        equals: taps whose paired difference to the best includes 0 (Holm, over all pairs of taps), the best among them.
+        close: those of `equals` that are at most one standard error of the paired difference from the best.
+        against_best: tap -> its paired difference to the best.
+        score: of the tap chosen so, on folds that did not choose it; None where that cannot be had.
+        times_best: tap -> how often it is the best without one of the folds (or speakers).
+        left_out: (tap, why) of the state taps that have no number, or none that can be compared.
+        tested: whether differences could be tested; if not, `equals` and `close` hold the best tap only.
+    """
+
+    rows: tuple[Row, ...]
+    best: Row
+    equals: tuple[Row, ...]
+    close: tuple[Row, ...]
+    against_best: dict[str, Difference]
+    score: HeldOut | None
+    times_best: dict[str, int]
+    left_out: tuple[tuple[str, str], ...]
+    tested: bool
+
+    @property
+    def measure(self) -> str:
+        """Its name."""
+        return self.best.measure
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A measure that says nothing, and why."""
+
+    measure: str
+    reason: str
+
+
+def is_state(row: Row) -> bool:
+    """Whether the row is about a state tap, which a weighted sum sees, and not about an output of the model."""
+    return row.tap is not None and not row.tap.startswith("res_out")
+
+
+def rows_of(rows: Iterable[Row], measure: str) -> list[Row]:
+    """The headline rows of a measure at its plain conditions under the default protocol, in the order of the taps.
+
+    Where there are several runs of it (corpora, folds, seeds), those of the last one that was written.
+    """
+    found = [
+        row
+        for row in rows
+        if row.measure == measure
+        and row.headline
+        and row.protocol == "default"
+        and row.tap is not None
+        and row.tap2 is None
+        and row.upstream2 is None
+        and all(getattr(row, name) is None for name in CONDITIONS)
+    ]
+    last = found and [getattr(found[-1], name) for name in differences.SAME]
+    same = [row for row in found if [getattr(row, name) for name in differences.SAME] == last]
+    return sorted(same, key=lambda row: row.tap_index if row.tap_index is not None else 0)
+
+
+def choose(rows: Iterable[Row], measure: str) -> Choice | Absent:
+    """What a measure says.
+
+    Args:
+        rows: of one run of one upstream.
+        measure: such as cca_phone.
+    """
+    found = [row for row in rows_of(rows, measure) if is_state(row)]
+    if not found:
+        return Absent(measure, "not in the results")
+    refused = tuple((str(row.tap), f"refused: {row.refused}") for row in found if row.refused)
+    valued = [row for row in found if row.value is not None and not row.trivial]
+    if not valued:
+        return Absent(measure, refused[0][1] if refused else "every tap is compared with itself")
+    sign = 1 if valued[0].higher_is_better else -1
+    table = differences.within(valued)[0]
+    compared = list(table.differences)
+    if not compared:
+        best = max(valued, key=lambda row: sign * (row.value or 0.0))
+        return Choice(
+            rows=tuple(valued),
+            best=best,
+            equals=(best,),
+            close=(best,),
+            against_best={},
+            score=None,
+            times_best={},
+            left_out=(*refused, *((tap, why) for tap, why in table.not_compared if tap != best.tap)),
+            tested=False,
+        )
+    best = compared[0].b
+    equal = [each.a for each in compared if each.p_holm is not None and each.p_holm >= LEVEL]
+    ordered = [row for row in valued if row is best or row in equal]
+    with_replicates = [row for row in valued if row is best or any(row is each.a for each in compared)]
+    return Choice(
+        rows=tuple(valued),
+        best=best,
+        equals=tuple(ordered),
+        close=tuple(row for row in ordered if _is_close(row, best)),
+        against_best={str(each.a.tap): each for each in compared},
+        score=held_out(with_replicates),
+        times_best=table.best or {},
+        left_out=(*refused, *table.not_compared),
+        tested=True,
+    )
+
+
+def lowest(rows: Sequence[Row]) -> Row:
+    """The tap that is computed first, so that what lies above it can be left out."""
+    return min(rows, key=lambda row: row.tap_index if row.tap_index is not None else 0)
+
+
+def _is_close(row: Row, best: Row) -> bool:
+    """Whether a tap is within one standard error of the best."""
+    if row is best:
+        return True
+    apart = paired_difference(estimate(best), estimate(row))
+    return abs(apart.value) <= apart.standard_error

@@ -1,0 +1,329 @@
+"""A verification: which heads it trains, how it goes on, and what it makes of their scores."""
+
+import argparse
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+import soundfile
+import tap_rows
+import torch
+import yaml
+
+from s3prl_plugin import commands, results, select, superb
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.select import verify
+from s3prl_plugin.select.verify import outcome
+from s3prl_plugin.select.verify.plan import SUM
+from s3prl_plugin.select.verify.text import text
+from s3prl_plugin.select.verify.training import Head, Training
+from s3prl_plugin.upstream.mr_hubert import small
+
+TAPS = tap_rows.TAPS
+SEEDS = (1, 2, 3)
+STEPS = {"total_steps": 2, "gradient_accumulate_steps": 1, "log_step": 2, "eval_step": 1, "save_step": 2}
+SID = {"override": {"runner": STEPS, "downstream_expert": {"datarc": {"num_workers": 0, "train_batch_size": 6}}}}
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory):
+    """Half a second of noise for every utterance of two speakers, who differ in loudness."""
+    folder = tmp_path_factory.mktemp("speech")
+    rng = np.random.default_rng(0)
+    lines = ["utt\taudio\tspeaker"]
+    for speaker, loud in (("a", 0.05), ("b", 0.3)):
+        for i in range(5):
+            soundfile.write(folder / f"{speaker}{i}.wav", loud * rng.standard_normal(8000), 16000, subtype="PCM_16")
+            lines.append(f"{speaker}{i}\t{speaker}{i}.wav\t{speaker}")
+    (folder / "utterances.tsv").write_text("\n".join(lines) + "\n")
+    return f"manifest:{folder}"
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture
+def source(write_run, tmp_path, speech):
+    suite = {"corpus": speech, "analyses": {"cca": {}}, "tasks": {"SID": SID}}
+    (found,) = select.sources([write_run(tmp_path / "run", suite=suite)])
+    return found
+
+
+def plan_of(source, tmp_path, **options):
+    return verify.planned("SID", source, tmp_path / "heads", **{"seeds": SEEDS, **options})
+
+
+def test_the_sum_comes_first_and_every_state_tap_follows(source, tmp_path):
+    plan = plan_of(source, tmp_path)
+    assert list(plan.features) == [SUM, *TAPS]
+    assert plan.features[SUM] == ("-s", "hidden_states")
+    assert plan.rates == (1e-4, 1e-5, 1e-3)  # the published one, a tenth and ten times of it
+    assert plan.heads == 10 * (3 + 2)
+    assert plan.steps == 2
+    assert "50 heads of 2 steps, 100 steps in all" in plan.cost()[0]
+
+
+def test_a_job_is_a_suite_of_one_task_with_its_rate_and_the_common_store(source, tmp_path):
+    plan = plan_of(source, tmp_path)
+    one, other = (plan.job(tap, 0.01, seed, "corpus") for tap, seed in ((TAPS[1], 1), (SUM, 2)))
+    suite = one.suite["suite"]
+    assert suite["tasks"]["SID"]["override"]["optimizer"] == {"lr": 0.01}
+    assert suite["tasks"]["SID"]["override"]["runner"] == STEPS
+    assert suite["store"] == other.suite["suite"]["store"]
+    assert one.folder != other.folder
+    assert one.passed_on[0] == ("-s", TAPS[1])
+    assert SID["override"].keys() == {"runner", "downstream_expert"}  # what the run says is left as it is
+
+
+def test_fewer_steps_and_other_rates(source, tmp_path):
+    plan = plan_of(source, tmp_path, steps=8, rates=[0.1])
+    runner = plan.job(TAPS[0], None, 1, "c").suite["suite"]["tasks"]["SID"]["override"]["runner"]
+    assert (plan.steps, runner["total_steps"], runner["eval_step"]) == (8, 8, 2)
+    assert plan.rates == (0.1,)
+    assert plan.heads == 10 * 3
+
+
+def test_where_nothing_is_trained_there_are_no_rates_and_seeds(source, tmp_path):
+    plan = verify.planned("QbE", source, tmp_path / "heads", SEEDS, corpus="generated")
+    assert (plan.rates, plan.steps, plan.seeds, plan.heads) == ((), 0, (1,), 9)
+    with pytest.raises(UserError, match="QbE trains nothing"):
+        verify.planned("QbE", source, tmp_path / "heads", SEEDS, steps=3, corpus="generated")
+
+
+def test_verification_of_speakers_has_no_dev_set_to_choose_a_rate_on(source, tmp_path):
+    assert len(verify.planned("ASV", source, tmp_path / "heads", SEEDS, corpus="generated").rates) == 1
+
+
+def test_two_seeds_are_too_few(source, tmp_path):
+    with pytest.raises(UserError, match="an interval over heads needs 3 or more"):
+        plan_of(source, tmp_path, seeds=(1, 2, 2))
+
+
+def test_time_is_told_from_the_runs_own_task(source, tmp_path):
+    (source.folder / "log.txt").write_text("2026-01-01 00:00:00 [suite] SID: accuracy 0.6500 after 1:02\n")
+    assert "about 52 min in all" in "\n".join(plan_of(source, tmp_path).cost())  # 50 heads of 62 s
+    assert "about 1 h 43 min" in "\n".join(plan_of(source, tmp_path, steps=4).cost())
+
+
+class Planted:
+    """Runs no suite, but leaves what one leaves: a record, a checkpoint, a row."""
+
+    def __init__(self, dev, test, fails=()):
+        self.dev, self.test, self.fails, self.ran = dev, test, fails, []
+
+    def __call__(self, flags):
+        folder = Path(flags[flags.index("-p") + 1])
+        name, rate, seed = folder.parts[-3], float(folder.parts[-2].removeprefix("lr")), int(folder.name[4:])
+        self.ran.append((name, rate, seed))
+        if name in self.fails:
+            raise RuntimeError("out of memory")
+        record = superb.Record.open(folder / "SID", {}, {"seed": seed})
+        record.finish("dev-best.ckpt", {"voxceleb1/test-acc": self.test(name, rate, seed)})
+        score = torch.ones(1) * self.dev(name, rate, seed)
+        content = {
+            "Downstream": {"best_score": score},
+            "Args": argparse.Namespace(seed=seed),
+        }  # as s3prl's runner has it
+        torch.save(content, folder / "SID" / "dev-best.ckpt")
+        results.write(folder, [tap_rows.row("layer0", 0, [0.1, 0.2])])
+        return 0
+
+
+def peak(name, rate, seed):
+    """On dev: mid.layer0 is best, and ten times the published rate."""
+    place = TAPS.index(name) if name in TAPS else 0
+    return 0.5 - 0.05 * abs(place - 4) - (0 if rate == 1e-3 else 0.1) + 0.001 * seed
+
+
+def test_the_rate_is_chosen_on_dev_with_the_first_seed(source, tmp_path):
+    planted = Planted(peak, lambda name, rate, seed: 0.9 if rate == 1e-5 else 0.1)  # test would choose another
+    training = Training(plan_of(source, tmp_path), lambda _: None, planted)
+    training.all()
+    assert set(training.heads) == {(subject, seed) for subject in (SUM, *TAPS) for seed in SEEDS}
+    assert {head.rate for head in training.heads.values()} == {1e-3}
+    assert [ran[1:] for ran in planted.ran if ran[0] == TAPS[0]] == [
+        (1e-4, 1), (1e-5, 1), (1e-3, 1), (1e-3, 2), (1e-3, 3)]  # fmt: skip
+    assert len(planted.ran) == training.plan.heads
+
+
+def test_what_is_finished_is_not_run_again(source, tmp_path):
+    first = Planted(peak, peak, fails=("mid.pre",))
+    training = Training(plan_of(source, tmp_path, rates=[1e-3]), lambda _: None, first)
+    training.all()
+    assert training.failures.keys() == {"mid.pre"}
+    assert "out of memory" in training.failures["mid.pre"]
+    second, said = Planted(peak, peak), []
+    again = Training(plan_of(source, tmp_path, rates=[1e-3]), said.append, second)
+    again.all()
+    assert {name for name, _, _ in second.ran} == {"mid.pre"}
+    assert said[0].startswith("13 of 30: mid.pre")  # after four subjects of three heads each
+    assert {key: head for key, head in again.heads.items() if key[0] != "mid.pre"} == training.heads
+    assert any("left)" in line for line in said)
+
+
+def test_what_makes_all_fail_ends_it_after_two(source, tmp_path):
+    planted = Planted(peak, peak, fails=("weighted_sum", *TAPS))
+    with pytest.raises(UserError, match="out of memory"):
+        Training(plan_of(source, tmp_path), lambda _: None, planted).all()
+    assert len(planted.ran) == 2
+
+
+def test_the_reason_of_a_failure_is_the_one_that_the_suite_told(source, tmp_path):
+    def fails(flags):
+        print("[suite] SID: speaker identification\n[suite] SID failed after 0:03: no such voice (traceback: log.txt)")
+        return 1
+
+    with pytest.raises(UserError, match=r"^no such voice \(traceback: log\.txt\)$"):
+        Training(plan_of(source, tmp_path), lambda _: None, fails).all()
+
+
+def test_a_checkpoint_that_is_gone_is_told(source, tmp_path):
+    plan = plan_of(source, tmp_path)
+    Planted(peak, peak)(plan.job(TAPS[0], 1e-3, 1, "c").write())
+    folder = plan.job(TAPS[0], 1e-3, 1, "c").folder / "SID"
+    (folder / "dev-best.ckpt").unlink()
+    with pytest.raises(UserError, match=r"dev-best\.ckpt: gone"):
+        verify.scored(plan, folder, 1e-3)
+    with pytest.raises(UserError, match="not finished"):
+        verify.scored(plan, tmp_path, 1e-3)
+
+
+@pytest.fixture
+def planted(source, tmp_path):
+    """A plan, a recommendation, and heads whose best tap is not the selected one."""
+    plan = plan_of(source, tmp_path)
+    found = select.recommend(select.criterion("SID"), source)
+    rng = np.random.default_rng(0)
+    heads = {}
+    for i, name in enumerate([SUM, *TAPS]):
+        for seed in SEEDS:
+            heads[name, seed] = Head(1e-3, 0.3 + 0.04 * (i == 7), 0.3 + 0.02 * i + 0.01 * rng.standard_normal())
+    return plan, found, heads
+
+
+def test_regret_is_that_of_the_tap_that_is_best_on_dev(planted):
+    plan, found, heads = planted
+    said = outcome.outcome(plan, found, heads, {})
+    best, selected = ([heads[name, seed].test for seed in SEEDS] for name in (TAPS[6], TAPS[4]))
+    expected = scipy.stats.ttest_rel(best, selected)
+    interval = expected.confidence_interval()
+    assert said.regret.value == pytest.approx(np.mean(best) - np.mean(selected))
+    assert (said.regret.ci_low, said.regret.ci_high) == pytest.approx((interval.low, interval.high))
+    ways = {line.way: line for line in said.lines}
+    assert ways["selected"].tap == TAPS[4]
+    assert ways["best on dev"].tap == TAPS[6]
+    assert ways["last tap"].tap == TAPS[8]
+    assert ways["middle tap"].tap == TAPS[4]
+    assert ways["middle tap"].lead.value == 0
+    everything = np.mean([heads[name, seed].test for name in TAPS for seed in SEEDS])
+    assert ways["a random tap (mean of 9)"].test == pytest.approx(everything)
+    assert ways[SUM].test == pytest.approx(np.mean([heads[SUM, seed].test for seed in SEEDS]))
+    (upper,) = [line for line in said.lines if line.optimistic]
+    assert upper.tap == max(TAPS, key=lambda name: np.mean([heads[name, seed].test for seed in SEEDS]))
+    assert said.upper_bound.value >= said.regret.value
+
+
+def test_of_an_error_rate_less_is_better(planted):
+    plan, found, heads = planted
+    per = replace(plan, task=superb.task("PR"))  # phone error rate, on dev and on test
+    said = outcome.outcome(per, found, heads, {})
+    (upper,) = [line for line in said.lines if line.optimistic]
+    assert upper.tap == min(TAPS, key=lambda name: np.mean([heads[name, seed].test for seed in SEEDS]))
+    assert upper.lead.value > 0
+    assert upper.test < said.lines[0].test
+    assert said.lines[1].tap == TAPS[0]  # all but one are equal on dev, and the first of them counts
+
+
+def test_the_rank_correlation_is_that_of_ranks(planted):
+    plan, found, heads = planted
+    said = outcome.outcome(plan, found, heads, {})
+    rows = {row.tap: row.value for row in found.choices[0].rows}
+    tests = {name: np.mean([heads[name, seed].test for seed in SEEDS]) for name in TAPS}
+
+    def ranks(values):
+        return np.argsort(np.argsort([values[name] for name in TAPS]))
+
+    rho, count = said.correlations["cca_speaker"]
+    assert count == 9
+    assert rho == pytest.approx(np.corrcoef(ranks(rows), ranks(tests))[0, 1])
+    assert next(iter(said.correlations)) == "cca_speaker"
+    assert set(said.correlations) == {"cca_speaker", "cca_phone", "mi_phone", "cca_word", "cca_mel"}
+
+
+def test_without_a_dev_set_there_is_the_upper_bound_alone(planted):
+    plan, found, heads = planted
+    heads = {key: replace(head, dev=None) for key, head in heads.items()}
+    said = outcome.outcome(plan, found, heads, {})
+    assert said.regret is None
+    assert "no dev set" in text(plan, found, said)
+
+
+def test_a_tap_that_failed_is_left_out_and_the_selected_one_must_not(planted):
+    plan, found, heads = planted
+    for seed in SEEDS:
+        del heads[TAPS[8], seed]
+    said = outcome.outcome(plan, found, heads, {TAPS[8]: "out of memory"})
+    assert len(said.taps) == 8
+    assert f"failed: {TAPS[8]}: out of memory" in text(plan, found, said)
+    del heads[TAPS[4], 2]
+    with pytest.raises(UserError, match=f"{TAPS[4]}: the selected tap has no score"):
+        outcome.outcome(plan, found, heads, {})
+
+
+def test_rates_at_the_end_of_the_grid_are_told(planted):
+    plan, found, heads = planted
+    shown = text(plan, found, outcome.outcome(plan, found, heads, {}))
+    assert "9 of 9 taps did best at an end of the rates tried (1e-05, 0.0001, 0.001)" in shown
+
+
+@pytest.mark.slow
+def test_from_rows_to_regret_with_real_heads(write_run, tmp_path, speech, capsys, monkeypatch):
+    """Speaker identification on a network of three taps; then the written configurations run, too."""
+    network = small.small_config(dim=16, layers=(2,), ratios=())
+    checkpoint = small.write_random_checkpoint(tmp_path / "plain.pt", network)
+    suite = {"corpus": speech, "analyses": {"cca": {}}, "tasks": {"SID": SID}}
+    taps = ["mid.pre", "mid.layer0", "mid.layer1"]
+    folder = write_run(tmp_path / "run", means=[0.2, 0.5, 0.3], measures=["cca_speaker"], suite=suite, taps=taps)
+    arguments = folder / "args_2026-01-01-00-00-00.yaml"
+    said = yaml.safe_load(arguments.read_text())
+    arguments.write_text(yaml.safe_dump({**said, "upstream_ckpt": str(checkpoint)}))
+    monkeypatch.chdir(tmp_path)
+    words = ["select", str(folder), "--task", "SID"]
+
+    verification = [*words, "--verify", "--json", "--lr", "1e-2,1e-1", "--seeds", "1,2,3", "--device", "cpu"]
+    assert commands.main(verification) == 0
+    shown = capsys.readouterr()
+    record = json.loads(shown.out)
+    assert record == json.loads((folder / "select" / "SID" / "verification.json").read_text())
+    assert (record["selected"], record["failed"]) == ("mid.layer0", {})
+    assert [tap["tap"] for tap in record["taps"]] == taps
+    assert all(0 <= tap["dev"] <= 1 and tap["learning_rate"] in (1e-2, 1e-1) for tap in record["taps"])
+    assert "16 of 16: mid.layer1" in shown.err
+    stored = list((folder / "select" / "SID" / "store").glob("*/index.json"))
+    assert len(stored) == 1  # of one upstream
+    logs = {path.parts[-4]: path.read_text() for path in sorted(folder.glob("select/SID/heads/*/*/seed1/log.txt"))}
+    assert " 0 computed" in logs["mid.layer0"].rpartition("[suite] SID: features of")[2]  # the sum left them there
+
+    assert commands.main(verification) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == record
+    assert "1 of 16" not in shown.err  # nothing was run again
+
+    for way in ([], ["--fine-tune", "cut"], ["--fine-tune", "reset"], ["--fine-tune", "freeze"]):
+        path = tmp_path / f"{'_'.join(way)}x.yaml"
+        assert commands.main([*words, *way, "-o", str(path), "--json"]) == 0
+        written = json.loads(capsys.readouterr().out)["run"]["command"].split()
+        assert written[:3] == ["python", "-m", "s3prl_plugin.run_downstream"]
+        out = tmp_path / f"{'_'.join(way)}out"
+        run = ["run", *written[3:-1], str(out), "--device", "cpu"]
+        assert commands.main(run) == 0
+        capsys.readouterr()
+        (row,) = [row for row in results.read(out) if row.measure == "SID" and row.headline]
+        assert row.value is not None
+        assert ("-f" in row.features) == bool(way)
