@@ -4,7 +4,9 @@ Importing this package imports neither s3prl nor torch; `register()` makes the p
 known to s3prl, and costs nothing until one of them is used.
 """
 
+from collections.abc import Iterable as _Iterable
 from pathlib import Path as _Path
+from typing import Any as _Any
 
 __version__ = "0.1.0"
 
@@ -29,4 +31,30 @@ def register() -> None:
     registry.install()
 
 
-__all__ = ["__version__", "register"]
+def load_results(path: str | _Path | _Iterable[str | _Path], *, pandas: bool | None = None) -> _Any:
+    """The results of runs as tidy records: one per number (or stated refusal of one).
+
+    >>> import s3prl_plugin
+    >>> results = s3prl_plugin.load_results("study_out")  # doctest: +SKIP
+    >>> curve = results.query("measure == 'cca_phone' and headline")  # doctest: +SKIP
+    >>> curve.pivot_table(index="tap", columns="folder", values="value", observed=True).plot()  # doctest: +SKIP
+    >>> results.query("refused.notna()")[["measure", "tap", "refused"]]  # doctest: +SKIP
+
+    Args:
+        path: the folder of a run, the folder of a study, a results.jsonl, or several of these.
+        pandas: True for a DataFrame, False for a list of dictionaries; by default what is possible.
+
+    Returns:
+        The fields of `results.Row`, with `folder` before them and `resolution_ms` among them. In a DataFrame numbers
+        are numbers, missing ones NaN or NA; folder, upstream, measure, score, tap and block are ordered categories,
+        taps and blocks in execution order. A refused row has no `value` and says why in `refused`.
+
+    Raises:
+        UserError: there are no results at a path, or pandas is asked for and not installed.
+    """
+    from s3prl_plugin import tidy
+
+    return tidy.load([path] if isinstance(path, str | _Path) else path, pandas)
+
+
+__all__ = ["__version__", "load_results", "register"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -51,18 +52,18 @@ class Parser(argparse.ArgumentParser):
         """
         found = super().parse_args(*args, **kwargs)
         _check_mode(found)
-        _choose_device(found)
-        _join_torchrun(found)
+        choose_device(found)
+        join_torchrun(found)
         if found.expname is None and found.expdir is None and found.past_exp is None:
             raise UserError("-n NAME or -p FOLDER is missing: where shall the results go?")
-        _check_override(found.override)
+        check_override(found.override)
         _check_tasks_flag(found)
         if not _resumes(found):
             _check_downstream(found)
             if found.downstream != "suite":  # whose file may hold a study, which names its upstreams itself
                 _check_upstream(found)
             found.config = str(_config_file(found.config, found.downstream))
-            config = check_config(Path(found.config), found.downstream)
+            config = check_config(Path(found.config), found.downstream, found.override)
             if "study" in config.data:
                 _check_study(found, config)
             elif found.downstream == "suite":
@@ -70,7 +71,7 @@ class Parser(argparse.ArgumentParser):
             if found.tasks is not None and found.override is None:  # which may change the suite's tasks
                 chosen(config.data, found.tasks)
         if found.upstream_model_config is not None:
-            found.upstream_model_config = str(_existing("-g", found.upstream_model_config))
+            found.upstream_model_config = str(existing("-g", found.upstream_model_config))
         if (found.upstream or "").endswith("_local") and found.upstream_ckpt and not Path(found.upstream_ckpt).exists():
             raise UserError(f"-k {found.upstream_ckpt}: no such file; -u {found.upstream} loads a local checkpoint")
         if found.init_ckpt is not None:
@@ -78,8 +79,13 @@ class Parser(argparse.ArgumentParser):
         return found
 
 
-def check_config(path: Path, downstream: str) -> configuration.Config:
+def check_config(path: Path, downstream: str, override: str | None = None) -> configuration.Config:
     """Read a run's configuration, and refuse what nobody would read in it.
+
+    Args:
+        path: of the file.
+        downstream: that it is for.
+        override: -o, of which the section `study` is taken account of; the rest is checked when it has been made.
 
     Returns:
         What was read.
@@ -91,7 +97,7 @@ def check_config(path: Path, downstream: str) -> configuration.Config:
 
     own = {name for name, package in registry.downstreams().items() if package == f"s3prl_plugin.downstream.{name}"}
     tasks = superb.tasks() if downstream == "suite" else ()
-    config = configuration.read(path)
+    config = _study_as_changed(override, configuration.read(path))
     if downstream == "suite":
         superb.refuse_unavailable(config)
     configuration.check(config, downstream, own - {"suite"}, tasks)
@@ -129,9 +135,10 @@ def check_run(args: argparse.Namespace, config: dict[str, Any]) -> None:
         _check_upstream(args)
     packages.check(args.downstream)
     if args.downstream == "suite" and "suite" in config:
-        from s3prl_plugin import superb
+        from s3prl_plugin import fine_tuning, superb
 
         superb.asked(config["suite"])
+        fine_tuning.check_suite(config["suite"], args.upstream_trainable)
     if (args.hub == "huggingface" or args.push_to_hf_hub) and huggingface_hub.is_gone("HfFolder"):
         raise UserError("--hub huggingface, --push_to_hf_hub: huggingface_hub 1.0 has no HfFolder; leave them out")
     if args.mode == "inference" and not Path(args.evaluate_split).is_file():
@@ -162,7 +169,7 @@ def _check_tasks_flag(args: argparse.Namespace) -> None:
             superb.check_name(name.strip())
 
 
-def _choose_device(args: argparse.Namespace) -> None:
+def choose_device(args: argparse.Namespace) -> None:
     """--device and --backend: what the machine has, unless it is said."""
     import torch
 
@@ -181,14 +188,14 @@ def _choose_device(args: argparse.Namespace) -> None:
         raise UserError(f"--backend nccl works between GPUs, and --device is {args.device}; leave --backend out")
 
 
-def _join_torchrun(args: argparse.Namespace) -> None:
+def join_torchrun(args: argparse.Namespace) -> None:
     """--local_rank from torchrun's environment: where it is given, s3prl is distributed."""
     rank = os.environ.get("LOCAL_RANK")
     if args.local_rank is None and rank is not None and "RANK" in os.environ:
         args.local_rank = int(rank)
 
 
-def _check_override(override: str | None) -> None:
+def check_override(override: str | None) -> None:
     """-o, of which s3prl leaves out silently whatever does not begin with args. or config."""
     if override is None or override.lower() == "none":
         return
@@ -245,6 +252,24 @@ def _check_study(args: argparse.Namespace, config: configuration.Config) -> None
     check_flags(args, SEED, study.read(config))
 
 
+def _study_as_changed(override: str | None, config: configuration.Config) -> configuration.Config:
+    """The configuration with what -o changes in the section `study`, such as where checkpoints lie."""
+    import yaml
+
+    data = deepcopy(config.data)
+    for option in override.split(",,") if override else ():
+        key, _, value = option.strip().partition("=")
+        root, *inner, last = key.strip().split(".")
+        if [root, *inner[:1]] != ["config", "study"]:
+            continue
+        place: Any = data
+        for part in inner:
+            place = place.setdefault(part, {}) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            place[last] = yaml.safe_load(value)
+    return config.changed(data)
+
+
 def _check_upstream(args: argparse.Namespace) -> None:
     """-u, against all that s3prl and the plugin have."""
     if args.upstream is None:
@@ -256,7 +281,7 @@ def _check_upstream(args: argparse.Namespace) -> None:
 def _config_file(given: str | None, downstream: str) -> Path:
     """The configuration: what -c names, s3prl's usual place, or the one that comes with the downstream."""
     if given is not None:
-        return _existing("-c", given)
+        return existing("-c", given)
     usual = Path("downstream") / downstream / "config.yaml"
     if usual.is_file():
         return usual
@@ -268,7 +293,7 @@ def _config_file(given: str | None, downstream: str) -> Path:
     raise UserError(f"-c is missing: -d {downstream} is installed without a configuration of its own; name one")
 
 
-def _existing(flag: str, given: str) -> Path:
+def existing(flag: str, given: str) -> Path:
     """A file in the working directory, or one of the plugin's configurations: suite/first_light.yaml."""
     if Path(given).is_file():
         return Path(given)

@@ -30,6 +30,10 @@ class Config:
         self.data = data
         self._lines = lines
 
+    def changed(self, data: dict[str, Any]) -> Config:
+        """The same file with other content, whose errors name the lines of what was there."""
+        return Config(self.path, data, self._lines)
+
     def error(self, key: KeyPath, message: str) -> UserError:
         """The error for what stands at `key`, naming file and line."""
         line = self._lines.get(key)

@@ -24,11 +24,14 @@ from s3prl_plugin.errors import UserError, did_you_mean
 
 # The module whose functions are the entries that are described in variants.yaml beside it.
 _HUBCONF = "s3prl_plugin.upstream.mr_hubert.hubconf"
+_HQA = "s3prl_plugin.upstream.hqa.hubconf"
 # name -> the package whose `expert` module has DownstreamExpert
 _downstreams: dict[str, str] = {
     "cca": "s3prl_plugin.downstream.cca",
     "cka": "s3prl_plugin.downstream.cka",
     "mi": "s3prl_plugin.downstream.mi",
+    "rank": "s3prl_plugin.downstream.rank",
+    "rate": "s3prl_plugin.downstream.rate",
     "suite": "s3prl_plugin.downstream.suite",
 }
 # Stands in for s3prl.downstream.ctc.corpus.
@@ -133,8 +136,9 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     Raises:
         UserError: with the closest names, or the values that are possible.
     """
-    if _upstreams().get(name, "").startswith(_HUBCONF):
-        importlib.import_module(_HUBCONF.replace(".hubconf", ".options")).read(None, options)
+    module = _upstreams().get(name, "").partition(":")[0]
+    if module in (_HUBCONF, _HQA):
+        importlib.import_module(module.replace(".hubconf", ".options")).read(None, options)
 
 
 def train_step(checkpoint: Path) -> int | None:
@@ -143,7 +147,25 @@ def train_step(checkpoint: Path) -> int | None:
     Raises:
         UserError: it cannot be read.
     """
-    return importlib.import_module(_HUBCONF.replace(".hubconf", ".checkpoint")).train_step(checkpoint)
+    formats = [importlib.import_module(module.replace(".hubconf", ".checkpoint")) for module in (_HQA, _HUBCONF)]
+    hqa, mr_hubert = formats
+    return (hqa if checkpoint.is_file() and hqa.is_one(checkpoint) else mr_hubert).train_step(checkpoint)
+
+
+def pretrainable() -> list[str]:
+    """The upstreams that can be pre-trained here, sorted; loads none of them."""
+    spec = importlib.util.find_spec("s3prl_plugin.upstream")
+    folders = (Path(folder) for folder in (spec and spec.submodule_search_locations) or ())
+    return sorted(path.parent.name for folder in folders for path in folder.glob("*/pretrain_expert.py"))
+
+
+def pretrain_expert(name: str) -> ModuleType:
+    """The module of an upstream that has its `UpstreamPretrainExpert`.
+
+    Args:
+        name: one of `pretrainable()`.
+    """
+    return importlib.import_module(f"s3prl_plugin.upstream.{name}.pretrain_expert")
 
 
 def check_downstream(name: str) -> None:
@@ -162,9 +184,12 @@ def check_downstream(name: str) -> None:
 @cache
 def _upstreams() -> dict[str, str]:
     """entry -> "module:function"; read from the description of the variants when it is first needed."""
-    from s3prl_plugin.upstream.mr_hubert import variants
+    from s3prl_plugin.upstream.hqa.entries import ENTRIES
+    from s3prl_plugin.upstream.mr_hubert import packaged, variants
 
-    return {name: f"{_HUBCONF}:{name}" for name in [*variants.other_entries(), *variants.names()]}
+    ours = [*variants.other_entries(), *variants.names(), *packaged.names()]
+    found = {name: f"{_HUBCONF}:{name}" for name in ours}
+    return found | {name: f"{_HQA}:{name}" for name in ENTRIES}
 
 
 def _supply_ctc_corpora(ctc: ModuleType) -> None:

@@ -27,7 +27,7 @@ def data_files_in_tree():
     for folder in ("s3prl_plugin", "upstream", "downstream", "configs"):
         inside = "s3prl_plugin" if folder == "s3prl_plugin" else f"s3prl_plugin/{folder}"
         for path in (ROOT / folder).rglob("*"):
-            if path.suffix in (".yaml", ".txt"):
+            if path.suffix in (".yaml", ".txt", ".html", ".css", ".js"):
                 found.add(f"{inside}/{path.relative_to(ROOT / folder).as_posix()}")
     return found
 

@@ -19,13 +19,15 @@ PROGRAM = "s3prl-plugin"
 COMMANDS = {
     "demo": "generate speech, analyse a small model, draw the layer curves",
     "run": "s3prl's run_downstream.py with this plugin's upstreams and downstreams",
+    "pretrain": "grow a small model: s3prl's run_pretrain.py with this plugin's loop",
     "ls": "list upstreams, downstreams, measures, the taps of a model, a corpus",
-    "report": "tables and figures from results",
+    "report": "a page, tables and figures from results",
+    "select": "which layer to take for a task, as a ready configuration, and how good that choice is",
     "bench": "how fast this is beside what it replaces",
     "doctor": "what is installed, what was healed, what is missing",
 }
 # commands that hand all that follows to another program's parser
-PASS_FLAGS_ON = frozenset({"run"})
+PASS_FLAGS_ON = frozenset({"pretrain", "run"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -19,6 +19,8 @@ EXAMPLES = """examples:
   s3prl-plugin bench forward --quick --json
   s3prl-plugin bench analysis
   s3prl-plugin bench protocol
+  s3prl-plugin bench fine_tuning
+  s3prl-plugin bench pretrain
   s3prl-plugin bench store
 
 A ratio says how many times less it costs here; its spread is over the rounds, in which both sides take turns. Let the
@@ -28,6 +30,8 @@ SUBJECTS = {
     "forward": "our MR-HuBERT beside s3prl's multires_hubert, at base size",
     "analysis": "the bare forward pass beside what CCA and MI of every layer add to it; memory over hours",
     "protocol": "the published CCA protocol done the plain way beside ours, from one pass of statistics",
+    "fine_tuning": "a training step of the whole network beside one that is cut, and one that is frozen in part",
+    "pretrain": "the steps of a pre-training beside the reading of their audio",
     "store": "training a head with s3prl alone beside the same with a feature store, at base size (5 minutes)",
 }
 

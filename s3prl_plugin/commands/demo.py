@@ -11,7 +11,7 @@ EXAMPLES = """examples:
   s3prl-plugin demo --corpus timit:/data/timit --upstream hubert_base --out hubert_on_timit
   s3prl-plugin demo --upstream mr_hubert_local -k mrhubert_mono_base.pt --corpus manifest:my_corpus
 """
-SMALL_MODEL = "mr_hubert_small.pt"
+SMALL_MODEL = "mr_hubert_tiny"  # comes with the package
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--upstream",
         metavar="NAME",
-        help="an upstream of s3prl or of this plugin (default: a small MR-HuBERT with random weights)",
+        help=f"an upstream of s3prl or of this plugin (default: {SMALL_MODEL}, which comes with the package)",
     )
     parser.add_argument("-k", "--checkpoint", metavar="CKPT", help="the upstream's checkpoint, where it needs one")
     parser.add_argument("--batch-size", type=int, metavar="N", help="utterances in a batch (default: 8)")
@@ -35,29 +35,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the configuration, run the suite, print the table, save the picture."""
+    """Write the configuration, run the suite, print the table, save the picture and the page."""
     from s3prl_plugin import results, run_downstream
     from s3prl_plugin.errors import UserError
-    from s3prl_plugin.report import figures, table
+    from s3prl_plugin.report import figures, page, table
+    from s3prl_plugin.report.charts.needed import PACKAGES, require_altair
 
     if args.batch_size is not None and args.batch_size < 1:
         raise UserError(f"--batch-size {args.batch_size}: give 1 or more")
     if args.checkpoint and not args.upstream:
         raise UserError("-k needs --upstream: which entry shall load it? For an MR-HuBERT: --upstream mr_hubert_local")
     figures.require_matplotlib()
-    upstream, checkpoint = args.upstream, args.checkpoint
-    if not upstream:
-        upstream, checkpoint = "mr_hubert_local", str(_small_model(args.out / SMALL_MODEL))
+    require_altair(*PACKAGES)
+    upstream, checkpoint = args.upstream or SMALL_MODEL, args.checkpoint
     words = ["-m", "train", "-d", "suite", "-c", str(_suite_file(args)), "-u", upstream, "-p", str(args.out)]
     words += ["--seed", str(args.seed)]
     words += ["-k", checkpoint] if checkpoint else []
     words += ["--device", args.device] if args.device else []
     status = run_downstream.main(words)
     latest = table.groups(results.read(args.out))[-1]
-    picture = figures.layer_curves(latest, args.out / "layers.png")
+    picture = figures.save(figures.layer_curves(latest), args.out / "layers.png")
     print()
     print(table.whole(latest))
     print(f"\nresults: {args.out / results.FILE_NAME}\nlayer curves: {picture}")
+    print(f"the whole of it, to look at in a browser: {page.write([args.out], args.out / 'report.html')}")
     return status
 
 
@@ -73,14 +74,4 @@ def _suite_file(args: argparse.Namespace) -> Path:
         suite["suite"]["batch_size"] = args.batch_size
     path = args.out / "suite.yaml"
     results.replace_file(path, yaml.safe_dump(suite, sort_keys=False).encode())
-    return path
-
-
-def _small_model(path: Path) -> Path:
-    """A small two-resolution model with random weights, in fairseq's format, written once."""
-    from s3prl_plugin.upstream.mr_hubert import small
-
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        small.write_random_checkpoint(path, small.small_config(dim=96, layers=(3, 3, 3)))
     return path

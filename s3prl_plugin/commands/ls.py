@@ -57,10 +57,13 @@ def _upstreams(args: argparse.Namespace) -> Rows:
     """Our entries with what tells them apart, and s3prl's on request; JSON has all that is known."""
     import s3prl_plugin
     from s3prl_plugin import registry
-    from s3prl_plugin.upstream.mr_hubert import variants
+    from s3prl_plugin.upstream.hqa.entries import ENTRIES
+    from s3prl_plugin.upstream.mr_hubert import packaged, variants
 
     found = [_variant(variants.variant(name), in_full=args.json) for name in variants.names()]
+    found += [_packaged(name, packaged.card(name)) for name in packaged.names()]
     found += [{"upstream": name, "isolates": what} for name, what in variants.other_entries().items()]
+    found += [{"upstream": name, "isolates": what} for name, what in ENTRIES.items()]
     shown = {row["upstream"] for row in found}
     found += [{"upstream": name} for name in registry.upstreams() if name not in shown]
     if args.all:
@@ -93,6 +96,11 @@ def _variant(variant: Any, *, in_full: bool) -> dict[str, Any]:
             "sha256": variant.sha256,
         }
     return shown
+
+
+def _packaged(name: str, card: dict[str, Any]) -> dict[str, Any]:
+    """A small model that comes with the package."""
+    return {"upstream": name, **{key: card[key] for key in ("layers", "ms", "dim", "isolates", "data")}}
 
 
 def _downstreams(args: argparse.Namespace) -> Rows:
@@ -149,9 +157,9 @@ def _taps_of(name: str, checkpoint: str | None, model_config: str | None) -> Ite
     """From the architecture where it is known; else learned from the upstream itself, given noise."""
     import s3prl_plugin
     from s3prl_plugin import registry
-    from s3prl_plugin.upstream.mr_hubert import architecture, variants
+    from s3prl_plugin.upstream.mr_hubert import architecture, packaged, variants
 
-    if name in {*variants.names(), *variants.other_entries()}:
+    if name in {*variants.names(), *packaged.names(), *variants.other_entries()}:
         return architecture.taps(name, checkpoint, model_config)
     s3prl_plugin.register()
     registry.check_upstream(name)
