@@ -17,6 +17,7 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import replace_file
 from s3prl_plugin.upstream.hqa.config import Config
 from s3prl_plugin.upstream.hqa.model import HQA
+from s3prl_plugin.upstream.stored_weights import check_places
 
 FORMAT = "s3prl_plugin.hqa.1"
 """The one key of the file's metadata: with several, their order would differ from file to file."""
@@ -150,15 +151,8 @@ def _check(weights: Mapping[str, Tensor], config: Config) -> None:
     """Exactly the configured tensors are there, in their shapes, and finite."""
     with torch.device("meta"):
         expected = HQA(config).state_dict()
-    missing = [name for name in expected if name not in weights]
-    if missing:
-        raise UserError(f"lacks {missing[0]}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""))
+    check_places(weights, expected)
     for name, tensor in weights.items():
-        if name not in expected:
-            raise UserError(f"{name[:60]!r} has no place in the model that its configuration describes")
-        if tensor.shape != expected[name].shape:
-            shape, wanted = tuple(tensor.shape), tuple(expected[name].shape)
-            raise UserError(f"{name} has shape {shape}; its configuration asks for {wanted}")
         if not (tensor.is_floating_point() and bool(tensor.isfinite().all())):
             raise UserError(f"{name} holds values that are not finite numbers")
 

@@ -20,6 +20,7 @@ from s3prl_plugin.upstream.mr_hubert import fairseq_config, fairseq_dictionary, 
 from s3prl_plugin.upstream.mr_hubert.config import Config
 from s3prl_plugin.upstream.mr_hubert.expressions import brief
 from s3prl_plugin.upstream.mr_hubert.model import MRHuBERT
+from s3prl_plugin.upstream.stored_weights import check_places
 
 CURE = "give a checkpoint of HuBERT or MR-HuBERT as fairseq or s3prl wrote it"
 
@@ -262,15 +263,7 @@ def _check(weights: Mapping[str, Tensor], config: Config, file_bytes: int) -> No
     """Exactly the configured parameters are there, in their shapes, and no larger than the file."""
     with torch.device("meta"):
         expected = MRHuBERT(config).state_dict()
-    missing = [name for name in expected if name not in weights]
-    if missing:
-        raise UserError(f"lacks {missing[0]}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""))
-    for name, tensor in weights.items():
-        if name not in expected:
-            raise UserError(f"{brief(name)} has no place in the network that its configuration describes")
-        if tensor.shape != expected[name].shape:
-            shape, wanted = tuple(tensor.shape), tuple(expected[name].shape)
-            raise UserError(f"{name} has shape {shape}; its configuration asks for {wanted}")
+    check_places(weights, expected)
     # A tensor can claim any shape with a stride of 0; what is really there lies in the file.
     if sum(tensor.numel() * tensor.element_size() for tensor in weights.values()) > file_bytes:
         raise UserError("its tensors are larger than the file")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin import config as config_file
 from s3prl_plugin import pooling
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.upstream import given_options
 
 DTYPES = ("float32", "bfloat16")
 
@@ -71,25 +71,5 @@ class Options:
 
 
 def read(path: str | Path | None, given: Mapping[str, Any]) -> Options:
-    """The options from a file, and from keyword arguments, which take precedence.
-
-    Args:
-        path: a YAML file such as those in configs/upstream; None for none.
-        given: option -> value.
-
-    Raises:
-        UserError: an option is unknown, or a value is not possible; the message names the file.
-    """
-    known = [f.name for f in fields(Options)]
-    values: dict[str, Any] = {}
-    if path is not None:
-        file = config_file.read(path)
-        file.refuse_unknown(known)
-        values.update(file.data)
-    for name in given:
-        if name not in known:
-            raise UserError(f"unknown option {name!r} of an MR-HuBERT entry: {did_you_mean(name, known)}")
-    try:
-        return Options(**(values | dict(given)))
-    except UserError as error:
-        raise UserError(f"{path}: {error}" if path is not None else str(error)) from None
+    """The options from a file, and from keyword arguments; see `given_options.read`."""
+    return given_options.read(Options, "an MR-HuBERT entry", path, given)
