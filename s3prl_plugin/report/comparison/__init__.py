@@ -12,14 +12,18 @@ from s3prl_plugin.report.comparison.alignment import alignments, left_out
 from s3prl_plugin.report.comparison.autoencoder import autoencoder
 from s3prl_plugin.report.comparison.banners import banners, notes
 from s3prl_plugin.report.comparison.costs import costs
+from s3prl_plugin.report.comparison.fact_differences import BY_CHANCE
 from s3prl_plugin.report.comparison.grid_table import grid_table
 from s3prl_plugin.report.comparison.loss_and_rate import loss, rate
 from s3prl_plugin.report.comparison.roles import is_multi_resolution
+from s3prl_plugin.report.comparison.runs import Run
 from s3prl_plugin.report.comparison.untrained import untrained
 from s3prl_plugin.report.comparison.words import words
 from s3prl_plugin.report.sections import Section
 
 __all__ = ["Comparison", "compare"]
+
+STEP = "train_step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Comparison:
 def compare(folders: Sequence[Path]) -> Comparison:
     """Compare runs.
 
-    The questions of a multi-resolution study are answered where two or more of the runs are of MR-HuBERTs; which run
+    The questions of a multi-resolution study are answered where the runs are of two MR-HuBERTs or more; which run
     stands for what is found from the facts that the runs wrote (`upstream.json`). Any runs are put side by side.
 
     Args:
@@ -56,12 +60,24 @@ def compare(folders: Sequence[Path]) -> Comparison:
         raise UserError(f"a comparison takes two runs or more, or the folder of a study; given: {given}")
     runs = reading.read(folders)
     answers: list[Section | None] = []
-    if sum(is_multi_resolution(run) for run in runs.plain) > 1:
+    if _are_models([run for run in runs.plain if is_multi_resolution(run)]):
         answers += [loss(runs), rate(runs), words(runs)]
     answers += [untrained(runs), autoencoder(runs), costs(runs), grid_table(runs), *alignments(runs)]
     models = tuple(run.name for run in runs.models)
     found = tuple(each for each in answers if each is not None)
     return Comparison(models, banners(runs), (*notes(runs), *left_out(runs)), found)
+
+
+def _are_models(runs: Sequence[Run]) -> bool:
+    """Whether these are two models or more, not the checkpoints of one training, which differ in their step alone."""
+    made = []
+    for run in runs:
+        facts = run.facts
+        trained = facts.training if facts and facts.training else {}
+        said = {name: value for name, value in trained.items() if name not in {*BY_CHANCE, STEP}}
+        made.append((facts and facts.architecture, said, facts and facts.train_step))
+    one_training = all(each[:2] == made[0][:2] for each in made)
+    return len(made) > 1 and not (one_training and len({step for *_, step in made}) == len(made))
 
 
 def sections(folders: Sequence[Path]) -> tuple[Section, ...]:

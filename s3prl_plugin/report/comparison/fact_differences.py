@@ -14,7 +14,7 @@ LOSS = frozenset({"auxiliary_loss", "loss_weights"})
 # What only says how the loss came about, or where that was read.
 _SAID_BY_OTHERS = frozenset({"prediction_heads", "single_prediction", "auxiliary_loss_from"})
 # What no two checkpoints have in common on purpose.
-_BY_CHANCE = frozenset({"seed"})
+BY_CHANCE = frozenset({"seed"})
 
 # What means nothing where there is one loss: then there is one target, however many label files were allowed.
 _OF_SEVERAL = frozenset({"single_target", "auxiliary_every"})
@@ -133,7 +133,7 @@ def _training(a: Mapping[str, Any] | None, b: Mapping[str, Any] | None) -> tuple
         found.append(FactDifference("loss", losses))
     one_loss = not (a.get("auxiliary_loss") and b.get("auxiliary_loss"))
     for name in dict.fromkeys([*a, *b]):
-        if name in LOSS | _SAID_BY_OTHERS | _BY_CHANCE or (name in _OF_SEVERAL and one_loss):
+        if name in LOSS | _SAID_BY_OTHERS | BY_CHANCE or (name in _OF_SEVERAL and one_loss):
             continue
         if a.get(name) is None or b.get(name) is None:
             unknown.append(_WORDS.get(name, name))

@@ -239,6 +239,14 @@ def test_two_models_are_enough_and_what_is_missing_is_said(folders):
     assert near(one(section(found, "loss"), "mean of the middle block", "cca_word"), 0.15)
 
 
+def test_the_checkpoints_of_one_training_are_not_asked_what_only_models_can_answer(tmp_path):
+    plant = planted.Planted(tmp_path, seed=4)
+    course = [plant.run(f"at{step}", planted.facts(sha=str(step), step=step), LOW) for step in (100, 200)]
+    assert not {"loss", "rate", "words"} & {each.name for each in comparison.compare(course).sections}
+    other = plant.run("other", planted.facts(sha="c", step=300, heads=1), LOW)
+    assert {"loss", "rate", "words"} <= {each.name for each in comparison.compare([*course, other]).sections}
+
+
 def test_what_was_not_run_is_refused_with_the_option_that_is_missing(folders):
     words = section(comparison.compare([folders[0], folders[2]]), "words")
     row = one(words, "both at 40 ms (", "cca_word")
