@@ -90,6 +90,8 @@ def _decide(choices: Sequence[Choice], prefer: str) -> tuple[Row, str]:
             tap,
             f"the lowest, so the cheapest, of {_taps(close)} within one standard error of the best by {measures}",
         )
+    if len(equal) == 1 and equal[0] is not first.best:
+        return equal[0], f"the only tap that is equal to the best by {measures} alike"
     sign = 1 if first.best.higher_is_better else -1
     tap = max(equal, key=lambda row: sign * (row.value or 0.0))
     if tap is first.best:
