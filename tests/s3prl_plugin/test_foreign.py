@@ -11,6 +11,7 @@ from s3prl_plugin import foreign, pooling
 from s3prl_plugin.commands import main
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.featurizer import StatesFeaturizer
+from s3prl_plugin.upstream.hqa.options import Options as HQAOptions
 from s3prl_plugin.upstream.mr_hubert.options import Options
 
 s3prl_plugin.register()
@@ -94,7 +95,8 @@ def test_an_option_that_would_be_ignored_is_refused(asked, text, told):
 
 
 def test_the_options_that_are_ours():
-    assert {field.name for field in fields(Options)} == foreign.OWN_OPTIONS
+    of_our_upstreams = {field.name for options in (Options, HQAOptions) for field in fields(options)}
+    assert of_our_upstreams == foreign.OWN_OPTIONS
 
 
 def test_taps_of_fbank_on_a_grid(asked, capsys):
