@@ -165,11 +165,12 @@ def _comparison(args: argparse.Namespace) -> int:
     """Print what the models differ by."""
     from s3prl_plugin import study
     from s3prl_plugin.report import comparison, factorial, section_text, trajectories
+    from s3prl_plugin.report.sections import asked_once
 
     folders = list(dict.fromkeys(f for expdir in args.expdir for f in study.folders(expdir)))
     grown = (*factorial.sections(folders, figures=False), *trajectories.sections(folders, figures=False))
     found = comparison.compare(folders)
-    found = replace(found, sections=(*grown, *found.sections))
+    found = replace(found, sections=asked_once((*grown, *found.sections)))
     text = section_text.text(found.sections, (*found.banners, *found.notes), brief=len(found.models) > 2)
     print(json.dumps(asdict(found), ensure_ascii=False) if args.json else text, end="")
     return 0

@@ -6,7 +6,7 @@ terminal show them all alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,3 +104,16 @@ class Section:
     contrasts: tuple[Contrast, ...] = ()
     tables: tuple[PlainTable, ...] = ()
     figures: tuple[Figure, ...] = ()
+
+
+# What is asked of two checkpoints, one training each; a factorial asks it of every cell, over seeds.
+OF_PAIRS = ("loss", "rate", "words")
+OVER_SEEDS = "factorial"
+
+
+def asked_once(sections: Sequence[Section]) -> tuple[Section, ...]:
+    """Without what pairs of single trainings say where a factorial answers the same over seeds."""
+    answered = any(
+        contrast.value is not None for each in sections if each.name == OVER_SEEDS for contrast in each.contrasts
+    )
+    return tuple(each for each in sections if not (answered and each.name in OF_PAIRS))

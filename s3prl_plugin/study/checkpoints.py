@@ -19,8 +19,9 @@ def named_checkpoints(pattern: str) -> dict[str, Path]:
 
     Returns:
         name -> file. The name is the file's path from the pattern's first wildcard on, without its ending, joined by
-        `_`: of `runs/*/checkpoint_*.pt`, `seed1_checkpoint_4000`; another match does not change it. In the order of
-        their training steps; of those that do not say it, in the order of the numbers in their names.
+        `_`, and without the file's own name where the pattern gives it: of `runs/*/checkpoint_*.pt`,
+        `seed1_checkpoint_4000`; of `runs/*/last.pt`, `seed1`; another match does not change it. In the order of their
+        training steps; of those that do not say it, in the order of the numbers in their names.
 
     Raises:
         UserError: nothing matches, or two files get the same name.
@@ -29,10 +30,12 @@ def named_checkpoints(pattern: str) -> dict[str, Path]:
     if not paths:
         raise UserError(f"no file matches {pattern} (from the working directory)")
     fixed = len(_before_wildcards(pattern).parts)
+    same = not glob.has_magic(Path(pattern).name)  # a name that all files have tells none from another
     found: dict[str, Path] = {}
     for path in sorted(paths, key=_order):
         inner = path.parts[fixed:] or path.parts[-1:]
-        name = re.sub(r"[^A-Za-z0-9._-]", "_", "_".join([*inner[:-1], Path(inner[-1]).stem]))
+        stem = [] if same and inner[:-1] else [Path(inner[-1]).stem]
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", "_".join([*inner[:-1], *stem]))
         if name in found:
             raise UserError(f"{found[name]} and {path} would both be called {name}; rename one")
         found[name] = path

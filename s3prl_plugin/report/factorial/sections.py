@@ -19,7 +19,7 @@ from s3prl_plugin.report.factorial.contrasts import Numbers, further_arms, main_
 from s3prl_plugin.report.factorial.design import Arm, Design
 from s3prl_plugin.report.factorial.effects import MIN_SEEDS, WEIGHTS
 from s3prl_plugin.report.factorial.summaries import RANK, SHOWN, summaries_of
-from s3prl_plugin.report.sections import Contrast, Figure, PlainTable, Section
+from s3prl_plugin.report.sections import OVER_SEEDS, Contrast, Figure, PlainTable, Section
 
 GRID = (
     "So what the lower rate does to phones and words is in part the grid of long frames: `each_also: {pooled: "
@@ -67,7 +67,7 @@ def _view(runs: Runs, found: Design, figures: bool) -> list[Section]:
     notes += [_who(arm, seeds) for arm in found.cells.values() if sorted(arm.runs) != seeds]
     if any(row.corpus_kind == "generated" for arm in found.arms for run in arm.runs.values() for row in run.rows[:1]):
         notes.append("Generated speech: a check of the software, never a finding about speech.")
-    name = "factorial" if not found.view else "factorial-" + found.view.replace(" ", "-").replace(":", "-")
+    name = OVER_SEEDS if not found.view else f"{OVER_SEEDS}-" + found.view.replace(" ", "-").replace(":", "-")
     ending = f" ({found.view})" if found.view else ""
     main = corrected([main_effect(found, each, which) for which in WEIGHTS for each in numbers])
     made = [

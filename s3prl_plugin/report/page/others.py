@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.report.sections import Section
+from s3prl_plugin.report.sections import Section, asked_once
 
 # (module, function, folders it needs): takes the folders, in their order, and returns a tuple of sections
 MAKERS: tuple[tuple[str, str, int], ...] = (
@@ -37,4 +37,4 @@ def sections(
             found += make(folders)
         except UserError as error:
             silent.append(f"{module.rpartition('.')[2]}: {error}")
-    return found, silent
+    return list(asked_once(found)), silent

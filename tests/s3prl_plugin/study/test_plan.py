@@ -83,6 +83,8 @@ def test_a_pattern_is_one_upstream_for_every_checkpoint_in_the_order_of_their_st
     names = ["grown_x_checkpoint_9", "grown_y_checkpoint_last", "grown_x_checkpoint_10"]
     assert [upstream.name for upstream in found.all] == [*names, *(f"{name}_random" for name in names)]
     assert [upstream.checkpoint for upstream in found.all[:3]] == sorted(steps, key=steps.get)
+    same = written("study: {upstreams: {g: {upstream: mr_hubert_local, checkpoints: 'runs/*/checkpoint_last.pt'}}}\n")
+    assert [upstream.name for upstream in study.read(same).all] == ["g_y"]
 
 
 @pytest.mark.parametrize(
