@@ -67,7 +67,7 @@ def write_half(source: Path, target: Path, train_step: int | None = None) -> Pat
     """Write a checkpoint of this plugin's pre-training with its weights in half precision.
 
     Args:
-        source: such as OUT/second/seed1/checkpoint_last.pt.
+        source: such as OUT/settled/seed1/checkpoint_last.pt.
         target: the file, in fairseq's format as the first is.
         train_step: updates in all, where the weights had had some before the training that wrote `source`.
 
