@@ -183,6 +183,18 @@ def test_the_published_protocol_stands_beside_the_default_one(corpus, tmp_path):
     assert {key: row.value for key, row in alone.items()} == {key: row.value for key, row in published.items()}
 
 
+def test_published_rows_say_what_they_rest_on(corpus, tmp_path):
+    rows = run(corpus, tmp_path, protocol="both", measures=["cca_mel", "cca_phone"])
+    whole = {row.measure: row.n for row in rows.values() if row.protocol == "default"}  # every row is held out once
+    published = [row for row in rows.values() if row.protocol == "published"]
+    assert len(published) == 2 * len(TAPS)
+    for row in published:
+        if row.measure == "cca_phone":  # of frames each tap has its own number
+            assert row.n == pytest.approx(0.3 * whole[row.measure], rel=0.03), "three folds of ten are scored"
+            assert row.n_over_d == pytest.approx(0.8 * whole[row.measure] / 12, rel=0.03), "and eight trained on"
+            assert row.n_over_d * 12 + 2 / 3 * row.n <= whole[row.measure] + 2, ()
+
+
 def test_published_folds_share_out_every_label():
     label = np.repeat([0, 1, 2], [25, 7, 40])
     fold = stratified(label, 10, seed=0)

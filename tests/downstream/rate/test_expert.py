@@ -105,6 +105,15 @@ def test_every_row_says_what_its_units_cost(found):
                     assert each.entropy_bits_per_s == row.value
 
 
+@pytest.mark.parametrize(("per_utterance", "grey"), [(4, True), (100, False)])
+def test_an_entropy_of_few_frames_is_grey(tmp_path, corpus, per_utterance, grey):
+    made = expert(corpus, tmp_path, sampled_per_utterance=per_utterance, measures=["rate_bits"])
+    planted.feed(made, (planted.noise, coded(of_phones), planted.noise, coded(of_nothing)))
+    for row in rows_of(made).values():
+        assert (row.n < 10 * CODES) == grey, "ten frames a unit, or its entropy is the sample's"
+        assert (row.grey is not None) == grey
+
+
 def by_hand(made, tap, codes, unit):
     """Adjusted information of the codes at the midpoints of scored segments, with scikit-learn."""
     plan = made.plan

@@ -115,6 +115,13 @@ def test_a_broken_alignment_is_a_counted_skip(libri):
     assert [u.name for u in corpus.utterances] == ["84-121123-0000"]
 
 
+def test_a_conversion_beside_the_original_is_read(libri, write_audio):
+    folder = libri / "dev-clean" / "84" / "121123"
+    write_audio(folder / "84-121123-0000.wav")
+    read = {u.name: u.audio.suffix for u in librispeech.read(libri).utterances}
+    assert read == {"84-121123-0000": ".wav", "84-121123-0001": ".flac", "174-50561-0000": ".flac"}
+
+
 def test_options_in_the_spec(libri, tmp_path):
     grids = tmp_path / "grids"
     grids.mkdir()

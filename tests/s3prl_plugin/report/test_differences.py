@@ -236,3 +236,12 @@ def test_the_command_prints_a_table_and_lines_of_json(tmp_path, capsys):
 def test_a_folder_of_several_upstreams_is_not_compared_with_another():
     with pytest.raises(UserError, match=r"several upstreams \(u, v\)"):
         difference_table.text([[row(), row(upstream="v")], [row()]])
+
+
+def test_a_tap_a_whole_step_away_is_not_of_the_same_depth():
+    rng = np.random.default_rng(13)
+    few, many = layers([0.3] * 4, rng), layers([0.3] * 7, rng)  # a third of the depth is that of layer2 of 7
+    other_rate = [replace(row, stride=640) if row.tap == "layer2" else row for row in many]
+    pairs, alone = differences.matching(few, other_rate)
+    assert [(a.tap, b.tap) for a, b in pairs] == [("layer0", "layer0"), ("layer2", "layer4"), ("layer3", "layer6")]
+    assert {id(few[1]), id(other_rate[1]), id(other_rate[3])} <= {id(row) for row in alone}

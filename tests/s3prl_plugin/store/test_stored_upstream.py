@@ -100,6 +100,17 @@ def test_in_float32_features_are_the_upstreams_own(ours, tmp_path, key, layer, a
     assert all(torch.equal(x, y) for x, y in zip(found, direct, strict=True))
 
 
+def test_what_is_kept_does_not_know_the_tasks_autocast(ours, tmp_path):
+    waveforms = noise(*LENGTHS)
+    plain = Task(ours, tmp_path / "plain").read(waveforms)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = Task(ours, tmp_path / "cast").read(waveforms)
+        alone = ours(waveforms)["hidden_states"]
+    for one, other in zip(plain, cast, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert any(not torch.equal(a.float(), b) for a, b in zip(alone, plain, strict=True)), "autocast would be seen"
+
+
 @pytest.mark.parametrize(("dtype", "error"), [("float16", 2**-11), ("bfloat16", 2**-8)])
 def test_a_smaller_dtype_rounds_and_does_so_from_the_first_time_on(ours, tmp_path, dtype, error):
     waveforms = noise(9000, 9000)

@@ -90,3 +90,23 @@ def test_flat_loss_is_that_of_a_vq_vae():
     torch.testing.assert_close(found.total, found.reconstruction + 1.25 * mse(z, e), rtol=1e-5, atol=1e-6)
     gradient = torch.autograd.grad(found.reconstruction, level.encoder.out.weight)[0]
     assert gradient.abs().sum() > 0, "passed straight through the codes"
+
+
+def test_the_flat_losss_terms_pull_on_codes_and_vectors_by_their_own_weights():
+    level = level_of(halvings=(2,), quantiser="nearest")
+    x = torch.randn(2, 3, 11, generator=torch.Generator().manual_seed(1))
+    mse = torch.nn.functional.mse_loss
+    with torch.no_grad():
+        codes = nearest_loss(level, x).codes.view(2, 3)
+    found = torch.autograd.grad(
+        nearest_loss(level, x).total, [level.quantiser.codebook, level.encoder.out.weight], retain_graph=True
+    )
+    wanted = normalised(level, x)
+    z = level.encoder(wanted)
+    e = level.quantiser.codebook[codes].movedim(-1, 1)
+    codes_alone = torch.autograd.grad(mse(e, z.detach()), level.quantiser.codebook, retain_graph=True)[0]
+    vectors_alone = torch.autograd.grad(mse(z, e.detach()), level.encoder.out.weight, retain_graph=True)[0]
+    through = z + (e - z).detach()
+    decoded = torch.autograd.grad(mse(level.decoder(through, (11,)), wanted), level.encoder.out.weight)[0]
+    torch.testing.assert_close(found[0], codes_alone, rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(found[1], decoded + 0.25 * vectors_alone, rtol=1e-4, atol=1e-7)

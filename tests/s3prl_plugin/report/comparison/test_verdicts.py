@@ -92,3 +92,9 @@ def test_no_effect_needs_every_interval_within_two_hundredths():
     assert verdicts.effect("it", [member(0.0), member(0.005)], UNITS).startswith("No effect of it")
     assert verdicts.effect("it", [member(0.0), member(0.0, 0.03)], UNITS).startswith("Not decided")
     assert verdicts.effect("it", [member(0.0), member(0.0, measure="SID")], UNITS).startswith("Not decided")
+
+
+@pytest.mark.parametrize(("p_holm", "differs"), [(0.049, True), (0.051, False), (0.4, False)])
+def test_an_effect_is_one_below_five_per_cent(p_holm, differs):
+    said = verdicts.effect("the loss", [member(0.1, p_holm=p_holm), member(0.0)], UNITS)
+    assert said.startswith("The loss makes a difference" if differs else "Not decided")

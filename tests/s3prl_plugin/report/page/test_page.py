@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import types
 from html.parser import HTMLParser
 
 import page_rows
@@ -190,6 +191,25 @@ def test_every_part_is_in_the_table_of_contents(tmp_path):
     assert [f"#{part}" for part in parts] == links[: len(parts)]
     assert "ab" * 6 in parsed.text  # the checkpoint
     assert len(set(parts)) == len(parts)
+
+
+def test_the_answers_come_from_the_general_to_the_single_pair(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    modules = {}
+    for module, _, needed in others.MAKERS:
+        kind = module.rpartition(".")[2]
+        modules[kind] = types.SimpleNamespace(make=lambda folders, kind=kind: (Section(name=kind, title=kind),))
+        assert needed <= 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(others.importlib, "import_module", lambda module: modules[module.rpartition(".")[2]])
+        makers = [(module, "make", needed) for module, _, needed in others.MAKERS]
+        found, silent = others.sections([tmp_path / "first", tmp_path / "second"], makers)
+        alone, _ = others.sections([tmp_path / "first"], makers)
+    # what seeds and checkpoints answer together is not asked again of single pairs; costs in bits stand last
+    assert [section.name for section in found] == ["factorial", "trajectories", "comparison", "rates"]
+    assert [section.name for section in alone] == ["rates"]
+    assert silent == []
 
 
 def test_sections_of_others_are_shown_whatever_they_hold(tmp_path, monkeypatch):
