@@ -15,9 +15,9 @@ def install() -> None:
     if _installed:
         return
     _installed = True
-    from s3prl_plugin.compat import huggingface_hub, s3prl, torch, torchaudio
+    from s3prl_plugin.compat import huggingface_hub, s3prl, torch, torchaudio, transformers
 
-    for library in (torch, torchaudio, huggingface_hub, s3prl):
+    for library in (torch, torchaudio, huggingface_hub, transformers, s3prl):
         library.install()
 
 

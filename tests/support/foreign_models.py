@@ -38,22 +38,42 @@ def wavlm(path):
     return str(path)
 
 
-def hf_hubert(folder):
-    """A folder for `hf_hubert_custom`, as transformers writes it."""
+HF_SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "conv_dim": (16,) * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 4,
+}
+
+
+def hf(kind, folder, dtype="float32", **options):
+    """A folder as transformers writes it.
+
+    Args:
+        kind: of the model: "Hubert", "Wav2Vec2", "WavLM", ...
+        options: of its configuration.
+    """
     import transformers
 
-    config = transformers.HubertConfig(
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        conv_dim=(16,) * 7,
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=4,
-    )
-    transformers.HubertModel(config).save_pretrained(folder)
+    config = getattr(transformers, f"{kind}Config")(**{**HF_SIZES, **options})
+    model = getattr(transformers, f"{kind}Model")(config)
+    generator = torch.Generator().manual_seed(0)
+    for name, weight in model.named_parameters():  # biases and norms as a trained model has them, not 0 and 1
+        if weight.dim() == 1:
+            weight.data += 0.3 * torch.randn(weight.shape, generator=generator)
+        elif name.startswith("encoder.layers"):
+            weight.data = 0.3 * torch.randn(weight.shape, generator=generator)
+    model.to(getattr(torch, dtype)).save_pretrained(folder)
     transformers.Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
     return str(folder)
+
+
+def hf_hubert(folder):
+    """A folder for `hf_hubert_custom`."""
+    return hf("Hubert", folder)
 
 
 def multires_hubert(path):
