@@ -1,4 +1,4 @@
-"""torchaudio's `load`, `info` and `save`, on soundfile."""
+"""torchaudio's `load`, `info` and `save`, on libsndfile and what stands in for it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin.errors import UserError
 
-Source = str | os.PathLike[str] | BinaryIO
+if TYPE_CHECKING:
+    from s3prl_plugin.sound_file import Sound, Source
 
 # libsndfile's names of how samples are stored: torchaudio's name, bits
 _ENCODINGS = {
@@ -84,9 +85,10 @@ def load(
         The samples, and their rate in Hz.
 
     Raises:
-        UserError: there is no such file, or it is not audio that libsndfile reads.
+        UserError: there is no such file, or it is no audio, or cut off.
         ValueError: a negative offset, or no number of samples.
     """
+    import numpy as np
     import torch
 
     if frame_offset < 0:
@@ -99,9 +101,8 @@ def load(
         else:
             stored = file.subtype
             dtype = _NATIVE.get(stored, "int16" if stored == "PCM_U8" else "float32")
-        file.seek(min(frame_offset, file.frames))
-        samples = file.read(num_frames, dtype=dtype, always_2d=True)
-        rate = file.samplerate
+        samples = np.concatenate(list(file.blocks(frame_offset, num_frames, dtype)))
+        rate = file.sample_rate
     if stored == "PCM_U8":  # libsndfile has no unsigned type: it gives 256 times the sample's distance from 128
         samples = (samples // 256 + 128).astype("uint8")
     if channels_first:
@@ -117,13 +118,13 @@ def info(uri: Source, format: str | None = None, buffer_size: int = 4096, backen
         format, buffer_size, backend: accepted and not needed.
 
     Raises:
-        UserError: there is no such file, or it is not audio that libsndfile reads.
+        UserError: there is no such file, or it is no audio, or cut off.
     """
     with _opened(uri) as file:
         encoding, bits = _ENCODINGS.get(file.subtype, ("UNKNOWN", 0))
         if file.format == "FLAC":
             encoding = "FLAC"
-        return AudioMetaData(file.samplerate, file.frames, file.channels, bits, encoding)
+        return AudioMetaData(file.sample_rate, file.frames, file.channels, bits, encoding)
 
 
 def save(
@@ -188,17 +189,17 @@ def _subtype(kind: str, dtype: str, encoding: str | None, bits: int | None) -> s
 
 
 @contextmanager
-def _opened(uri: Source) -> Iterator[Any]:
+def _opened(uri: Source) -> Iterator[Sound]:
     """The file, open for reading; its errors in one line."""
-    import soundfile
+    from s3prl_plugin import sound_file
 
     if isinstance(uri, str | os.PathLike) and not Path(uri).is_file():
         raise UserError(f"{uri}: no such audio file; check the path, and the corpus's folder in the config")
     try:
-        with soundfile.SoundFile(uri) as file:
-            yield file
-    except soundfile.LibsndfileError as error:
-        raise UserError(f"{uri}: cannot be read as audio ({_reason(error)}); convert it to WAV or FLAC") from None
+        with sound_file.opened(uri) as sound:
+            yield sound
+    except sound_file.CannotRead as error:
+        raise UserError(f"{uri}: cannot be read as audio ({error.detail}); {error.cure}") from None
 
 
 def _reason(error: Exception) -> str:

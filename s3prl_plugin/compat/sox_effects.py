@@ -6,13 +6,16 @@ As in SoX, samples saturate at full scale after every effect.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from s3prl_plugin.compat.soundfile_io import Source, load
+from s3prl_plugin.compat.soundfile_io import load
 from s3prl_plugin.compat.sox_silence import trim_silence
 from s3prl_plugin.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from s3prl_plugin.sound_file import Source
 
 Effects = Sequence[Sequence[str]]
 # (samples (channels, n), rate in Hz, the effect's arguments) -> the same two

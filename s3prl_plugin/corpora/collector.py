@@ -31,6 +31,7 @@ class Collector:
         self._channel = channel
         self._utterances: dict[str, Utterance] = {}
         self._resampled: Counter[int] = Counter()
+        self._noted: Counter[str] = Counter()
         self._first_fault: str | None = None
 
     def add(
@@ -71,6 +72,8 @@ class Collector:
         self._utterances[name] = utterance
         if header.sample_rate != SAMPLE_RATE:
             self._resampled[header.sample_rate] += 1
+        if header.note:
+            self._noted[header.note] += 1
 
     def corpus(self, name: str, kind: str, silence: frozenset[str], notes: Iterable[str] = ()) -> Corpus:
         """The corpus of all that was taken.
@@ -80,6 +83,7 @@ class Collector:
         """
         if not self._utterances:
             raise UserError(self._why_empty())
+        noted = [f"{n} files {note}" for note, n in sorted(self._noted.items())]
         rates = [f"{n} files resampled from {rate} Hz to 16 kHz" for rate, n in sorted(self._resampled.items())]
         return Corpus(
             name=name,
@@ -87,7 +91,7 @@ class Collector:
             utterances=tuple(self._utterances[key] for key in sorted(self._utterances)),
             silence=silence,
             skipped={reason: tuple(names) for reason, names in self.skips.as_dict().items()},
-            notes=(*notes, *rates),
+            notes=(*notes, *noted, *rates),
         )
 
     def _why_empty(self) -> str:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import soundfile
+from sound_files import flac_stating, tones, without_first_frame, write_mp3
 
-from s3prl_plugin.corpora import audio
+from s3prl_plugin.corpora import audio, open_corpus
 from s3prl_plugin.corpora.corpus import Utterance
 from s3prl_plugin.errors import UserError
 
@@ -117,18 +118,27 @@ def test_a_file_that_is_cut_off_is_not_taken_for_a_short_one(tmp_path, write_aud
         audio.read(path)
 
 
-@pytest.mark.parametrize("stated", [0, 0xFFFFFFFF, 0x7FFFFFFF])
-def test_a_wav_from_a_pipe_may_leave_its_length_open(tmp_path, write_audio, stated):
-    path = write_audio(tmp_path / "a.wav", 1600)
-    whole = audio.read(path)
-    content = bytearray(path.read_bytes())
-    content[40:44] = stated.to_bytes(4, "little")
-    path.write_bytes(content)
-    if stated:
-        assert np.array_equal(audio.read(path), whole)
-    else:
-        with pytest.raises(UserError, match="shorter than 400"):
-            audio.read(path)
+def test_a_corpus_of_headers_that_do_not_tell(tmp_path):
+    x = tones(2, 16000)
+    soundfile.write(tmp_path / "gsm.wav", x, 16000, subtype="GSM610")
+    soundfile.write(tmp_path / "streamed.flac", x, 16000)
+    content = (tmp_path / "streamed.flac").read_bytes()
+    (tmp_path / "streamed.flac").write_bytes(flac_stating(content, 0))
+    (tmp_path / "flipped.flac").write_bytes(flac_stating(content, 32000 + 2**35))
+    for name in ("one.mp3", "two.mp3"):
+        (tmp_path / name).write_bytes(without_first_frame(write_mp3(tmp_path / name, x, 16000)))
+    files = ["gsm.wav", "streamed.flac", "flipped.flac", "one.mp3", "two.mp3"]
+    rows = "".join(f"{name}\t{name}\ts\n" for name in files)
+    (tmp_path / "utterances.tsv").write_text(f"utt\taudio\tspeaker\n{rows}")
+    corpus = open_corpus(tmp_path)
+    assert corpus.skipped == {audio.UNREADABLE: ("flipped.flac",)}
+    assert [u.name for u in corpus.utterances] == ["gsm.wav", "one.mp3", "streamed.flac", "two.mp3"]
+    for utterance in corpus.utterances:
+        assert len(audio.load(utterance)) == round(16000 * utterance.duration_s)
+        assert 2 <= utterance.duration_s < 2.15
+    noted = [note for note in corpus.notes if "files" in note]
+    assert [note.split(" ", 1)[0] for note in noted] == ["2", "1"]
+    assert "1105 samples" in noted[0]
 
 
 def write_sphere(path, samples, coding="pcm"):
