@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from s3prl_plugin.corpora.corpus import Corpus, Segment, Utterance
+from s3prl_plugin.corpora.folders import APPLE_DOUBLE
 from s3prl_plugin.corpora.summary import report
 from s3prl_plugin.errors import UserError, did_you_mean
 
@@ -88,7 +89,7 @@ def _told_format(folder: Path) -> str:
     for depth in range(5):
         for file in folder.glob("*/" * depth + "*.*"):
             for mark, name in marks.items():
-                if file.name.lower().endswith(mark):
+                if file.name.lower().endswith(mark) and not file.name.startswith(APPLE_DOUBLE):
                     return name
     formats = ", ".join(name for name in READERS if name not in _PATHLESS)
     raise UserError(f"{folder}: no corpus of a known format ({formats}) there; name the format, as in timit:{folder}")

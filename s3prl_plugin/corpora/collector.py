@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from s3prl_plugin.corpora import audio
 from s3prl_plugin.corpora.alignment import BadAlignment, checked
 from s3prl_plugin.corpora.corpus import Corpus, Segment, Utterance
+from s3prl_plugin.corpora.folders import APPLE_DOUBLE
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import SAMPLE_RATE
@@ -49,8 +51,12 @@ class Collector:
         Raises:
             UserError: an utterance of that name is there already.
         """
+        if path.name.startswith(APPLE_DOUBLE):
+            return
         if name in self._utterances:
             there = self._utterances[name].audio
+            if os.path.realpath(there) == os.path.realpath(path):  # found by a link once more
+                return
             raise UserError(f"{self.source}: two utterances are called {name!r} ({there}, {path}); rename one")
         try:
             header = audio.info(path, self._channel)

@@ -6,11 +6,10 @@ and phones), or one `*.alignment.txt` per chapter (words alone).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from s3prl_plugin.corpora import alignment_txt, phone_sets, textgrid
+from s3prl_plugin.corpora import alignment_txt, folders, phone_sets, textgrid
 from s3prl_plugin.corpora.alignments import UNREADABLE
 from s3prl_plugin.corpora.collector import Collector
 from s3prl_plugin.corpora.corpus import Corpus, Segment
@@ -68,19 +67,15 @@ def read(path: str | Path, alignments: str | Path | None = None, stress: bool = 
 
 def _utterances(root: Path) -> Iterator[tuple[Path, str, str]]:
     """Folder, name and transcript of every utterance."""
-    for where, folders, names in os.walk(root):
-        folders.sort()
-        for name in sorted(names):
-            if not name.endswith(".trans.txt"):
-                continue
-            try:
-                content = (Path(where) / name).read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise UserError(f"{Path(where) / name}: cannot be read ({error}); unpack LibriSpeech again") from None
-            for line in content.splitlines():
-                if line.strip():
-                    utterance, _, transcript = line.strip().partition(" ")
-                    yield Path(where), utterance, transcript
+    for path in folders.find(root, ".trans.txt"):
+        try:
+            content = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: cannot be read ({error}); unpack LibriSpeech again") from None
+        for line in content.splitlines():
+            if line.strip():
+                utterance, _, transcript = line.strip().partition(" ")
+                yield path.parent, utterance, transcript
 
 
 class _Alignments:
@@ -93,10 +88,10 @@ class _Alignments:
         self._stress = stress
         self._chapter: tuple[Path | None, dict[str, list[Segment]]] = (None, {})
         self._files: dict[str, Path] = {}
-        for where, _, names in os.walk(folder):
+        for where, names in folders.walk(folder):
             for name in names:
                 if name.endswith((".TextGrid", ".alignment.txt")):
-                    self._files[name] = Path(where) / name
+                    self._files[name] = where / name
 
     def of(self, utterance: str) -> Alignment | None:
         """Phones and words of an utterance, None when it has neither; ValueError or OSError for a broken file."""

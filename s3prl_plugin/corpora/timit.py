@@ -6,11 +6,10 @@ NLTK: dr1-fvmh0/sa1.wav|.phn|.wrd|.txt
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from s3prl_plugin.corpora import phone_sets
+from s3prl_plugin.corpora import folders, phone_sets
 from s3prl_plugin.corpora.alignments import UNREADABLE
 from s3prl_plugin.corpora.collector import Collector
 from s3prl_plugin.corpora.corpus import Corpus, Segment
@@ -69,12 +68,11 @@ def read(path: str | Path, phone_set: str = "39", part: str = "all") -> Corpus:
 
 def _utterances(root: Path, part: str) -> Iterator[tuple[Path, str, dict[str, Path]]]:
     """Folder, stem and suffix -> file of every utterance with audio, all in lower case but the paths."""
-    for where, _, names in os.walk(root):
-        folder = Path(where)
+    for folder, names in folders.walk(root):
         if part != "all" and not _belongs(folder, part):
             continue
         files: dict[str, dict[str, Path]] = {}
-        for name in sorted(names):
+        for name in names:
             stem, dot, suffix = name.lower().partition(".")
             files.setdefault(stem, {})[dot + suffix] = folder / name
         for stem, found in sorted(files.items()):

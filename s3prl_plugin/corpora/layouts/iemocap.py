@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from s3prl_plugin.corpora import spoken_lines
+from s3prl_plugin.corpora import folders, spoken_lines
 from s3prl_plugin.corpora.corpus import Corpus
 from s3prl_plugin.corpora.espeak import Voice
 from s3prl_plugin.corpora.layouts import layout
@@ -81,7 +81,7 @@ def complete(root: Path, made: Path) -> None:
 def _sentences(root: Path, session: str) -> Iterator[dict[str, str]]:
     """The sentences of a session with one of the four emotions: path below the root, label, speaker."""
     evaluations = sorted((root / session / "dialog" / "EmoEvaluation").glob("*.txt"))
-    audio = {path.stem: path for path in sorted((root / session / "sentences" / "wav").rglob("*.wav"))}
+    audio = {path.stem: path for path in folders.find(root / session / "sentences" / "wav", ".wav")}
     if not evaluations or not audio:
         raise UserError(
             f"{root / session}: no dialog/EmoEvaluation/*.txt or no sentences/wav; give the folder of IEMOCAP, "

@@ -14,9 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import soundfile
-
-from s3prl_plugin.corpora import audio
+from s3prl_plugin.corpora import audio, folders
 from s3prl_plugin.corpora.corpus import Corpus, Utterance
 from s3prl_plugin.corpora.layouts import layout
 from s3prl_plugin.corpora.skips import Skips
@@ -62,8 +60,8 @@ def complete(root: Path, made: Path) -> None:
         target = made / LENGTHS / f"{split}.csv"
         if target.is_file() or not (root / split).is_dir():
             continue
-        paths = [path.relative_to(root).as_posix() for path in sorted((root / split).rglob("*.flac"))]
-        lengths = {path: soundfile.info(str(root / path)).frames for path in paths}
+        paths = [path.relative_to(root).as_posix() for path in folders.find(root / split, ".flac")]
+        lengths = {path: audio.info(root / path).frames for path in paths}
         text = io.StringIO(newline="")
         table = csv.writer(text)
         table.writerow(["", "file_path", "length", "label"])

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from s3prl_plugin.corpora import folders
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.superb.ctc_corpora.buckets import Buckets
 
@@ -62,11 +63,11 @@ def transcripts(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; the folder of LibriSpeech holds one per split")
-    files = sorted(folder.rglob("*.flac"))
+    files = folders.find(folder, ".flac")
     if not files:
         raise UserError(f"{folder}: no FLAC files there; give the folder of LibriSpeech")
     words: dict[str, list[str]] = {}
-    for file in folder.rglob("*.trans.txt"):
+    for file in folders.find(folder, ".trans.txt"):
         for line in file.read_text(encoding="utf-8").splitlines():
             name, *said = line.split()
             words[name] = said

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from s3prl_plugin.corpora import folders
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.superb.ctc_corpora.buckets import Buckets
 
@@ -54,4 +55,4 @@ def _of_speakers(folder: Path, speakers: Sequence[str]) -> list[Path]:
     """The audio files in a folder whose names begin with one of the speakers."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; the folder of Audio SNIPS holds train, valid and test")
-    return [file for file in sorted(folder.rglob("*.wav")) if file.stem.startswith(tuple(speakers))]
+    return [file for file in folders.find(folder, ".wav") if file.stem.startswith(tuple(speakers))]
