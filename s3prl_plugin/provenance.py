@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,8 +29,8 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
         args: the run's arguments.
 
     Returns:
-        upstream, variant, checkpoint_sha256, weights, train_step, params, macs_per_s, pretraining, unit_iteration,
-        weights_id, versions.
+        upstream, upstream_config, variant, checkpoint_sha256, weights, weights_id, train_step, params, macs_per_s,
+        pretraining, unit_iteration, versions.
     """
     model = getattr(model, "module", model)  # of DistributedDataParallel, in fine-tuning
     params = sum(p.numel() for p in model.parameters())
@@ -39,18 +40,19 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
     options = described.get("options") or {}
     if options:
         name += "[" + ",".join(f"{key}={value}" for key, value in sorted(options.items())) + "]"
-    checksum = described.get("checkpoint_sha256")
+    own_config = None if hasattr(model, "describe") else getattr(args, "upstream_model_config", None)
     return {
         "upstream": name,
+        "upstream_config": hashlib.sha256(Path(own_config).read_bytes()).hexdigest()[:16] if own_config else None,
         "variant": described.get("variant"),
-        "checkpoint_sha256": checksum,
+        "checkpoint_sha256": described.get("checkpoint_sha256"),
         "weights": described.get("weights", "trained" if params else None),
         "train_step": described.get("train_step"),
         "params": described.get("params", params),
         "macs_per_s": described["macs_per_s"] if "macs_per_s" in described else macs.for_one_second(model),
         "pretraining": described.get("pretraining"),
         "unit_iteration": described.get("unit_iteration"),
-        "weights_id": _weights_id_once(model) if params and checksum is None else None,
+        "weights_id": _weights_id_once(model) if params else None,
         "versions": versions(),
     }
 

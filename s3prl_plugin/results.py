@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -11,18 +12,29 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from s3prl_plugin.errors import UserError
+from filelock import FileLock
+
+from s3prl_plugin.checked_fields import check
+from s3prl_plugin.errors import UserError, did_you_mean, one_line
 
 FILE_NAME = "results.jsonl"
+LOCK = ".results.lock"
+SCHEMA = 2  # of a line of the file; one that is higher was written by a newer version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One number (or the stated refusal of one), and everything that says which number it is.
 
-    The fields above `value` are the row's identity: a rerun replaces the row with the same identity.
+    The fields in `IDENTITY` say which number it is: a rerun replaces the row with the same identity. All others say
+    what the number is and what it rests on.
 
     Attributes:
+        upstream: the entry, with its options that differ from their defaults: `mr_hubert_tiny[pool_to=mean:40]`.
+        upstream_config: digest of a file of `-g` that the upstream reads itself, whose options are not in `upstream`.
+        weights_id: digest of the upstream's weights as they are in memory, wherever they come from; None for an
+            upstream without weights.
+        checkpoint_sha256: of the file that they come from, where that is known.
         weights: "trained", "random", or None for an upstream without weights.
         corpus_kind: "real" or "generated".
         measure: cca_phone, mi_word, SID, ...
@@ -53,16 +65,18 @@ class Row:
         params, macs_per_s: of the upstream; multiply-accumulates for one second of audio, alone.
         pretraining, unit_iteration: what the upstream was trained on, and the HuBERT iteration that made its target
             units (0 when no HuBERT did); None where that is not known, or the weights are random.
-        weights_id: tells weights from others where there is no checkpoint's sum.
         features: of a task, what it sees of the upstream, as on the command line: `-s`, `-l`, `-f`.
         published_corpus: the task's own SUPERB corpus, not one that was laid out for it.
         changed_settings: of a task, those that are not SUPERB's published ones, dotted.
         predictions: of a task, its files to be submitted, in the task's folder.
-        clusters: of a measure that counts on clusters, how many.
+        clusters: of a measure that counts on clusters, how many; clusters_asked: where that is an option's value and
+            not the program's choice, the same.
         bits_per_s, entropy_bits_per_s: of `units`, what a second of them takes: each log2 K bits, or as many as their
             frequencies ask for.
         seeds: of the same, how many k-means runs `value` is the mean of, with the seeds `seed`, `seed` + 1, ...
         seed_sd: the standard deviation of the score over these; None for one.
+        options_id: digest of the options that made the row; see `digest`.
+        newer: of a row that a newer version wrote, `schema` and the fields that this one does not know.
     """
 
     upstream: str
@@ -89,12 +103,11 @@ class Row:
     segments: str | None = None
     frame_stride: int | None = None
     units: str | None = None
-    task_checkpoint: str | None = None
-    n: int | None = None
-    n_over_d: float | None = None
-    folds: int | None = None
-    split_by: str | None = None
+    features: str | None = None
     seed: int | None = None
+    weights_id: str | None = None
+    upstream_config: str | None = None
+    clusters_asked: int | None = None
 
     value: float | None = None
     refused: str | None = None
@@ -107,6 +120,11 @@ class Row:
     chance_high: float | None = None
     replicates: list[float] | None = None
     folds_id: str | None = None
+    n: int | None = None
+    n_over_d: float | None = None
+    folds: int | None = None
+    split_by: str | None = None
+    task_checkpoint: str | None = None
     speakers: int | None = None
     unit: str | None = None
     higher_is_better: bool = True
@@ -114,8 +132,6 @@ class Row:
     macs_per_s: float | None = None
     pretraining: str | None = None
     unit_iteration: int | None = None
-    weights_id: str | None = None
-    features: str | None = None
     published_corpus: bool = False
     changed_settings: list[str] | None = None
     predictions: list[str] | None = None
@@ -125,25 +141,54 @@ class Row:
     seeds: int | None = None
     seed_sd: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    options_id: str | None = None
+    newer: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.refused is None):
             raise ValueError(f"{self.measure}/{self.score}: a row has either a value or the reason of its refusal")
         if self.value is not None and not math.isfinite(self.value):
             raise ValueError(f"{self.measure}/{self.score} at {self.tap}: {self.value} is not a number to report")
+        for name in ("stride", "frame_stride"):
+            samples = getattr(self, name)
+            if samples is not None and samples <= 0:
+                raise ValueError(f"{self.measure}/{self.score} at {self.tap}: {name} is {samples}, and must be above 0")
 
     @property
     def identity(self) -> tuple[Any, ...]:
         """What decides whether another row is a rerun of this one."""
-        return tuple(getattr(self, name) for name in _IDENTITY)
+        return (self.weights_digest, *(getattr(self, name) for name in IDENTITY))
+
+    @property
+    def model(self) -> tuple[Any, ...]:
+        """What rows of one upstream, with the same weights and options, have in common."""
+        return (self.upstream, self.upstream_config, self.weights_digest, self.variant, self.weights, self.train_step)
+
+    @property
+    def weights_digest(self) -> str | None:
+        """What tells the upstream's weights from any others."""
+        return self.weights_id or self.checkpoint_sha256
 
 
-_NAMES = [f.name for f in fields(Row)]
-_IDENTITY = _NAMES[: _NAMES.index("value")]
+# Beside the digest of the weights. `clusters` is not among them, nor are `n` and `folds`: the program chose them.
+IDENTITY = (
+    *("upstream", "upstream_config", "corpus", "split", "downstream", "measure", "protocol", "score"),
+    *("tap", "stride", "frame_stride", "tap2", "upstream2"),
+    *("subset", "control", "segments", "units", "clusters_asked", "features", "seed"),
+)
+
+
+def digest(*parts: Any) -> str:
+    """Sixteen letters that stand for plain values, such as the options that made a row.
+
+    Options that change no number are left out of it by whoever calls it, so that two runs that differ in nothing else
+    are the same run.
+    """
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def read(folder: str | Path) -> list[Row]:
-    """The rows of an experiment.
+    """Every row in an experiment's file, in the order of writing; `inference.current` says which of them count.
 
     Args:
         folder: the experiment's folder, or the file itself.
@@ -156,29 +201,73 @@ def read(folder: str | Path) -> list[Row]:
     if not path.is_file():
         raise UserError(f"{path}: no results there; give a folder in which a run has ended")
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, text in enumerate(path.read_bytes().split(b"\n"), 1):  # texts may hold what ends a line elsewhere
+        if not text.strip():
+            continue
         try:
-            rows.append(Row(**json.loads(line)))
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{path}, line {number}: not a results row ({error}); remove the line or rerun") from None
+            rows.append(_row(text.decode("utf-8")))
+        except (ValueError, TypeError, RecursionError) as error:
+            said = one_line(str(error))
+            raise UserError(f"{path}, line {number}: not a results row ({said}); remove the line or rerun") from None
     return rows
 
 
 def write(folder: str | Path, rows: Iterable[Row]) -> Path:
-    """Add rows to an experiment's results; a row with the identity of an earlier one replaces it.
+    """Add rows to an experiment's results, at the end; a row with the identity of an earlier one replaces it.
 
-    The file is written whole or not at all.
+    The file is written whole or not at all, and several processes can write into one folder.
 
     Returns:
         The file's path.
     """
     folder = Path(folder)
     path = folder / FILE_NAME
-    merged = {row.identity: row for row in (read(path) if path.is_file() else [])}
-    merged.update({row.identity: row for row in rows})
-    text = "".join(json.dumps(asdict(row), ensure_ascii=False, allow_nan=False) + "\n" for row in merged.values())
-    replace_file(path, text.encode("utf-8"))
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(folder / LOCK)):
+        merged = {row.identity: row for row in (read(path) if path.is_file() else [])}
+        for row in rows:
+            merged.pop(row.identity, None)  # so that the rows of the newest run stand last
+            merged[row.identity] = row
+        text = "".join(line(row) + "\n" for row in merged.values())
+        replace_file(path, text.encode("utf-8"))
     return path
+
+
+def line(row: Row) -> str:
+    """A row as it stands in the file."""
+    known = asdict(row)
+    newer = known.pop("newer")
+    return json.dumps({"schema": SCHEMA, **known, **newer}, ensure_ascii=False, allow_nan=False)
+
+
+def _row(text: str) -> Row:
+    """The counterpart; of a newer version, fields that are not known here are kept.
+
+    Raises:
+        ValueError, TypeError: it is not a row.
+    """
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        raise ValueError("it is no JSON object")
+    schema = content.pop("schema", SCHEMA)
+    if type(schema) is not int:
+        raise ValueError(f"schema is {schema!r}, and must be a whole number")
+    unknown = {name: value for name, value in content.items() if name not in _NAMES}
+    if schema <= SCHEMA:
+        if unknown:
+            raise ValueError(f"there is no field {next(iter(unknown))!r}; {did_you_mean(next(iter(unknown)), _NAMES)}")
+        check(Row, content)
+        return Row(**content)
+    json.dumps(unknown, ensure_ascii=False, allow_nan=False).encode("utf-8")  # it can be written again
+    known = {name: value for name, value in content.items() if name in _NAMES}
+    try:
+        check(Row, known)
+    except ValueError as error:
+        raise ValueError(f"{error}; it is of a newer version of this package, schema {schema}") from None
+    return Row(**known, newer={"schema": schema, **unknown})
+
+
+_NAMES = frozenset(f.name for f in fields(Row)) - {"newer"}
 
 
 def replace_file(path: Path, content: bytes) -> None:

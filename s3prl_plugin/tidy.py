@@ -8,8 +8,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin import results, study
+from s3prl_plugin import study
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference import current
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import SAMPLE_RATE
 
@@ -17,6 +18,7 @@ from s3prl_plugin.taps import SAMPLE_RATE
 ORDERED = ("folder", "upstream", "measure", "score", "tap", "block", "tap2")
 _DTYPES = {"int | None": "Int64", "float | None": "float64", "bool": "bool", "str | None": "string", "str": "string"}
 _OUTPUTS = "outputs"
+_FIELDS = [field for field in fields(Row) if field.name != "newer"]
 
 
 def load(paths: Iterable[str | Path], pandas: bool | None = None) -> Any:
@@ -32,9 +34,9 @@ def _records(paths: Iterable[str | Path]) -> Iterator[dict[str, Any]]:
     """One dictionary per row: `folder`, the row's own fields, and `resolution_ms` after `stride`."""
     folders = dict.fromkeys(folder for path in paths for folder in study.folders(path))
     for folder in folders:
-        for row in results.read(folder):
+        for row in current.read(folder).rows:
             record: dict[str, Any] = {"folder": str(folder)}
-            for field in fields(Row):
+            for field in _FIELDS:
                 record[field.name] = getattr(row, field.name)
                 if field.name == "stride":
                     record["resolution_ms"] = None if row.stride is None else 1000 * row.stride / SAMPLE_RATE
@@ -45,7 +47,7 @@ def _frame(records: Sequence[Mapping[str, Any]]) -> Any:
     """A DataFrame whose numbers are numbers and whose categories have their order."""
     import pandas
 
-    types = {"folder": "str", **{field.name: str(field.type) for field in fields(Row)}, "resolution_ms": "float | None"}
+    types = {"folder": "str", **{field.name: str(field.type) for field in _FIELDS}, "resolution_ms": "float | None"}
     columns = list(records[0]) if records else list(types)
     dtypes: dict[str, Any] = {name: _DTYPES[types[name]] for name in columns if types[name] in _DTYPES}
     taps, blocks = _in_execution_order(records)

@@ -88,6 +88,11 @@ class Facts:
     training: Mapping[str, Any] | None = None
     forward: Forward | None = None
 
+    @property
+    def weights_digest(self) -> str | None:
+        """What tells its weights from any others, as in the rows."""
+        return self.weights_id or self.checkpoint_sha256
+
 
 _OF_ROWS = ("upstream", "checkpoint_sha256", "weights", "weights_id", "train_step", "params", "macs_per_s")
 

@@ -93,6 +93,7 @@ class FramePurity:
                     "n": int(frames.counted(subset).sum()),
                     "n_over_d": float(frames.trains.sum() / tap.dim),
                     "clusters": self.clusters,
+                    "clusters_asked": self.clusters,
                     "seeds": len(self.seeds),
                 }
                 try:

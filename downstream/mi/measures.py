@@ -62,6 +62,7 @@ class SegmentInformation(SegmentMeasure):
                         refused.reason,
                         protocol=protocol.name,
                         n=int((~trains).sum()),
+                        clusters_asked=protocol.fixed,
                         **self.row_fields,
                     )
             yield found

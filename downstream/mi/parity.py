@@ -71,7 +71,8 @@ class FrameParity:
             try:
                 yield self._score(k, tap)
             except Refused as refused:
-                yield self.make_row.refuse(tap, self.name, SCORES, SCORES[0], refused.reason, higher_is_better=False)
+                fields = {"clusters": self.clusters, "clusters_asked": self.clusters, "higher_is_better": False}
+                yield self.make_row.refuse(tap, self.name, SCORES, SCORES[0], refused.reason, **fields)
 
     def _score(self, k: int, tap: Tap) -> list[Row]:
         """The rows of one tap."""
@@ -107,6 +108,7 @@ class FrameParity:
                     n=found[0].n,
                     n_over_d=float(trains.sum() / tap.dim),
                     clusters=self.clusters,
+                    clusters_asked=self.clusters,
                     seeds=len(self.seeds),
                     seed_sd=spread(per_seed),
                     grey=verdict.grey,

@@ -157,11 +157,12 @@ class RateAndContent:
 
     def _refused(self, of: Units, measures: Sequence[str], reason: str, **fields: Any) -> list[Row]:
         """What rows say where there are no numbers."""
-        fields = {"units": of.name, "clusters": of.count, **fields}
         made = []
         for measure in measures:
             scores = (ENTROPY,) if measure == "rate_bits" else self.protocol.scores
-            made += self.make_row.refuse(of.tap, measure, scores, scores[0], reason, **fields)
+            segments = CENTRE if measure.removeprefix("rate_") in self.segments else None
+            said = {"units": of.name, "clusters": of.count, "segments": segments, **fields}
+            made += self.make_row.refuse(of.tap, measure, scores, scores[0], reason, **said)
         return made
 
 

@@ -87,7 +87,7 @@ class AnalysisExpert(torch.nn.Module):
         self.gathering = self._checked(gathering) if gathering is not None else Gathering(self._new_plan(seed))
         self.plan = self.gathering.plan
         self.rows: list[Row] = []
-        self.make_row = RowMaker(self.name, provenance, self.plan)
+        self.make_row = RowMaker(self.name, provenance, self.plan, self.options.decisive)
         if self._leads:
             for line in self.plan.summary():
                 self.say(line)

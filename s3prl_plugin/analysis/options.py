@@ -9,6 +9,10 @@ from s3prl_plugin import config
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.taps import Tap
 
+# What changes no number, and what says which numbers there are (rows say the corpus and what it holds themselves).
+_WITHOUT_INFLUENCE = ("num_workers", "memory_limit_gb", "checkpoint_minutes", "keep_statistics", "part", "merge")
+_WHICH = ("measures", "taps", "corpus")
+
 
 class Options:
     """What `downstream_expert` says, over the defaults of the downstream's own config.yaml.
@@ -28,6 +32,11 @@ class Options:
                 raise UserError(f"{name}: unknown option {key!r} in downstream_expert; {did_you_mean(key, defaults)}")
         self.name = name
         self.values = {**defaults, **given}
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """The options that decide a number, whichever numbers are asked for."""
+        return {key: value for key, value in self.values.items() if key not in (*_WITHOUT_INFLUENCE, *_WHICH)}
 
     def __getitem__(self, key: str) -> Any:
         """An option as it stands."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from s3prl_plugin.analysis.planning.plan import Plan
-from s3prl_plugin.results import Row
+from s3prl_plugin.results import Row, digest
 from s3prl_plugin.taps import Tap
 
 
@@ -17,12 +17,13 @@ class RowMaker:
         downstream: its name.
         provenance: the row fields that describe the upstream and the software.
         plan: the run's; corpus, folds and seed are taken from it.
+        options: those that decide numbers; see `Options.decisive`.
 
     Attributes:
         seed: of the run.
     """
 
-    def __init__(self, downstream: str, provenance: Mapping[str, Any], plan: Plan):
+    def __init__(self, downstream: str, provenance: Mapping[str, Any], plan: Plan, options: Mapping[str, Any] = {}):
         self.seed = plan.seed
         self._common = {
             "upstream": "unnamed",
@@ -32,6 +33,7 @@ class RowMaker:
             "speakers": len(plan.corpus.speakers),
             "downstream": downstream,
             "seed": plan.seed,
+            "options_id": digest(dict(options), plan.seed, plan.content_id),
         }
         self._folds = {"folds": plan.folds.count, "split_by": plan.folds.split_by, "folds_id": plan.folds_id}
 

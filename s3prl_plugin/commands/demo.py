@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the configuration, run the suite, print the table, save the picture and the page."""
     from s3prl_plugin import results, run_downstream
     from s3prl_plugin.errors import UserError
+    from s3prl_plugin.inference import current
     from s3prl_plugin.report import figures, page, table
     from s3prl_plugin.report.charts.needed import PACKAGES, require_altair
 
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     words += ["-k", checkpoint] if checkpoint else []
     words += ["--device", args.device] if args.device else []
     status = run_downstream.main(words)
-    latest = table.groups(results.read(args.out))[-1]
+    latest = table.groups(current.read(args.out).rows)[-1]
     picture = figures.save(figures.layer_curves(latest), args.out / "layers.png")
     print()
     print(table.whole(latest))

@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     """Print, and draw where asked."""
     from s3prl_plugin import results, study
     from s3prl_plugin.errors import UserError
+    from s3prl_plugin.inference import current
     from s3prl_plugin.report import difference_table, table
 
     _check(args)
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         _page(args)
         if not (args.figures or args.json):
             return 0
-    found = [(folder, results.read(folder)) for expdir in args.expdir for folder in study.folders(expdir)]
+    found = [(folder, current.read(folder).rows) for expdir in args.expdir for folder in study.folders(expdir)]
     if not any(rows for _, rows in found):
         given = ", ".join(map(str, args.expdir))
         raise UserError(f"{given}: the results are empty; run an analysis or a task first")
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     for _, rows in found:
         for group in table.groups(rows):
             if args.json:
-                print("\n".join(json.dumps(asdict(row), ensure_ascii=False) for row in group))
+                print("\n".join(results.line(row) for row in group))
             elif args.output is None:
                 print(table.whole(group) + "\n")
     if args.figures:
@@ -179,10 +180,11 @@ def _comparison(args: argparse.Namespace) -> int:
 def _leaderboard(args: argparse.Namespace) -> int:
     """Print the leaderboard, and write it where asked."""
     from s3prl_plugin import results, study
+    from s3prl_plugin.inference import current
     from s3prl_plugin.report import leaderboard, leaderboard_data, leaderboard_text
 
     folders = dict.fromkeys(folder for expdir in args.expdir for folder in study.folders(expdir))
-    boards = leaderboard.boards([(folder, results.read(folder)) for folder in folders])
+    boards = leaderboard.boards([(folder, current.read(folder).rows) for folder in folders])
     if args.output is not None:
         formats = {
             ".md": lambda: leaderboard_text.text(boards, leaderboard_text.MARKDOWN),

@@ -29,9 +29,9 @@ def of_runs(runs: Sequence[Sequence[Row]]) -> list[tuple[str, Table]]:
     if len(runs) != 2:
         raise UserError(f"--differences takes one folder or two, and {len(runs)} are given; --compare takes more")
     for rows in runs:
-        upstreams = list(dict.fromkeys((row.upstream, row.checkpoint_sha256) for row in rows))
-        if len(upstreams) > 1:
-            names = ", ".join(name for name, _ in upstreams)
+        models = {row.model: row.upstream for row in rows}
+        if len(models) > 1:
+            names = ", ".join(models.values())
             raise UserError(f"a folder holds results of several upstreams ({names}); give folders of one each")
     title = f"A: {table.headline(runs[0])}\nB: {table.headline(runs[1])}"
     return [(title, each) for each in differences.between(*runs)]

@@ -20,9 +20,6 @@ PUBLISHED, OTHER, GENERATED = "published", "other", "generated"
 EVERY_LAYER = "hidden_states"
 _SHORT = 8  # characters of a checksum
 
-# What makes two rows those of one upstream; further fields of `Entry` say more about it.
-_SAME = ("upstream", "variant", "checkpoint_sha256", "weights", "train_step", "weights_id", "features")
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -110,7 +107,7 @@ def boards(runs: Iterable[tuple[Path, Sequence[Row]]]) -> list[Board]:
         for row in rows:
             column = _column(row)
             if column is not None and row.value is not None:
-                whose = tuple(getattr(row, name) for name in _SAME)
+                whose = (*row.model, row.features)
                 found.setdefault(_board(row), {}).setdefault(whose, []).append((folder, column, row))
     if not found:
         folders = ", ".join(str(folder) for folder, _ in runs)
@@ -213,7 +210,7 @@ def _names(rows: Sequence[Row]) -> list[str]:
         name if row.features in (None, EVERY_LAYER) else f"{name} -s {row.features}"
         for name, row in zip(names, rows, strict=True)
     ]
-    for field in ("checkpoint_sha256", "weights_id", "train_step", "weights"):
+    for field in ("weights_digest", "train_step", "weights"):
         said = [getattr(row, field) for row in rows]
         shared = {name: {said[i] for i in range(len(rows)) if names[i] == name} for name in names}
         names = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from s3prl_plugin.report.matrices import matrix_tables
 from s3prl_plugin.results import Row
@@ -17,18 +18,17 @@ def groups(rows: Iterable[Row]) -> list[list[Row]]:
 
     Tasks, which often have a corpus each, stand with the analyses of theirs, else with the last ones of their upstream.
     """
-    found: dict[tuple[str | None, ...], list[Row]] = {}
+    found: dict[tuple[Any, ...], list[Row]] = {}
     tasks: list[Row] = []
     for row in rows:
         if row.tap is None or row.score == WEIGHT:
             tasks.append(row)
         else:
-            found.setdefault((row.upstream, row.checkpoint_sha256, row.corpus), []).append(row)
+            found.setdefault((*row.model, row.corpus), []).append(row)
     analyses = list(found)
     for row in tasks:
-        whose = (row.upstream, row.checkpoint_sha256)
-        last = next((key for key in reversed(analyses) if key[:2] == whose), (*whose, None))
-        found.setdefault((*whose, row.corpus) if (*whose, row.corpus) in analyses else last, []).append(row)
+        last = next((key for key in reversed(analyses) if key[:-1] == row.model), (*row.model, None))
+        found.setdefault((*row.model, row.corpus) if (*row.model, row.corpus) in analyses else last, []).append(row)
     return list(found.values())
 
 

@@ -12,6 +12,7 @@ import yaml
 from s3prl_plugin import config as configuration
 from s3prl_plugin import registry, results, study
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.inference import current
 from s3prl_plugin.report.table import WEIGHT
 from s3prl_plugin.results import Row
 from s3prl_plugin.study.folders import FILE_NAME as STUDY_FILE
@@ -108,13 +109,13 @@ def sources(expdirs: Iterable[str | Path], upstream: str | None = None) -> list[
 
 def _source(folder: Path) -> Source:
     """The run in one folder."""
-    rows = results.read(folder)
+    rows = current.read(folder).rows
     folder = folder if folder.is_dir() else folder.parent
     if not rows:
         raise UserError(f"{folder / results.FILE_NAME}: no rows; give a folder in which a run has ended")
-    whose = list(dict.fromkeys((row.upstream, row.checkpoint_sha256, row.weights) for row in rows))
+    whose = {row.model: row for row in rows}
     if len(whose) > 1:
-        names = ", ".join(f"{name} ({weights})" if weights else name for name, _, weights in whose)
+        names = ", ".join(f"{row.upstream} ({row.weights})" if row.weights else row.upstream for row in whose.values())
         raise UserError(f"{folder} holds results of several upstreams ({names}); give folders of one each")
     entry, named_options = parted(rows[0].upstream)
     said = _arguments(folder, entry)
@@ -126,7 +127,7 @@ def _source(folder: Path) -> Source:
     checkpoint = said.get("upstream_ckpt")
     return Source(
         folder=folder,
-        rows=tuple(rows),
+        rows=rows,
         upstream=entry,
         checkpoint=str(checkpoint) if checkpoint else None,
         options=options,

@@ -14,6 +14,7 @@ from s3prl_plugin import corpora, results, superb
 from s3prl_plugin.config import Config
 from s3prl_plugin.durations import about
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference import current
 from s3prl_plugin.study import plan, process
 from s3prl_plugin.study.folders import remember
 from s3prl_plugin.study.jobs import STORE, Job, jobs
@@ -83,7 +84,7 @@ class StudyRunner:
         """Put the rows of all seeds into the upstream's own results; why that cannot be done."""
         if job.kind == "tasks" and (job.folder / results.FILE_NAME).is_file():
             try:
-                results.write(self.expdir / job.upstream.name, results.read(job.folder))
+                results.write(self.expdir / job.upstream.name, current.read(job.folder).rows)
             except UserError as error:
                 return str(error)
         return None

@@ -100,6 +100,11 @@ class Record:
         return self._content["run"]["seed"]
 
     @property
+    def options_id(self) -> str:
+        """Digest of everything that decides the task's score but the seed: several seeds belong together."""
+        return results.digest({key: value for key, value in self._content["run"].items() if key != "seed"})
+
+    @property
     def trials(self) -> dict[str, dict[str, float]]:
         """What was scored on the way (checkpoints, layers): a trial's name -> its scalars."""
         return dict(self._content.get("trials", {}))

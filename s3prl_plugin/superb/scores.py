@@ -61,6 +61,7 @@ def rows(task: Task, record: Record, provided: Mapping[str, Any], corpus: TaskCo
                 unit=score.unit,
                 higher_is_better=score.higher_is_better,
                 features=record.features_name,
+                options_id=record.options_id,
                 published_corpus=published,
                 changed_settings=task.changed(record.settings, corpus) if published else None,
                 predictions=task.kept(record.folder),

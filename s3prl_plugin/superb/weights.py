@@ -59,6 +59,7 @@ def rows(
             value=weight,
             unit="fraction",
             features=record.features_name,
+            options_id=record.options_id,
         )
         for tap, weight in zip(taps(model, key, len(mean)), mean, strict=True)
     ]

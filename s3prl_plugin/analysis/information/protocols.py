@@ -35,10 +35,12 @@ class MiProtocol(Protocol):
     Attributes:
         name: "default" or "published".
         scores: what it reports; the first is the headline.
+        fixed: how many clusters were asked for; None where the protocol chooses.
     """
 
     name: str
     scores: tuple[str, ...]
+    fixed: int | None
 
     def clusters(self, unit: str, label: np.ndarray) -> tuple[int, Settings]:
         """How many clusters, and how they are learned: decided before anything is fitted.
@@ -115,6 +117,7 @@ class DefaultProtocol:
                 n=found[0].n,
                 grey=verdict.grey,
                 unit="nats" if score == "mi_nats" else None,
+                clusters_asked=self.fixed,
                 seeds=len(found),
                 seed_sd=spread([getattr(each, _FIELDS[score]) for each in found]),
                 **chance[score],

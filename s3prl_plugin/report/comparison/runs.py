@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin import results, upstream_facts
+from s3prl_plugin import upstream_facts
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference import current
 from s3prl_plugin.report.differences import lacks
 from s3prl_plugin.results import Row
 from s3prl_plugin.upstream_facts import Facts
@@ -183,13 +184,14 @@ def read(folders: Sequence[str | Path]) -> Runs:
 
 
 def _run(folder: Path, name: str) -> Run:
-    rows = tuple(results.read(folder))
-    upstreams = dict.fromkeys((row.upstream, row.checkpoint_sha256, row.weights_id) for row in rows)
-    if len(upstreams) > 1:
-        names = ", ".join(dict.fromkeys(upstream for upstream, _, _ in upstreams))
+    found = current.read(folder)
+    rows = found.rows
+    models = {row.model: row.upstream for row in rows}
+    if len(models) > 1:
+        names = ", ".join(dict.fromkeys(models.values()))
         raise UserError(f"{folder} holds results of several upstreams ({names}); give folders of one each")
     facts = upstream_facts.read(folder)
-    if facts and rows and (facts.upstream, facts.checkpoint_sha256) != (rows[0].upstream, rows[0].checkpoint_sha256):
+    if facts and rows and (facts.upstream, facts.weights_digest) != (rows[0].upstream, rows[0].weights_digest):
         raise UserError(f"{folder}: {upstream_facts.FILE_NAME} is of {facts.upstream}, the results are of "
                         f"{rows[0].upstream} from another checkpoint; give each run a folder of its own")  # fmt: skip
     return Run(name, folder, rows, facts)
@@ -217,7 +219,10 @@ def _same_network(run: Run, other: Run) -> bool:
     if run.facts.checkpoint_sha256 or other.facts.checkpoint_sha256:
         return run.facts.checkpoint_sha256 == other.facts.checkpoint_sha256
     # Foreign upstreams tell no checkpoint; what the rows call them, without the options, is the entry.
-    return _entry(run.facts) == _entry(other.facts)
+    weights = {
+        facts.weights_id for facts in (run.facts, other.facts) if facts.weights_id and facts.weights == "trained"
+    }
+    return len(weights) < 2 and _entry(run.facts) == _entry(other.facts)
 
 
 def _entry(facts: Facts) -> tuple[Any, ...]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin import results, study
+from s3prl_plugin import study
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference import current
 from s3prl_plugin.results import Row
 
-KEY = ("upstream", "variant", "checkpoint_sha256", "weights", "train_step")
 _SHORT = 8  # characters of a checksum
 
 
@@ -35,11 +35,6 @@ class Model:
         return self.rows[0]
 
 
-def key(row: Row) -> tuple[Any, ...]:
-    """What rows of one model have in common."""
-    return tuple(getattr(row, name) for name in KEY)
-
-
 def read(expdirs: Iterable[str | Path]) -> list[Model]:
     """The models of some runs, in the order of the folders.
 
@@ -58,27 +53,28 @@ def read(expdirs: Iterable[str | Path]) -> list[Model]:
     found: dict[tuple[Any, ...], dict[Any, Row]] = {}
     where: dict[tuple[Any, ...], list[Path]] = {}
     for folder in folders:
-        for row in results.read(folder):
-            found.setdefault(key(row), {})[row.identity] = row
-            if folder not in where.setdefault(key(row), []):
-                where[key(row)].append(folder)
+        for row in current.read(folder).rows:
+            found.setdefault(row.model, {})[row.identity] = row
+            if folder not in where.setdefault(row.model, []):
+                where[row.model].append(folder)
     if not found:
         raise UserError(f"{', '.join(map(str, expdirs))}: the results are empty; run an analysis or a task first")
-    names = _names(list(found), where, of_study)
+    firsts = [next(iter(rows.values())) for rows in found.values()]
+    names = _names(firsts, [where[row.model] for row in firsts], of_study)
     return [
         Model(name, tuple(where[whose]), tuple(rows.values()))
         for name, (whose, rows) in zip(names, found.items(), strict=True)
     ]
 
 
-def _names(keys: Sequence[tuple[Any, ...]], where: dict[tuple[Any, ...], list[Path]], of_study: bool) -> list[str]:
-    """A name for every model."""
-    upstreams = [str(whose[0]) for whose in keys]
-    folders = [where[whose][0].resolve().name for whose in keys]
+def _names(firsts: Sequence[Row], where: Sequence[Sequence[Path]], of_study: bool) -> list[str]:
+    """A name for every model, of which a row is given."""
+    upstreams = [row.upstream for row in firsts]
+    folders = [own[0].resolve().name for own in where]
     names = upstreams if len(set(upstreams)) == len(upstreams) and not of_study else folders
     checked = [
-        f"{name}@{str(whose[KEY.index('checkpoint_sha256')])[:_SHORT]}" if names.count(name) > 1 else name
-        for name, whose in zip(names, keys, strict=True)
+        f"{name}@{row.weights_digest[:_SHORT]}" if names.count(name) > 1 and row.weights_digest else name
+        for name, row in zip(names, firsts, strict=True)
     ]
     return [
         f"{name} #{1 + checked[:i].count(name)}" if checked.count(name) > 1 else name for i, name in enumerate(checked)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.report import leaderboard, leaderboard_text
 from s3prl_plugin.report.leaderboard import PUBLISHED, Board, Entry
-from s3prl_plugin.report.page.models import Model, key
+from s3prl_plugin.report.page.models import Model
 from s3prl_plugin.report.page.tables import Shown, Table, columns
 from s3prl_plugin.report.table import WEIGHT
 
@@ -22,7 +22,7 @@ def tables(models: Sequence[Model]) -> tuple[list[Table], list[str]]:
     ]
     if not any(row.tap is None and row.headline and row.value is not None for model in models for row in model.rows):
         return [], refused
-    names = {key(model.first): model.name for model in models}
+    names = {model.first.model: model.name for model in models}
     try:
         boards = leaderboard.boards([(model.folders[0], model.rows) for model in models])
     except UserError as error:
@@ -62,7 +62,7 @@ def _name(entry: Entry, names: dict[tuple[object, ...], str]) -> Shown:
     """The page's name of an upstream; what its tasks saw of it, where that is not every layer."""
     features = entry.row.features
     small = f"-s {features}" if features not in (None, leaderboard.EVERY_LAYER) else ""
-    return Shown(names.get(key(entry.row), entry.name), small)
+    return Shown(names.get(entry.row.model, entry.name), small)
 
 
 def _line(board: Board, entry: Entry, name: Shown, scored: bool, ranked: bool) -> list[Shown]:

@@ -81,7 +81,7 @@ def points(rows: Iterable[Row], names: dict[str, str] | None = None) -> list[Poi
 
 def model_of(row: Row) -> str:
     """What tells models apart: the entry with its options, and the checkpoint."""
-    return f"{row.upstream} {row.checkpoint_sha256[:8]}" if row.checkpoint_sha256 else row.upstream
+    return f"{row.upstream} {row.weights_digest[:8]}" if row.weights_digest else row.upstream
 
 
 def best(found: Sequence[Point], measure: str) -> Point | None:

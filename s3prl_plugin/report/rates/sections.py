@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from s3prl_plugin import results
+from s3prl_plugin.inference import current
 from s3prl_plugin.report.rates.points import CONTENT, ERROR, MEASURES, Point, best, cheapest, model_of, points
 from s3prl_plugin.report.sections import Cell, Figure, PlainTable, Section
 from s3prl_plugin.results import Row
@@ -32,7 +32,7 @@ def sections(folders: Iterable[str | Path]) -> tuple[Section, ...]:
     """
     by_corpus: dict[str, list[Row]] = {}
     for folder in folders:
-        for row in results.read(folder):
+        for row in current.read(folder).rows:
             if row.measure in MEASURES:
                 by_corpus.setdefault(row.corpus or "an unnamed corpus", []).append(row)
     return tuple(_section(corpus, rows, several=len(by_corpus) > 1) for corpus, rows in by_corpus.items())

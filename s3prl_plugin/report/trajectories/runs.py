@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from s3prl_plugin import results
+from s3prl_plugin.inference import current
 from s3prl_plugin.report.charts.places import in_order, is_output
 from s3prl_plugin.report.matrices import SUFFIX
 from s3prl_plugin.report.table import WEIGHT, label
@@ -78,7 +78,7 @@ def find(folders: Iterable[str | Path]) -> tuple[list[Run], list[str]]:
     found: dict[tuple[object, ...], dict[int, Checkpoint]] = {}
     left_out = []
     for folder in map(Path, folders):
-        kept = [row for row in results.read(folder) if _counts(row)]
+        kept = [row for row in current.read(folder).rows if _counts(row)]
         for corpus in dict.fromkeys(row.corpus for row in kept):
             rows = [row for row in kept if row.corpus == corpus]
             steps = {row.train_step for row in rows}

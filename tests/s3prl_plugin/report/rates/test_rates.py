@@ -48,6 +48,14 @@ def rows():
     ]
 
 
+def written(folder, rows):
+    """Folders of one upstream each."""
+    folders = [folder / upstream for upstream in dict.fromkeys(row.upstream for row in rows)]
+    for each in folders:
+        results.write(each, [row for row in rows if row.upstream == each.name])
+    return folders
+
+
 def test_points_gather_the_rows_of_one_way_to_make_units(rows):
     found = points(rows)
     assert [(each.series, each.tap, each.units) for each in found] == [
@@ -70,8 +78,7 @@ def test_the_cheapest_that_tells_nearly_as_much_and_what_none_outdoes(rows):
 
 
 def test_the_section_answers_and_its_table_has_every_point(tmp_path, rows):
-    results.write(tmp_path, rows)
-    (section,) = sections([tmp_path])
+    (section,) = sections(written(tmp_path, rows))
     assert section.name == "rates"
     assert section.verdict.startswith(
         "What one unit tells at most, of phones: 0.70 at 249 bit/s, hubert_base layer9 (k-means 100)"
@@ -89,8 +96,7 @@ def test_the_section_answers_and_its_table_has_every_point(tmp_path, rows):
 
 def test_figures_show_all_models_on_one_plot(tmp_path, rows):
     pytest.importorskip("altair")
-    results.write(tmp_path, rows)
-    (section,) = sections([tmp_path])
+    (section,) = sections(written(tmp_path, rows))
     assert [figure.title.partition(":")[0] for figure in section.figures] == [
         "Phones",
         "Words",
@@ -106,12 +112,12 @@ def test_figures_show_all_models_on_one_plot(tmp_path, rows):
 
 
 def test_a_section_for_every_corpus_and_none_without_rates(tmp_path, rows):
-    results.write(tmp_path / "a", rows)
+    folders = written(tmp_path, rows)
     results.write(tmp_path / "b", level(0, 0.3, 0.1, 9.0)[:1])
     generated = [row("rate_bits", 5.0, corpus="generated", corpus_kind="generated")]
     results.write(tmp_path / "c", generated)
     results.write(tmp_path / "d", [Row(upstream="u", measure="cca_phone", score="corrected", value=0.1, tap="layer0")])
-    found = sections([tmp_path / name for name in "abcd"])
+    found = sections([*folders, *(tmp_path / name for name in "bcd")])
     assert [each.name for each in found] == ["rates-speech", "rates-generated"]
     assert any("never a finding about speech" in note for note in found[1].notes)
     assert found[1].verdict is None
@@ -123,8 +129,8 @@ def test_two_checkpoints_of_one_entry_are_told_apart(tmp_path):
         row("rate_phone", value, upstream="hqa_local", checkpoint_sha256=letter * 64)
         for letter, value in (("a", 0.2), ("b", 0.3))
     )
-    results.write(tmp_path, [first, second])
-    (section,) = sections([tmp_path])
+    folders = [results.write(tmp_path / name, [row]) for name, row in (("first", first), ("second", second))]
+    (section,) = sections(folders)
     assert [line[0] for line in section.tables[0].rows] == ["hqa_local aaaaaaaa, codes", "hqa_local bbbbbbbb, codes"]
 
 

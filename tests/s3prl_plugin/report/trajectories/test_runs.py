@@ -70,7 +70,7 @@ def test_other_taps_or_another_corpus_are_another_run(tmp_path):
     made = planted_runs.study(tmp_path, "a", [10, 20], flat)
     rng = np.random.default_rng(0)
     extra = planted_runs.network("cca_mel", [0.2] * 11, rng, corpus="second", train_step=10)
-    results.write(made[0], extra)
+    made.append(planted_runs.write(tmp_path / "second" / made[0].name, extra))
     pooled = [replace(row, stride=640) for row in results.read(made[1])]
     made.append(
         planted_runs.write(tmp_path / "a_pooled" / "a_checkpoint_30", [replace(r, train_step=30) for r in pooled])
