@@ -177,7 +177,7 @@ class Plan:
         }
         return Drawing(
             alignment=self.alignment(unit),
-            silence=() if by_session else self.corpus.silence,
+            silence=self.corpus.silence if unit == "phone" else (),
             folds=folds,
             row_fields=fields if by_session else {},
             speaker=self._speaker,

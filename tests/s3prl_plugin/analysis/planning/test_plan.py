@@ -46,6 +46,12 @@ def test_silence_and_shared_texts_are_left_out(corpus):
     assert len(kept) == 24 * 50
 
 
+def test_a_word_that_is_spelled_like_a_mark_of_phones_stays(corpus):
+    """Phones may be silent as `silence`; TIMIT has the word."""
+    silent = replace(corpus, silence=corpus.silence | {"one"})
+    assert Plan(silent, seed=0).sample("word", None).classes == Plan(corpus, seed=0).sample("word", None).classes
+
+
 def test_classes_are_capped_evenly_over_folds(corpus):
     sample = Plan(corpus, seed=0).sample("phone", per_class=11)
     for label in range(len(sample.classes)):
