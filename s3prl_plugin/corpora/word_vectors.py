@@ -6,8 +6,9 @@
     TSV         the<TAB>0.418<TAB>0.24968 ...       no header row
 
 Which of them a file is, its first line tells. Tables have millions of lines, so they are read line by line, and only
-the words that are asked for are kept. A word is matched as it is spelled, else in lower case, whatever the case in the
-table; of several such spellings the one in lower case is taken, else the first.
+the words that are asked for are kept. A word is matched as it is spelled, else without regard to case, whatever the
+case in the table (a corpus's words are folded: λόγοσ for λόγος); of several such spellings the one in lower case is
+taken, else the first.
 
 Reference:
     Pennington, Socher & Manning 2014, "GloVe: Global Vectors for Word Representation"; Mikolov et al. 2013, "Efficient
@@ -71,11 +72,11 @@ def read(path: str | Path, words: Collection[str], progress: bool = True) -> Wor
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a table of word vectors")
     table = _Table(path)
-    lower = {word.lower() for word in words}
+    folded = {word.casefold() for word in words}
     rows: dict[str, np.ndarray] = {}
     found_on: dict[str, int] = {}
     for line, word, values in table.entries(progress):
-        if word.lower() not in lower:
+        if word.casefold() not in folded:
             continue
         if word in found_on:
             raise UserError(f"{path}, line {line}: {word!r} is on line {found_on[word]} already; remove one of them")
@@ -84,10 +85,10 @@ def read(path: str | Path, words: Collection[str], progress: bool = True) -> Wor
     spelled: dict[str, str] = {}
     for word in rows:
         if word == word.lower():
-            spelled[word] = word
+            spelled[word.casefold()] = word
         else:
-            spelled.setdefault(word.lower(), word)
-    source = {word: word if word in rows else spelled.get(word.lower()) for word in words}
+            spelled.setdefault(word.casefold(), word)
+    source = {word: word if word in rows else spelled.get(word.casefold()) for word in words}
     vectors = {word: rows[spelling] for word, spelling in source.items() if spelling is not None}
     others = frozenset(word for word, spelling in source.items() if spelling not in (None, word))
     return WordVectors(path, table.dim, vectors, others, table.count)

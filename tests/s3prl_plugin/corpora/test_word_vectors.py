@@ -45,6 +45,12 @@ def test_values_of_a_tsv_may_stand_in_one_cell(tmp_path):
     np.testing.assert_array_equal(word_vectors.read(path, ["cat"]).vectors["cat"], [4, 5, 6])
 
 
+def test_folded_words_are_found(tmp_path):
+    (tmp_path / "v.txt").write_text("λόγος 1\nstraße 2\n", encoding="utf-8")
+    found = word_vectors.read(tmp_path / "v.txt", {"λόγος".casefold(), "straße".casefold()})
+    assert {word: v.tolist() for word, v in found.vectors.items()} == {"λόγοσ": [1], "strasse": [2]}
+
+
 def test_words_are_matched_as_spelled_and_else_in_lower_case(tmp_path):
     path = tmp_path / "table.txt"
     path.write_text("Apple 1\nAPPLE 2\npolish 3\nPolish 4\napple 5\nZoé 6\nZOÉ 7\n")
