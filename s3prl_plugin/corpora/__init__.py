@@ -6,10 +6,12 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 from s3prl_plugin.corpora.corpus import Corpus, Segment, Utterance
 from s3prl_plugin.corpora.folders import APPLE_DOUBLE
+from s3prl_plugin.corpora.labels import Labels
 from s3prl_plugin.corpora.summary import report
 from s3prl_plugin.errors import UserError, did_you_mean
 
@@ -97,7 +99,10 @@ def _told_format(folder: Path) -> str:
 
 def _check_options(name: str, reader: Callable[..., Corpus], options: dict[str, object]) -> None:
     """Refuse an option that the reader does not take."""
-    known = [option for option in inspect.signature(reader).parameters if option != "path"]
+    takes = inspect.signature(reader).parameters
+    known = [name for name, option in takes.items() if name != "path" and option.kind != option.VAR_KEYWORD]
+    if len(known) < len(takes) - 1:
+        known += [option.name for option in fields(Labels) if option.init]
     for option in options:
         if option not in known:
             raise UserError(f"corpus format {name!r} has no option {option!r}: {did_you_mean(option, known)}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from s3prl_plugin.corpora.corpus import Segment
 from s3prl_plugin.taps import SAMPLE_RATE
 
 END_TOLERANCE_S = 0.02
 """How far a label may end past its audio (one 20 ms frame): aligners round up to their own frame."""
+SILENCE_TOLERANCE_S = 0.08
+"""How far a silence at the end may: one frame of the slowest aligners; nothing is lost with it."""
 
 PAST_END = "alignment past the end of its audio"
 BEFORE_START = "alignment before the start of its audio"
@@ -31,13 +33,37 @@ class BadAlignment(ValueError):
         self.reason = reason
 
 
-def checked(segments: Iterable[Segment], duration_s: float, may_overlap: bool) -> tuple[Segment, ...]:
+def from_zero(span: tuple[float, float] | None, duration_s: float) -> float:
+    """How much earlier the labels of a file are in its audio.
+
+    Args:
+        span: from when to when the file says that its labels are, in seconds; None where it does not say.
+        duration_s: of the audio.
+
+    Returns:
+        The begin of the span, where audio as long as the span fits better than audio that lasts until its end.
+    """
+    if span is None or not all(map(math.isfinite, span)) or abs(span[0]) < 1 / SAMPLE_RATE:
+        return 0.0
+    start, end = span
+    return start if abs(duration_s - (end - start)) < abs(duration_s - end) else 0.0
+
+
+def earlier(segments: Iterable[Segment], by_s: float) -> Iterable[Segment]:
+    """Segments, moved towards the start."""
+    return (Segment(s.label, s.start_s - by_s, s.end_s - by_s) for s in segments) if by_s else segments
+
+
+def checked(
+    segments: Iterable[Segment], duration_s: float, may_overlap: bool, silence: Collection[str] = ()
+) -> tuple[Segment, ...]:
     """Segments in time order, each inside its audio.
 
     Args:
         segments: of one utterance and one kind, in any order.
         duration_s: of the audio; a segment that ends past it by at most `END_TOLERANCE_S` is cut to it.
         may_overlap: words of connected speech share a phone at times, phones may not.
+        silence: labels of which the last one may end past the audio by `SILENCE_TOLERANCE_S`.
 
     Raises:
         BadAlignment: a span is empty or reversed, lies outside the audio, or overlaps where it may not.
@@ -45,6 +71,10 @@ def checked(segments: Iterable[Segment], duration_s: float, may_overlap: bool) -
     ordered = sorted(segments, key=lambda s: (s.start_s, s.end_s))
     result = []
     reached = 0.0
+    if ordered and ordered[-1].label in silence and duration_s < ordered[-1].end_s <= duration_s + SILENCE_TOLERANCE_S:
+        last = ordered.pop()
+        if last.start_s < duration_s:
+            ordered.append(Segment(last.label, last.start_s, duration_s))
     for segment in ordered:
         start, end = segment.start_s, segment.end_s
         if not (math.isfinite(start) and math.isfinite(end)):

@@ -14,7 +14,7 @@ from s3prl_plugin.errors import UserError
 
 
 def read(path: Path) -> dict[str, list[Segment]]:
-    """The words of every utterance of a chapter, in lower case, without pauses.
+    """The words of every utterance of a chapter, with the empty labels of pauses.
 
     Raises:
         UserError: no such file, or a line is no such line.
@@ -32,9 +32,7 @@ def read(path: Path) -> dict[str, list[Segment]]:
             labels = words.strip('"').split(",")
             times = [0.0, *(float(end) for end in ends.strip('"').split(","))]
             found[utterance] = [
-                Segment(label.lower(), start, end)
-                for label, (start, end) in zip(labels, pairwise(times), strict=True)
-                if label
+                Segment(label, start, end) for label, (start, end) in zip(labels, pairwise(times), strict=True)
             ]
         except ValueError:
             form = 'utterance "WORD,WORD" "end,end"'

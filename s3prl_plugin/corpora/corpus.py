@@ -61,6 +61,7 @@ class Corpus:
         silence: phone labels that are not speech (never a class of a phone measure).
         skipped: reason -> names of utterances that were left out for it; shown at the end of a run.
         notes: lines a user should read once (resampled files, folded labels).
+        no_words: labels of silence and noise among the words -> how many were left out.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Corpus:
     silence: frozenset[str] = frozenset()
     skipped: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    no_words: dict[str, int] = field(default_factory=dict)
 
     @property
     def speakers(self) -> Counter[str]:

@@ -8,27 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from s3prl_plugin.corpora import alignment_txt, folders, phone_sets, textgrid
-from s3prl_plugin.corpora.alignments import UNREADABLE
+from s3prl_plugin.corpora import alignment_txt, folders
 from s3prl_plugin.corpora.collector import Collector
 from s3prl_plugin.corpora.corpus import Corpus, Segment
-from s3prl_plugin.corpora.texts import is_word, normalised
+from s3prl_plugin.corpora.grids import UNREADABLE, Aligned, GridFiles, TierChoice
+from s3prl_plugin.corpora.labels import Labels
+from s3prl_plugin.corpora.textgrid import BadGrid
+from s3prl_plugin.corpora.texts import normalised
 from s3prl_plugin.errors import UserError
 
 NO_ALIGNMENTS = (
     "no alignment lies beside the audio: no phones and no words; name the folder that has them (alignments=)"
 )
-Alignment = tuple[list[Segment], list[Segment]]
+_CHAPTER = ".alignment.txt"
 
 
-def read(path: str | Path, alignments: str | Path | None = None, stress: bool = False) -> Corpus:
+def read(
+    path: str | Path,
+    alignments: str | Path | None = None,
+    phones_tier: str | None = None,
+    words_tier: str | None = None,
+    **labels: Any,
+) -> Corpus:
     """Read LibriSpeech, or a part of it.
 
     Args:
         path: the folder above the speakers (dev-clean), or any folder above that.
         alignments: the tree that holds the alignments; by default they lie beside the audio.
-        stress: keep the stress digits of vowels (AH0 and AH1 are two labels), instead of taking them off.
+        phones_tier, words_tier: names of TextGrids' tiers, in place of the known ones (`grids.TIERS`).
+        labels: see `labels.Labels`.
 
     Returns:
         Utterances named `84-121123-0000`: of speaker 84, whose chapter 121123 is a session. One that has no alignment
@@ -40,29 +50,34 @@ def read(path: str | Path, alignments: str | Path | None = None, stress: bool = 
     root = Path(path)
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; give the one that holds LibriSpeech's speakers")
-    aligned = _Alignments(root if alignments is None else Path(alignments).expanduser(), stress)
-    collector = Collector(root)
+    collector = Collector(root, Labels(**labels))
+    tiers = TierChoice(phones_tier, words_tier)
+    aligned = _Alignments(root if alignments is None else Path(alignments).expanduser(), tiers)
     unaligned = taken = 0
     for chapter, name, transcript in _utterances(root):
         try:
-            found = aligned.of(name)
-        except (ValueError, OSError):
-            collector.skips.add(UNREADABLE, name)
+            found = aligned.of(name, chapter.relative_to(root))
+        except BadGrid as bad:
+            collector.skip(name, f"{UNREADABLE}: {bad}", chapter)
             continue
-        phones, words = found or ([], [])
+        except (UserError, OSError):
+            collector.skip(name, UNREADABLE, chapter)
+            continue
         unaligned += found is None
+        found = found or Aligned([], [], None)
         taken += 1
         wav = chapter / f"{name}.wav"
         audio = wav if wav.is_file() else wav.with_suffix(".flac")
         speaker, _, rest = name.partition("-")
         session = rest.partition("-")[0] or None
-        collector.add(name, speaker, audio, phones, words, normalised(transcript), session)
+        sentence = normalised(transcript)
+        collector.add(name, speaker, audio, found.phones, found.words, sentence, session, found.span)
     notes = [f"{unaligned} of {taken} utterances have no alignment"] if 0 < unaligned < taken else []
     if taken and unaligned == taken:
         notes = [NO_ALIGNMENTS]
     part = root.resolve().name
     name = "librispeech" if part.lower().startswith("librispeech") else f"librispeech-{part}"
-    return collector.corpus(name, "real", phone_sets.silence_among(aligned.labels), notes)
+    return collector.corpus(name, "real", [*notes, *tiers.notes(aligned.folder)])
 
 
 def _utterances(root: Path) -> Iterator[tuple[Path, str, str]]:
@@ -79,39 +94,27 @@ def _utterances(root: Path) -> Iterator[tuple[Path, str, str]]:
 
 
 class _Alignments:
-    """The alignments below a folder, read when an utterance asks; names are unique across LibriSpeech."""
+    """The alignments below a folder, read when an utterance asks."""
 
-    def __init__(self, folder: Path, stress: bool):
+    def __init__(self, folder: Path, tiers: TierChoice):
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder; give the one that holds the alignments")
-        self.labels: set[str] = set()
-        self._stress = stress
+        self.folder = folder
+        self._tiers = tiers
+        self._grids = GridFiles(folder)
         self._chapter: tuple[Path | None, dict[str, list[Segment]]] = (None, {})
-        self._files: dict[str, Path] = {}
-        for where, names in folders.walk(folder):
-            for name in names:
-                if name.endswith((".TextGrid", ".alignment.txt")):
-                    self._files[name] = where / name
+        chapters = folders.find(folder, _CHAPTER)
+        self._chapters = {path.name.removesuffix(_CHAPTER): path for path in chapters}
 
-    def of(self, utterance: str) -> Alignment | None:
-        """Phones and words of an utterance, None when it has neither; ValueError or OSError for a broken file."""
-        grid = self._files.get(f"{utterance}.TextGrid")
+    def of(self, utterance: str, inside: Path) -> Aligned | None:
+        """Phones and words of an utterance, None when it has neither; raises what reading a broken file does."""
+        grid = self._grids.of((utterance,), (str(inside),))
         if grid is not None:
-            return self._of_grid(grid)
-        chapter = self._files.get(f"{utterance.rpartition('-')[0]}.alignment.txt")
+            return self._tiers.read(grid, utterance.partition("-")[0])
+        chapter = self._chapters.get(utterance.rpartition("-")[0])
         if chapter is None:
             return None
         if self._chapter[0] != chapter:
             self._chapter = (chapter, alignment_txt.read(chapter))
         words = self._chapter[1].get(utterance)
-        return None if words is None else ([], words)
-
-    def _of_grid(self, path: Path) -> Alignment:
-        """Phones and words of a TextGrid."""
-        tiers = textgrid.read(path)
-        phones = tiers.get("phones", [])
-        if not self._stress:
-            phones = phone_sets.without_stress(phones)
-        self.labels.update(phone.label for phone in phones)
-        words = [Segment(w.label.lower(), w.start_s, w.end_s) for w in tiers.get("words", []) if is_word(w.label)]
-        return phones, words
+        return None if words is None else Aligned([], words, None)

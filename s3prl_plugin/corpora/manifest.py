@@ -5,7 +5,7 @@ optional: sentence, transcript, session (what a speaker recorded on one occasion
 the first of
     phones.tsv          utt, label, start_s, end_s (or start_sample, end_sample, counted at 16 kHz)
     phones.ctm          utt channel start duration label
-    TextGrids           beside the audio: a.TextGrid beside a.wav, with interval tiers `phones` and `words`
+    TextGrids           beside the audio: a.TextGrid beside a.wav; the tiers are known by their names (`grids.TIERS`)
 `corpus.yaml` may name the corpus and its kind and say what a user should know (`name: mine`, `kind: real`,
 `note: ...`).
 """
@@ -17,58 +17,70 @@ from typing import Any
 
 import yaml
 
-from s3prl_plugin.corpora import alignments, phone_sets
+from s3prl_plugin.corpora import alignments as aligning
 from s3prl_plugin.corpora.collector import Collector
 from s3prl_plugin.corpora.corpus import Corpus
-from s3prl_plugin.corpora.texts import is_word, normalised
+from s3prl_plugin.corpora.grids import TierChoice
+from s3prl_plugin.corpora.labels import Labels
+from s3prl_plugin.corpora.texts import normalised
 from s3prl_plugin.corpora.tsv import read_table
 from s3prl_plugin.errors import UserError, did_you_mean
 
 KINDS = ("real", "generated")
 
 
-def read(path: str | Path, phone_set: str = "auto", channel: int | None = None) -> Corpus:
+def read(
+    path: str | Path,
+    channel: int | None = None,
+    alignments: str | Path | None = None,
+    phones_tier: str | None = None,
+    words_tier: str | None = None,
+    **labels: Any,
+) -> Corpus:
     """Read a manifest.
 
     Args:
         path: the folder that holds utterances.tsv.
-        phone_set: "auto" (labels of TIMIT's 61 are folded to 39, others stay), "39", "48", "61" (only for TIMIT's
-            labels), or "as_is".
         channel: the channel that is meant, counted from 0, when the audio has several.
+        alignments: a folder of its own that holds phones and words, such as the Montreal aligner's output.
+        phones_tier, words_tier: names of TextGrids' tiers, in place of the known ones (`grids.TIERS`).
+        labels: see `labels.Labels`.
 
     Returns:
         Its utterances; a bad one among many is skipped and counted.
 
     Raises:
-        UserError: a table, a column or a number in it is missing or wrong, or no utterance can be used.
+        UserError: a table, a column or a number in it is missing or wrong, TextGrids have no known tier, or no
+            utterance can be used.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give the folder that holds utterances.tsv")
-    phone_set = phone_sets.check_choice(phone_set)
+    collector = Collector(folder, Labels(**labels), channel)
     name, kind, said = _identity(folder)
     rows = _rows(folder)
-    aligned = alignments.beside(folder, {utt: folder / row["audio"] for utt, row in rows.items()})
-    phones = phone_sets.Folding(aligned.phones, phone_set, aligned.source("phones"))
+    grids = None if alignments is None else Path(alignments).expanduser()
+    aligned = aligning.find(folder, rows, TierChoice(phones_tier, words_tier), grids, channel)
 
-    collector = Collector(folder, channel)
     for utt, row in rows.items():
         if utt in aligned.unreadable:
-            collector.skips.add(alignments.UNREADABLE, utt)
+            where, reason = aligned.unreadable[utt]
+            collector.skip(utt, reason, where)
             continue
         collector.add(
             name=utt,
             speaker=row["speaker"],
             path=folder / row["audio"],
-            phones=phones.of(utt),
-            words=[word for word in aligned.words.get(utt, ()) if is_word(word.label)],
+            phones=aligned.phones.get(utt, ()),
+            words=aligned.words.get(utt, ()),
             sentence=row.get("sentence") or normalised(row.get("transcript", "")) or None,
             session=row.get("session") or None,
+            span=aligned.spans.get(utt),
         )
     for kind_of, segments in (("phones", aligned.phones), ("words", aligned.words)):
         for utt in segments.keys() - rows.keys():
-            collector.skips.add(f"named in {aligned.source(kind_of).name} but not in utterances.tsv", utt)
-    return collector.corpus(name, kind, phones.silence, (*said, *phones.notes))
+            collector.skip(utt, f"named in {aligned.source(kind_of).name} but not in utterances.tsv")
+    return collector.corpus(name, kind, (*said, *aligned.notes), aligned.source("phones"))
 
 
 def _rows(folder: Path) -> dict[str, dict[str, str]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from s3prl_plugin.corpora.corpus import Segment
+from s3prl_plugin.corpora.marks import Marks
 from s3prl_plugin.errors import UserError, did_you_mean
 
 # 61 -> 48, where the two differ; the glottal stop q has no class.
@@ -40,11 +41,11 @@ _CONSONANTS = "jh ch b d g p t k dx s sh z zh f th v dh m n ng em nx en eng l r 
 _SILENT = "bcl dcl gcl pcl tcl kcl pau epi h#"
 TIMIT_61 = frozenset(f"{_VOWELS} {_CONSONANTS} {_SILENT}".split())
 
-# Compared without regard to case: the marks of TIMIT, Kaldi, the Montreal aligner, MAUS and Buckeye.
-_MARKS = "sil sp spn nsn ssil pau epi h# <eps> <sil> [sil] <p:> <p> <nib> <usb> [noise] noise vocnoise laugh iver"
-_NOT_SPEECH = frozenset(["", *_MARKS.split()])
+_ARPABET_VOWELS = "aa ae ah ao aw ay eh er ey ih iy ow oy uh uw"
+_STRESSED = re.compile(rf"({'|'.join(_ARPABET_VOWELS.split())})[012]", re.IGNORECASE)
 
 _POSITION = re.compile(r"(?<=.)_[BIES]$")
+_STRESS = re.compile(r"[012]$")
 
 CHOICES = ("auto", "39", "48", "61", "as_is")
 
@@ -66,59 +67,36 @@ def to_39(label: str) -> str | None:
     return None if folded is None else _TO_39.get(folded, folded)
 
 
-def is_speech(label: str) -> bool:
-    """Whether a label names a phone, and not silence, noise or a gap."""
-    return label.casefold() not in _NOT_SPEECH
-
-
-def silence_among(labels: Iterable[str]) -> frozenset[str]:
-    """The labels that are not speech."""
-    return frozenset(label for label in labels if not is_speech(label))
-
-
 def is_timit(labels: Iterable[str]) -> bool:
     """Whether these can only be TIMIT's 61: all among them, and its own mark for the silence at both ends."""
     labels = set(labels)
     return "h#" in labels and labels <= TIMIT_61
 
 
-def fold(segments: Iterable[Segment], phone_set: str) -> tuple[Segment, ...]:
-    """Segments with TIMIT's 61 labels in another set; the glottal stop is left out where it has no class.
-
-    Args:
-        segments: of one utterance.
-        phone_set: "39", "48", or "61" for no change.
-    """
-    if phone_set == "61":
-        return tuple(segments)
-    to = {"39": to_39, "48": to_48}[phone_set]
-    folded = ((segment, to(segment.label)) for segment in segments)
-    return tuple(replace(segment, label=label) for segment, label in folded if label is not None)
+_FOLDS: dict[str, Callable[[str], str | None]] = {"39": to_39, "48": to_48, "61": lambda label: label}
 
 
-def without_stress(segments: Iterable[Segment]) -> list[Segment]:
-    """Segments with ARPAbet labels less the digits for stress: AH0 and AH1 become AH."""
-    return [replace(s, label=s.label.rstrip("012") or s.label) for s in segments]
-
-
-def folded_labels(labels: Iterable[str], phone_set: str) -> tuple[frozenset[str], tuple[str, ...]]:
-    """What is left of a set of TIMIT's 61 labels, and the line that tells the user."""
+def folding_note(labels: Iterable[str], phone_set: str) -> tuple[str, ...]:
+    """The line that tells the user what became of TIMIT's 61 labels."""
     labels = set(labels)
-    kept = frozenset(s.label for s in fold((Segment(label, 0, 1) for label in labels), phone_set))
     if phone_set == "61" or not labels:
-        return kept, ()
+        return ()
+    kept = {_FOLDS[phone_set](label) for label in labels} - {None}
     dropped = " (the glottal stop q is left out)" if DROPPED in labels else ""
-    return kept, (f"{len(labels)} TIMIT phone labels folded to {len(kept)} of the {phone_set}-label set{dropped}",)
+    return (f"{len(labels)} TIMIT phone labels folded to {len(kept)} of the {phone_set}-label set{dropped}",)
 
 
 class Folding:
-    """The phones of a manifest in the set that is wanted.
+    """The phones of a corpus in the set that is wanted.
 
     Args:
-        phones: utterance -> segments as labelled.
-        phone_set: "auto" folds TIMIT's 61 labels to 39 and takes Kaldi's word positions (AH_B, AH_E) off, and leaves
-            others as they are; "39", "48", "61" are for TIMIT's labels; "as_is" changes nothing.
-        source: the file, for messages.
+        labels: all that occur, as labelled.
+        phone_set: "auto" folds TIMIT's 61 labels to 39, takes Kaldi's word positions (AH_B, AH_E) and the stress of
+            ARPAbet's vowels (AH0, AH1) off, and leaves others as they are; "39", "48", "61" are for TIMIT's labels;
+            "as_is" changes nothing.
+        stress: keep the digits for stress.
+        marks: which labels are not speech.
+        source: the file or folder, for messages.
 
     Attributes:
         silence: the labels of the outcome that are not speech.
@@ -128,39 +106,56 @@ class Folding:
         UserError: a set of TIMIT's is wanted for other labels.
     """
 
-    def __init__(self, phones: Mapping[str, Sequence[Segment]], phone_set: str, source: Path):
-        self._phones = phones
-        labels = frozenset(segment.label for segments in phones.values() for segment in segments)
-        self._positions = phone_set == "auto" and _have_positions(labels)
-        if phone_set == "auto":
-            phone_set = "39" if is_timit(labels) else "as_is"
-        self._phone_set = phone_set
+    def __init__(self, labels: Iterable[str], phone_set: str, stress: bool, marks: Marks, source: Path):
+        labels = frozenset(labels)
         self.notes: tuple[str, ...] = ()
-        if phone_set != "as_is":
+        self._becomes: dict[str, str | None] = {label: label for label in labels}
+        if phone_set == "auto":
+            phone_set = "39" if is_timit(labels) else "auto"
+        if phone_set in ("39", "48", "61"):
             stranger = min(labels - TIMIT_61, default=None)
             if stranger is not None:
                 raise UserError(
                     f"{source}: {stranger!r} is not one of TIMIT's 61 labels; leave phone_set={phone_set} out"
                 )
-            labels, self.notes = folded_labels(labels, phone_set)
-        elif self._positions:
-            bare = frozenset(_POSITION.sub("", label) for label in labels)
-            self.notes = (f"word positions (_B, _I, _E, _S) taken off: {len(labels)} phone labels become {len(bare)}",)
-            labels = bare
-        self.silence = silence_among(labels)
+            self._becomes = {label: _FOLDS[phone_set](label) for label in labels}
+            self.notes = folding_note(labels, phone_set)
+        elif phone_set == "auto":
+            self._take_off(_POSITION, _have_positions(labels, marks), "word positions (_B, _I, _E, _S)")
+            have_stress = not stress and _have_stress(self._outcome)
+            self._take_off(_STRESS, have_stress, "the digits of stress (0, 1, 2; stress=true keeps them)")
+        bare = {label: _POSITION.sub("", label) for label in self._outcome}
+        self.silence = frozenset(a for a, b in bare.items() if not (marks.is_phone(a) and marks.is_phone(b)))
 
-    def of(self, utterance: str) -> Sequence[Segment]:
-        """The phones of an utterance; none when it has none."""
-        segments = self._phones.get(utterance, ())
-        if self._positions:
-            return [replace(s, label=_POSITION.sub("", s.label)) for s in segments]
-        return segments if self._phone_set == "as_is" else fold(segments, self._phone_set)
+    def of(self, segments: Iterable[Segment]) -> list[Segment]:
+        """The phones of an utterance; those that have no class in the set are left out."""
+        folded = ((segment, self._becomes[segment.label]) for segment in segments)
+        return [s if s.label == label else replace(s, label=label) for s, label in folded if label is not None]
+
+    @property
+    def _outcome(self) -> frozenset[str]:
+        return frozenset(label for label in self._becomes.values() if label is not None)
+
+    def _take_off(self, ending: re.Pattern[str], wanted: bool, what: str) -> None:
+        """Take an ending off all labels that have it."""
+        if not wanted:
+            return
+        before = len(self._outcome)
+        self._becomes = {label: ending.sub("", now or "") for label, now in self._becomes.items()}
+        left = len(self._outcome)
+        self.notes += (f"{what} taken off phone labels" + (f": {before} become {left}" if left < before else ""),)
 
 
-def _have_positions(labels: Iterable[str]) -> bool:
+def _have_positions(labels: Iterable[str], marks: Marks) -> bool:
     """Whether all phones among some labels bear Kaldi's mark of their position in a word; silence need not."""
-    spoken = [label for label in labels if is_speech(_POSITION.sub("", label))]
+    spoken = [label for label in labels if marks.is_phone(_POSITION.sub("", label))]
     return bool(spoken) and all(_POSITION.search(label) for label in spoken)
+
+
+def _have_stress(labels: Iterable[str]) -> bool:
+    """Whether the digits at the ends of labels are ARPAbet's stress, and not tones, say."""
+    with_digit = [label for label in labels if label[-1:].isdigit()]
+    return bool(with_digit) and all(_STRESSED.fullmatch(label) for label in with_digit)
 
 
 def check_choice(phone_set: str) -> str:

@@ -38,6 +38,7 @@ def report(corpus: Corpus) -> dict[str, Any]:
         "phones": _labels(s for s in phones if s.label not in corpus.silence),
         "silence": _labels(s for s in phones if s.label in corpus.silence),
         "words": _labels(words),
+        "no_words": dict(corpus.no_words),
         "skipped": {reason: list(names) for reason, names in corpus.skipped.items()},
         "notes": list(corpus.notes),
     }

@@ -1,4 +1,4 @@
-"""Transcripts made comparable."""
+"""Transcripts and words made comparable."""
 
 from __future__ import annotations
 
@@ -16,6 +16,17 @@ def normalised(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)*", text))
 
 
-def is_word(label: str) -> bool:
-    """Whether a label of a word tier names a word, and not a gap ("") or a mark (<eps>, [noise])."""
-    return bool(label) and (label[0], label[-1]) not in (("<", ">"), ("[", "]"))
+def compared(word: str, keep_case: bool = False) -> str:
+    """A word as it is compared with others: NFC, without regard to case, and less the punctuation around it.
+
+    Apostrophes stay. What is punctuation alone stays as it is.
+
+    >>> [compared(word) for word in ("Oily,", "ma'am", "'em", "--")]
+    ['oily', "ma'am", "'em", '--']
+    """
+    word = unicodedata.normalize("NFC", word).replace("’", "'")
+    if not keep_case:
+        word = unicodedata.normalize("NFC", word.casefold())
+    kept = [i for i, letter in enumerate(word) if letter == "'" or not unicodedata.category(letter).startswith("P")]
+    bare = word[kept[0] : kept[-1] + 1] if kept else ""
+    return bare if any(letter != "'" for letter in bare) else word

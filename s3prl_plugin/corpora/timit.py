@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from s3prl_plugin.corpora import folders, phone_sets
-from s3prl_plugin.corpora.alignments import UNREADABLE
 from s3prl_plugin.corpora.collector import Collector
 from s3prl_plugin.corpora.corpus import Corpus, Segment
+from s3prl_plugin.corpora.grids import UNREADABLE
+from s3prl_plugin.corpora.labels import Labels
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.taps import SAMPLE_RATE
 
@@ -21,13 +23,14 @@ NO_LABELS = "no .phn beside the audio"
 _AUDIO = (".wav", ".wav.wav", ".flac")  # some copies keep SPHERE as SA1.WAV and add RIFF as SA1.WAV.wav
 
 
-def read(path: str | Path, phone_set: str = "39", part: str = "all") -> Corpus:
+def read(path: str | Path, phone_set: str = "39", part: str = "all", **labels: Any) -> Corpus:
     """Read TIMIT.
 
     Args:
         path: the folder above TRAIN and TEST, or above NLTK's speaker folders, or any folder within.
         phone_set: "39" (Lee and Hon's scoring set, closures and pauses as silence), "48", or "61" (as labelled).
         part: "train", "test" or "all"; NLTK's sample is all of it train.
+        labels: see `labels.Labels`.
 
     Returns:
         Utterances named `fcjf0_sa1`; the sentence is the text's number, so that the two that everybody reads (sa1,
@@ -44,26 +47,23 @@ def read(path: str | Path, phone_set: str = "39", part: str = "all") -> Corpus:
     if part not in PARTS:
         raise UserError(f"part={part!r}: {did_you_mean(part, PARTS)}")
 
-    collector = Collector(root)
-    labels: set[str] = set()
+    collector = Collector(root, Labels(phone_set, **labels))
     for folder, stem, files in _utterances(root, part):
         speaker = folder.name.lower().split("-")[-1]
         name = f"{speaker}_{stem}"
         if ".phn" not in files:
-            collector.skips.add(NO_LABELS, name)
+            collector.skip(name, NO_LABELS)
             continue
         try:
             phones = _segments(files[".phn"])
             words = _segments(files[".wrd"]) if ".wrd" in files else []
         except ValueError:
-            collector.skips.add(UNREADABLE, name)
+            collector.skip(name, UNREADABLE, folder)
             continue
         audio = next(files[suffix] for suffix in _AUDIO if suffix in files)
-        labels.update(segment.label for segment in phones)
-        collector.add(name, speaker, audio, phone_sets.fold(phones, phone_set), words, sentence=stem)
-    folded, notes = phone_sets.folded_labels(labels, phone_set)
+        collector.add(name, speaker, audio, phones, words, sentence=stem)
     name = "timit" if part == "all" else f"timit-{part}"
-    return collector.corpus(name, "real", phone_sets.silence_among(folded), notes)
+    return collector.corpus(name, "real")
 
 
 def _utterances(root: Path, part: str) -> Iterator[tuple[Path, str, dict[str, Path]]]:

@@ -57,3 +57,30 @@ def test_a_label_may_end_a_frame_late_and_is_cut():
 def test_rounded_times_may_cross_by_less_than_a_sample():
     given = segments((0.1, 0.2000004), (0.2, 0.3))
     assert checked(given, 1.0, may_overlap=False) == tuple(given)
+
+
+def test_a_silence_at_the_end_may_end_a_frame_of_its_aligner_late():
+    given = [Segment("a", 0.0, 0.9), Segment("sil", 0.9, 1.04)]
+    assert checked(given, 1.0, False, {"sil"}) == (given[0], Segment("sil", 0.9, 1.0))
+    assert checked([*given, Segment("", 1.04, 1.07)], 1.07, False, {"sil", ""})[-1].end_s == 1.07
+    past = [Segment("a", 0.0, 1.0), Segment("sil", 1.0, 1.04)]
+    assert checked(past, 1.0, False, {"sil"}) == (past[0],)
+    for silence, end in ((set(), 1.04), ({"sil"}, 1.2)):
+        with pytest.raises(BadAlignment) as caught:
+            checked([given[0], Segment("sil", 0.9, end)], 1.0, False, silence)
+        assert caught.value.reason == alignment.PAST_END
+
+
+@pytest.mark.parametrize(
+    ("span", "duration", "moved"),
+    [
+        (None, 2.0, 0.0),
+        ((0.0, 2.0), 2.0, 0.0),
+        ((12.5, 14.5), 2.0, 12.5),
+        ((12.5, 14.5), 14.5, 0.0),  # a stretch of audio that is there as a whole
+        ((-0.5, 1.5), 2.0, -0.5),
+        ((math.nan, 1.0), 1.0, 0.0),
+    ],
+)
+def test_labels_that_begin_late_are_where_the_audio_is(span, duration, moved):
+    assert alignment.from_zero(span, duration) == moved

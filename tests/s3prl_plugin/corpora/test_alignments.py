@@ -2,7 +2,7 @@
 
 import pytest
 
-from s3prl_plugin.corpora import alignment_txt, alignments, ctm, manifest
+from s3prl_plugin.corpora import alignment_txt, ctm, grids, manifest
 from s3prl_plugin.corpora.corpus import Segment
 from s3prl_plugin.errors import UserError
 
@@ -16,7 +16,8 @@ def grid(first="phones", a="sil", b="OW1"):
 
 def test_ctm_lines(tmp_path):
     (tmp_path / "a.ctm").write_text(";; a comment\nb 1 0.10 0.25 had 0.98\n\na A 0 .5 SIL\nb 1 0.35 0.1 your\n")
-    found = ctm.read(tmp_path / "a.ctm")
+    found, notes = ctm.read(tmp_path / "a.ctm")
+    assert not notes
     assert [(s.label, s.start_s, pytest.approx(s.end_s)) for s in found["b"]] == [
         ("had", 0.1, 0.35),
         ("your", 0.35, 0.45),
@@ -37,11 +38,13 @@ def test_a_manifest_with_ctm(write_manifest):
     (folder / "words.ctm").write_text("a 1 0.5 0.2 oh\nb 1 0.2 0.6 aha\nb 1 0.8 0.1 <eps>\n")
     corpus = manifest.read(folder)
     a, b = corpus.utterances
-    assert [p.label for p in a.phones] == ["SIL", "OW1"]
-    assert [p.label for p in b.phones] == ["AH0", "AH0"]
+    assert [p.label for p in a.phones] == ["SIL", "OW"]
+    assert [p.label for p in b.phones] == ["AH", "AH"]
     assert [w.label for w in a.words + b.words] == ["oh", "aha"]
     assert corpus.silence == {"SIL"}
-    assert corpus.notes == ("word positions (_B, _I, _E, _S) taken off: 4 phone labels become 3",)
+    assert corpus.notes[0] == "word positions (_B, _I, _E, _S) taken off phone labels: 4 become 3"
+    assert "(0, 1, 2; stress=true keeps them) taken off phone labels" in corpus.notes[1]
+    assert corpus.notes[2] == "left out of the words, as marks of silence or noise: <eps> 1"
     assert [p.label for p in manifest.read(folder, phone_set="as_is").utterances[0].phones] == ["SIL", "OW1_S"]
 
 
@@ -69,10 +72,10 @@ def test_a_manifest_with_textgrids(write_manifest):
     (folder / "c.TextGrid").write_text("no grid")
     corpus = manifest.read(folder)
     found = {u.name: u for u in corpus.utterances}
-    assert found["a"].phones == (Segment("sil", 0.0, 0.5), Segment("OW1", 0.5, 1.0))
+    assert found["a"].phones == (Segment("sil", 0.0, 0.5), Segment("OW", 0.5, 1.0))
     assert found["a"].words == found["b"].words == (Segment("oh", 0.5, 1.0),)
     assert found["b"].phones == found["d"].phones == found["d"].words == ()
-    assert corpus.skipped == {alignments.UNREADABLE: ("c",)}
+    assert corpus.skipped == {f"{grids.UNREADABLE}: not a TextGrid": ("c",)}
     assert corpus.silence == {"sil"}
 
 
@@ -88,9 +91,59 @@ def test_alignment_txt(tmp_path):
     path = tmp_path / "84-121123.alignment.txt"
     path.write_text('84-121123-0000 ",GO,,DO\'T," "0.490,0.890,1.270,1.380,2.09"\n84-121123-0001 "OH" "0.3"\n')
     assert alignment_txt.read(path) == {
-        "84-121123-0000": [Segment("go", 0.49, 0.89), Segment("do't", 1.27, 1.38)],
-        "84-121123-0001": [Segment("oh", 0.0, 0.3)],
+        "84-121123-0000": [
+            Segment("", 0.0, 0.49),
+            Segment("GO", 0.49, 0.89),
+            Segment("", 0.89, 1.27),
+            Segment("DO'T", 1.27, 1.38),
+            Segment("", 1.38, 2.09),
+        ],
+        "84-121123-0001": [Segment("OH", 0.0, 0.3)],
     }
+
+
+@pytest.mark.parametrize("rows", [("A", "B"), ("1", "2"), ("0", "1"), ("a", "b")])
+def test_only_the_rows_of_the_channel_count(write_manifest, write_audio, rows):
+    folder = write_manifest("a")
+    write_audio(folder / "a.wav", channels=2)
+    lines = [
+        f"a {rows[c]} {at} 0.1 {word}\n" for c, at, word in [(0, 0.1, "hello"), (1, 0.15, "yes"), (0, 0.4, "good")]
+    ]
+    (folder / "words.ctm").write_text("".join(lines))
+    for channel, words in enumerate((["hello", "good"], ["yes"])):
+        assert [w.label for w in manifest.read(folder, channel=channel).utterances[0].words] == words
+    with pytest.raises(UserError, match=r"words\.ctm: 'a' has rows of channels . and .; name the one that is meant"):
+        manifest.read(folder)
+    with pytest.raises(UserError, match="no rows of channel=7"):
+        ctm.read(folder / "words.ctm", 7)
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("a 1 * * <ALT_BEGIN>", "alternatives"),
+        ("a 1 0.2 0.1 <ALT>", "alternatives"),
+        ("a 1 * * word", r"\* is no time"),
+    ],
+)
+def test_what_nist_writes_is_explained(tmp_path, line, cause):
+    (tmp_path / "a.ctm").write_text(f"a 1 0 0.1 x\n{line}\n")
+    with pytest.raises(UserError, match=rf"a\.ctm, line 2: .*{cause}"):
+        ctm.read(tmp_path / "a.ctm")
+
+
+def test_labels_that_are_numbers_say_so(write_manifest):
+    folder = write_manifest("a")
+    (folder / "phones.ctm").write_text("a 1 0 0.5 1\na 1 0.5 0.2 117\n")
+    assert any("int2sym.pl" in note for note in manifest.read(folder).notes)
+
+
+def test_rows_without_a_length_are_left_out_and_counted(write_manifest):
+    folder = write_manifest("a")
+    (folder / "phones.ctm").write_text("a 1 0 0.5 x\na 1 0.5 0.0 sp\na 1 0.5 0.2 y\na 1 0.7 0 t\n")
+    corpus = manifest.read(folder)
+    assert [p.label for p in corpus.utterances[0].phones] == ["x", "y"]
+    assert "2 segments without a length were left out: sp 1, t 1" in corpus.notes
 
 
 @pytest.mark.parametrize("line", ['u "A,B" "0.1"', 'u "A" "x"', "u"])

@@ -4,6 +4,7 @@ import pytest
 
 from s3prl_plugin.corpora import textgrid
 from s3prl_plugin.corpora.corpus import Segment
+from s3prl_plugin.corpora.textgrid import BadGrid, Grid
 
 LONG = """File type = "ooTextFile"
 Object class = "TextGrid"
@@ -93,37 +94,42 @@ TIERS = {
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_formats_and_encodings(tmp_path, content, encoding):
     (tmp_path / "a.TextGrid").write_text(content, encoding=encoding)
-    assert textgrid.read(tmp_path / "a.TextGrid") == TIERS
+    assert textgrid.read(tmp_path / "a.TextGrid") == Grid(TIERS, 0.0, 1.5)
 
 
 def test_letters_beyond_ascii(tmp_path):
     (tmp_path / "a.TextGrid").write_text(SHORT.replace("AH0", "ʃʷ"), encoding="utf-16")
-    assert textgrid.read(tmp_path / "a.TextGrid")["phones"][0].label == "ʃʷ"
+    assert textgrid.read(tmp_path / "a.TextGrid").tiers["phones"][0].label == "ʃʷ"
 
 
 def test_no_tiers(tmp_path):
     (tmp_path / "a.TextGrid").write_text('"ooTextFile"\n"TextGrid"\n0\n1\n<absent>\n')
-    assert textgrid.read(tmp_path / "a.TextGrid") == {}
+    assert textgrid.read(tmp_path / "a.TextGrid") == Grid({}, 0.0, 1.0)
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "cause"),
     [
-        ("", "ends too early"),
-        ("hello", "ends too early"),
+        ("", "not a TextGrid"),
+        ("hello", "not a TextGrid"),
         ('"ooTextFile" "PitchTier" 0 1', "not a TextGrid"),
         (LONG[:400], "ends too early"),
-        (SHORT.replace("0.5\n", '"half"\n', 1), "'half' where a number should be"),
-        (SHORT.replace('"TextTier"', '"FormantTier"'), "'FormantTier' is not a kind of tier"),
+        (SHORT.replace("0.5\n", '"half"\n', 1), "a text where a number should be"),
+        (SHORT.replace('"TextTier"', '"FormantTier"'), "a kind of tier that TextGrids do not have"),
+        (SHORT.replace("\n3\n", "\n3.5\n", 1), "a number of tiers or intervals that is none"),
+        ('"Praat chronological TextGrid text file"\n0 1.5   ! Time domain.', "chronological.*save it as text"),
+        (b"ooBinaryFile\x08TextGrid\0\0", "binary.*save it as text"),
+        (SHORT.replace("AH0", "ä").encode("latin-1"), "neither UTF-8 nor UTF-16"),
+        (SHORT.encode("utf-16-le"), "UTF-16 without a byte order mark"),
     ],
 )
-def test_what_is_broken_is_refused(tmp_path, content, message):
-    (tmp_path / "a.TextGrid").write_text(content)
-    with pytest.raises(ValueError, match=message):
+def test_what_is_broken_is_refused_with_its_cause(tmp_path, content, cause):
+    (tmp_path / "a.TextGrid").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(BadGrid, match=cause):
         textgrid.read(tmp_path / "a.TextGrid")
 
 
-def test_bytes_that_are_no_text(tmp_path):
-    (tmp_path / "a.TextGrid").write_bytes(b"\xc3\x28" * 30)
-    with pytest.raises(ValueError, match="decode"):
-        textgrid.read(tmp_path / "a.TextGrid")
+def test_the_header_of_older_praat(tmp_path):
+    old = SHORT.replace('"ooTextFile"', '"ooTextFile short"').replace('Object class = "TextGrid"', '"TextGrid"')
+    (tmp_path / "a.TextGrid").write_text(old)
+    assert textgrid.read(tmp_path / "a.TextGrid") == Grid(TIERS, 0.0, 1.5)

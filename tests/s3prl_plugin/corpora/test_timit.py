@@ -101,7 +101,7 @@ def test_bad_utterances_are_counted(tiny):
     folder = tiny / "TRAIN/DR1/FAAA0"
     (folder / "SA1.PHN").unlink()
     (folder / "SX5.PHN").write_text("0 4000\n")
-    (tiny / "TEST/DR2/MBBB0/SA1.PHN").write_text("0 17000 h#\n")
+    (tiny / "TEST/DR2/MBBB0/SA1.PHN").write_text("0 17000 iy\n")
     corpus = timit.read(tiny)
     assert corpus.skipped == {
         timit.NO_LABELS: ("faaa0_sa1",),
