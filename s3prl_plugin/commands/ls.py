@@ -7,6 +7,7 @@ import ast
 import importlib
 import importlib.util
 import json
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ EXAMPLES = """examples:
   s3prl-plugin ls taps mr_hubert_b2_a
   s3prl-plugin ls taps mr_hubert_local -k checkpoint.pt
   s3prl-plugin ls corpus timit:/data/timit
+  s3prl-plugin ls corpus recordings --write-manifest --speaker '^([^_]+)_'
 """
 NEEDS_NAME = {"taps": "mr_hubert_base", "corpus": "manifest:FOLDER"}
 
@@ -34,6 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-k", "--checkpoint", metavar="CKPT", help="the upstream's checkpoint, where it needs one")
     parser.add_argument("-g", "--model-config", metavar="YAML", help="options of the upstream")
     parser.add_argument("--all", action="store_true", help="upstreams: those of s3prl too (takes some seconds)")
+    parser.add_argument(
+        "--write-manifest", action="store_true", help="corpus: write utterances.tsv for the audio in a folder first"
+    )
+    parser.add_argument(
+        "--speaker",
+        metavar="PATTERN",
+        help="with it: a regular expression that finds the speaker in a file's path "
+        "(its first group); by default the file's folder is the speaker",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
 
 
@@ -45,6 +56,10 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.what in NEEDS_NAME and not args.name:
         raise UserError(f"ls {args.what}: name one, such as `s3prl-plugin ls {args.what} {NEEDS_NAME[args.what]}`")
+    if args.speaker is not None and not args.write_manifest:
+        raise UserError("ls: --speaker says how --write-manifest tells speakers; give both")
+    if args.write_manifest and args.what != "corpus":
+        raise UserError("ls: --write-manifest is for `ls corpus FOLDER`")
     if args.what == "corpus":
         print(_corpus(args))
         return 0
@@ -176,8 +191,11 @@ def _taps_of(name: str, checkpoint: str | None, model_config: str | None) -> Ite
 def _corpus(args: argparse.Namespace) -> str:
     """What is in a corpus, what is broken, label counts and durations."""
     from s3prl_plugin import corpora
-    from s3prl_plugin.corpora import summary
+    from s3prl_plugin.corpora import from_folder, summary
 
+    if args.write_manifest:
+        folder = Path(args.name.removeprefix("manifest:").partition("?")[0]).expanduser()
+        print(from_folder.write(folder, args.speaker), file=sys.stderr)
     corpus = corpora.open_corpus(args.name)
     if args.json:
         return json.dumps(corpora.report(corpus), ensure_ascii=False, indent=1)

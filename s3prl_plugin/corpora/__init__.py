@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
+from s3prl_plugin.corpora import from_folder
 from s3prl_plugin.corpora.corpus import Corpus, Segment, Utterance
 from s3prl_plugin.corpora.folders import APPLE_DOUBLE
 from s3prl_plugin.corpora.labels import Labels
@@ -93,6 +94,9 @@ def _told_format(folder: Path) -> str:
             for mark, name in marks.items():
                 if file.name.lower().endswith(mark) and not file.name.startswith(APPLE_DOUBLE):
                     return name
+    lacks = from_folder.missing(folder)
+    if lacks is not None:
+        raise UserError(lacks)
     formats = ", ".join(name for name in READERS if name not in _PATHLESS)
     raise UserError(f"{folder}: no corpus of a known format ({formats}) there; name the format, as in timit:{folder}")
 

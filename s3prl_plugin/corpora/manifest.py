@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from s3prl_plugin.corpora import alignments as aligning
+from s3prl_plugin.corpora import from_folder
 from s3prl_plugin.corpora.collector import Collector
 from s3prl_plugin.corpora.corpus import Corpus
 from s3prl_plugin.corpora.grids import TierChoice
@@ -56,6 +57,9 @@ def read(
     folder = Path(path)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give the folder that holds utterances.tsv")
+    lacks = None if (folder / from_folder.TABLE).is_file() else from_folder.missing(folder)
+    if lacks is not None:
+        raise UserError(lacks)
     collector = Collector(folder, Labels(**labels), channel)
     name, kind, said = _identity(folder)
     rows = _rows(folder)
@@ -85,7 +89,7 @@ def read(
 
 def _rows(folder: Path) -> dict[str, dict[str, str]]:
     """The rows of utterances.tsv by name."""
-    path = folder / "utterances.tsv"
+    path = folder / from_folder.TABLE
     rows: dict[str, dict[str, str]] = {}
     for line, row in read_table(path, ("utt", "audio", "speaker")):
         for column in ("utt", "audio", "speaker"):
