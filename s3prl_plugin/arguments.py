@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from s3prl_plugin import config as configuration
-from s3prl_plugin import registry
+from s3prl_plugin import overrides, registry
 from s3prl_plugin.compat import huggingface_hub, packages
 from s3prl_plugin.errors import UserError, did_you_mean
 
@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
         join_torchrun(found)
         if found.expname is None and found.expdir is None and found.past_exp is None:
             raise UserError("-n NAME or -p FOLDER is missing: where shall the results go?")
-        check_override(found.override)
+        overrides.parse(found.override)
         _check_tasks_flag(found)
         if not _resumes(found):
             _check_downstream(found)
@@ -72,6 +72,7 @@ class Parser(argparse.ArgumentParser):
                 chosen(config.data, found.tasks)
         if found.upstream_model_config is not None:
             found.upstream_model_config = str(existing("-g", found.upstream_model_config))
+            configuration.read(found.upstream_model_config)
         if (found.upstream or "").endswith("_local") and found.upstream_ckpt and not Path(found.upstream_ckpt).exists():
             raise UserError(f"-k {found.upstream_ckpt}: no such file; -u {found.upstream} loads a local checkpoint")
         if found.init_ckpt is not None:
@@ -127,7 +128,9 @@ def check_run(args: argparse.Namespace, config: dict[str, Any]) -> None:
     Raises:
         UserError: something that the user can mend.
     """
+    _check_mode(args)
     _check_downstream(args)
+    configuration.check_names(configuration.Config(Path(f"{args.config}"), config, {}), args.downstream)
     if "study" in config:
         changed = f" with -o {args.override}" if args.override else ""
         _check_study(args, configuration.Config(Path(f"{args.config}{changed}"), config, {}))
@@ -195,16 +198,6 @@ def join_torchrun(args: argparse.Namespace) -> None:
         args.local_rank = int(rank)
 
 
-def check_override(override: str | None) -> None:
-    """-o, of which s3prl leaves out silently whatever does not begin with args. or config."""
-    if override is None or override.lower() == "none":
-        return
-    for option in override.split(",,"):
-        key, *values = option.strip().split("=")
-        if len(values) != 1 or key.split(".")[0] not in ("args", "config") or "." not in key:
-            raise UserError(f"-o {option.strip()}: write config.KEY=VALUE or args.NAME=VALUE, separated by ,,")
-
-
 def _resumes(args: argparse.Namespace) -> bool:
     """Whether -e or -a takes up an earlier run: its checkpoint, which is checked, then says what is run."""
     folder = Path(args.expdir or f"result/downstream/{args.expname}")
@@ -227,12 +220,22 @@ def _check_checkpoint(flag: str, path: Path) -> None:
     if not path.is_file():
         raise UserError(f"{flag} {path}: no such file; give a checkpoint of a run")
     try:
-        content = torch.load(path, map_location="cpu", mmap=True)
+        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except Exception as error:  # a damaged file can fail in any part of the reader
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(f"{flag} {path}: this file cannot be read as a checkpoint ({reason})") from None
     if not isinstance(content, dict) or not {"Args", "Config"} <= content.keys():
         raise UserError(f"{flag} {path}: not the checkpoint of a run; one of an upstream is given with -k")
+    args, config = content["Args"], content["Config"]
+    if not isinstance(args, argparse.Namespace) or not isinstance(config, dict):
+        raise UserError(f"{flag} {path}: not the checkpoint of a run; its Args or its Config are of another kind")
+
+    where = configuration.Config(Path(f"{flag} {path}"), config, {})
+    for part in (vars(args), config):
+        configuration.refuse_code(part, where.error)
+    if vars(args).get("hub", "torch") != "torch" or vars(args).get("from_hf_hub"):
+        raise UserError(f"{flag} {path}: its upstream is code from a hub; leave {flag} out, and give --hub")
+    configuration.check_names(where, str(vars(args).get("downstream")))
 
 
 def _check_downstream(args: argparse.Namespace) -> None:
@@ -254,19 +257,10 @@ def _check_study(args: argparse.Namespace, config: configuration.Config) -> None
 
 def _study_as_changed(override: str | None, config: configuration.Config) -> configuration.Config:
     """The configuration with what -o changes in the section `study`, such as where checkpoints lie."""
-    import yaml
-
     data = deepcopy(config.data)
-    for option in override.split(",,") if override else ():
-        key, _, value = option.strip().partition("=")
-        root, *inner, last = key.strip().split(".")
-        if [root, *inner[:1]] != ["config", "study"]:
-            continue
-        place: Any = data
-        for part in inner:
-            place = place.setdefault(part, {}) if isinstance(place, dict) else None
-        if isinstance(place, dict):
-            place[last] = yaml.safe_load(value)
+    for change in overrides.parse(override):
+        if change.root == "config" and change.keys[0] == "study":
+            overrides.put(change, data)
     return config.changed(data)
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from s3prl_plugin import plain_yaml, setting_names
 from s3prl_plugin.errors import UserError, did_you_mean
 
 TOP_LEVEL = ("runner", "optimizer", "scheduler", "specaug", "downstream_expert", "suite", "study")
 TASK_KEYS = ("config", "corpus", "override")
+# what runs code from outside: flags on the command line, and keys of no file
+FLAGS_ONLY = frozenset({"plugin", "plugins", "trust_remote_code"})
+MAX_BYTES = 4 << 20
 
 KeyPath = tuple[str, ...]
 
@@ -35,8 +39,8 @@ class Config:
         return Config(self.path, data, self._lines)
 
     def error(self, key: KeyPath, message: str) -> UserError:
-        """The error for what stands at `key`, naming file and line."""
-        line = self._lines.get(key)
+        """The error for what stands at `key`, naming file and line; that of what holds it where it has none."""
+        line = next((self._lines[key[:end]] for end in range(len(key), 0, -1) if key[:end] in self._lines), None)
         place = f"{self.path}, line {line}" if line else str(self.path)
         return UserError(f"{place}: {message}")
 
@@ -72,10 +76,13 @@ def read(path: str | Path) -> Config:
     """Read a YAML file of plain values.
 
     Raises:
-        UserError: it is missing, is not YAML, holds a key twice, or is not a mapping.
+        UserError: it is missing, is not YAML, holds a key twice, a key that is no text or that only a flag may be, or
+            is not a mapping.
     """
     path = Path(path)
     try:
+        if path.is_file() and path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{path}: larger than a configuration can be; check -c, -g or the suite's file name")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
@@ -83,12 +90,9 @@ def read(path: str | Path) -> Config:
             f"{path}: cannot read this configuration ({reason}); check -c, -g or the suite's file name"
         ) from None
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}, line {mark.line + 1}" if mark else str(path)
-        raise UserError(f"{place}: not valid YAML ({getattr(error, 'problem', error)})") from None
+        node, data = plain_yaml.load(text)
+    except plain_yaml.NotPlainError as error:
+        raise UserError(f"{path}{f', line {error.line}' if error.line else ''}: {error}") from None
     if data is None:
         data = {}
     if not isinstance(data, dict):
@@ -96,7 +100,46 @@ def read(path: str | Path) -> Config:
     lines: dict[KeyPath, int] = {}
     if node is not None:
         _collect_lines(path, node, (), lines)
-    return Config(path, data, lines)
+    config = Config(path, data, lines)
+    refuse_code(data, config.error)
+    return config
+
+
+def parse(text: str | bytes) -> Any:
+    """The plain values in YAML.
+
+    Raises:
+        UserError: it is not YAML, or holds more than plain values.
+    """
+    try:
+        return plain_yaml.load(text)[1]
+    except plain_yaml.NotPlainError as error:
+        raise UserError(f"{f'line {error.line}: ' if error.line else ''}{error}") from None
+
+
+def refuse_code(data: Any, error: Callable[[KeyPath, str], UserError], key: KeyPath = ()) -> None:
+    """Refuse keys that would run code from outside if they were flags, and keys that are no text.
+
+    Args:
+        data: what a file or a checkpoint holds.
+        error: makes the error for a key, and a message.
+
+    Raises:
+        UserError: what `error` makes.
+    """
+    if isinstance(data, Mapping):
+        for name, value in data.items():
+            inner = (*key, str(name))
+            if not isinstance(name, str):
+                raise error(inner, f"the key {name!r} is no text; put it in quotes")
+            if name.strip().lower().replace("-", "_") in FLAGS_ONLY:
+                raise error(
+                    inner, f"{'.'.join(inner)}: code from outside is run for a flag on the command line only; remove it"
+                )
+            refuse_code(value, error, inner)
+    elif isinstance(data, (list, tuple)):
+        for value in data:
+            refuse_code(value, error, key)
 
 
 def _collect_lines(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPath, int]) -> None:
@@ -166,6 +209,7 @@ def check(config: Config, downstream: str | None, analyses: Iterable[str], tasks
     """
     analyses = list(analyses)
     config.refuse_unknown(TOP_LEVEL)
+    check_names(config, downstream)
     if downstream in analyses:
         config.refuse_unknown(analysis_defaults(str(downstream)), "downstream_expert")
     if "study" in config.data and downstream != "suite":
@@ -187,6 +231,29 @@ def check(config: Config, downstream: str | None, analyses: Iterable[str], tasks
         from s3prl_plugin import study
 
         study.read(config)
+
+
+def check_names(config: Config, downstream: str | None, *key: str) -> None:
+    """Refuse settings of s3prl's downstreams that are to name code and are no known names.
+
+    Args:
+        config: where they stand.
+        downstream: whose settings they are; of a suite, those of its tasks are looked at.
+        key: what leads to them.
+
+    Raises:
+        UserError: naming file, line, and what may have been meant.
+    """
+    if downstream != "suite":
+        setting_names.check(
+            config.section(*key), str(downstream), lambda inner, message: config.error((*key, *inner), message)
+        )
+        return
+    from s3prl_plugin import superb
+
+    for name, options in config.section("suite", "tasks").items():
+        if isinstance(options, dict) and isinstance(options.get("override"), dict) and name in superb.tasks():
+            check_names(config, superb.task(name).downstream, "suite", "tasks", name, "override")
 
 
 def _check_store(config: Config) -> None:

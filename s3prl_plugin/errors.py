@@ -24,6 +24,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def one_line(message: str) -> str:
-    """An error's message; of one that comes from a data loader's process, the last line, which is the error's own."""
+    """An error's message in one line; of one that comes from a data loader's process, the error's own."""
     lines = [line.strip() for line in message.splitlines() if line.strip()] or [message]
-    return lines[-1].removeprefix(f"{UserError.__module__}.{UserError.__qualname__}: ")
+    prefix = f"{UserError.__module__}.{UserError.__qualname__}: "
+    starts = [number for number, line in enumerate(lines) if line.startswith(prefix)]
+    if starts:
+        return " ".join(lines[starts[-1] :]).removeprefix(prefix)
+    return lines[-1] if "Traceback (most recent call last):" in lines else " ".join(lines)

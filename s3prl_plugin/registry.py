@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from s3prl_plugin import compat
+from s3prl_plugin import compat, setting_names
 from s3prl_plugin.alias import AliasFinder
 from s3prl_plugin.compat import hooks
 from s3prl_plugin.errors import UserError, did_you_mean
@@ -91,6 +91,26 @@ def add_downstream(name: str, package: str) -> None:
         raise UserError(f"downstream {name!r} -> {package!r}: its name must be an identifier")
     _refuse_two_owners("downstream", name, package, _downstreams.get(name) or _stock_downstream(name))
     _downstreams[name] = package
+
+
+def add_name(setting: str, name: str, target: str) -> None:
+    """Register a name of another package for a setting that names code; such settings have no other names.
+
+    Args:
+        setting: whose it is: "DOWNSTREAM.KEY" ("speech_commands.select"), "optimizer.name" or "scheduler.name".
+        name: what the setting says.
+        target: "package.module:attribute", a class or function as s3prl's own are; imported when it is first used.
+
+    Raises:
+        UserError: there is no such setting, the name is taken, or the target is not of that form.
+    """
+    module, _, attribute = target.partition(":")
+    if not (name.isidentifier() and module and attribute.isidentifier()):
+        raise UserError(f"{setting} {name!r} -> {target!r}: give an identifier and 'package.module:attribute'")
+    owner = setting.partition(".")[0]
+    present = f"s3prl's {owner}" if name in setting_names.known(owner) else setting_names.added(owner, name)
+    _refuse_two_owners(setting, name, target, present)
+    setting_names.add(setting, name, target)
 
 
 def upstream_names() -> list[str]:

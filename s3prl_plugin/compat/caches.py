@@ -10,15 +10,19 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from s3prl_plugin.compat import hooks
+from s3prl_plugin.compat.plain_files import PLAIN_FILES
 from s3prl_plugin.compat.record import note
 from s3prl_plugin.compat.replaced import replaced
+from s3prl_plugin.compat.stand_in_module import StandIn
+from s3prl_plugin.errors import UserError
 
 # processes that ASV's dataset measures its files in, whatever the machine; each of them loads torch
 STOCK_JOBS = 12
@@ -61,11 +65,13 @@ def _own_file_lists(dataset: ModuleType) -> None:
         def init(self: Any, mode: str, file_path: Any, meta_data: Any, *args: Any, **kwargs: Any) -> None:
             splits = Path(meta_data).read_bytes() if Path(meta_data).is_file() else b""
             place = _place("voxceleb1", str(Path(file_path).resolve()).encode(), splits)
-            with _whole_files(place, [f"{mode}.pkl"]) as folder, replaced(dataset, CACHE_PATH=str(folder)):
+            wanted = {f"{mode}.pkl": partial(_are_paths, root=str(file_path))}
+            with _whole_files(place, wanted) as folder, replaced(dataset, CACHE_PATH=str(folder)):
                 stock(self, mode, file_path, meta_data, *args, **kwargs)
 
         return init
 
+    dataset.pickle = PLAIN_FILES  # type: ignore[attr-defined]
     dataset.SpeakerClassifiDataset.__init__ = initialise(dataset.SpeakerClassifiDataset.__init__)
     note("s3prl", "SID: file lists are cached per corpus and run, not under the package's folder")
 
@@ -87,22 +93,30 @@ def _own_lengths(dataset: ModuleType) -> None:
             place = _place("sv_voxceleb1", *(_listing(Path(root)) for root in file_path))
             jobs = n_jobs or min(STOCK_JOBS, os.cpu_count() or 1)
             # The dataset writes to `.wav_lengths` beside its own source, as its module's __file__ names it.
-            wanted = [f".wav_lengths/{key}_length.pt" for key in key_list]
+            wanted = {f".wav_lengths/{key}_length.pt": _are_tags_and_lengths for key in key_list}
             with _whole_files(place, wanted) as folder, replaced(dataset, __file__=str(folder / "dataset.py")):
                 stock(self, vad_config, key_list, file_path, meta_data, max_timestep, jobs)
 
         return init
 
+    dataset.torch = StandIn(dataset.torch, load=_load, save=_save)  # type: ignore[attr-defined]
     dataset.SpeakerVerifi_train.__init__ = initialise(dataset.SpeakerVerifi_train.__init__)
     note("s3prl", "ASV: trimmed lengths are cached per corpus and run, not under the package's folder")
 
 
 @contextmanager
-def _whole_files(place: Path, wanted: Sequence[str]) -> Iterator[Path]:
+def _whole_files(place: Path, wanted: Mapping[str, Callable[[Any], bool]]) -> Iterator[Path]:
     """The folder of a cache for the block; where a `wanted` file is missing in it, a copy, whose files then get there.
 
-    Such a file is written by s3prl, and torn where the run is killed meanwhile.
+    Such a file is written when s3prl says so, and torn where the run is killed meanwhile. One that is not what it
+    should be counts as missing.
+
+    Args:
+        wanted: a file's name -> whether its content is what it should be.
     """
+    for name, is_right in wanted.items():
+        if (place / name).is_file() and not is_right(_content(place / name)):
+            (place / name).unlink()
     if all((place / name).is_file() for name in wanted):
         yield place
         return
@@ -113,6 +127,51 @@ def _whole_files(place: Path, wanted: Sequence[str]) -> Iterator[Path]:
         for name in wanted:
             (place / name).parent.mkdir(exist_ok=True)
             os.replace(Path(copy) / name, place / name)
+
+
+def _content(path: Path) -> Any:
+    """What a cache holds; None where it is not one that we wrote."""
+    try:
+        return _load(path)
+    except UserError:
+        return None
+
+
+def _load(path: str | Path) -> Any:
+    """Read a cache."""
+    with Path(path).open("rb") as file:
+        return PLAIN_FILES.load(file)
+
+
+def _save(content: Any, path: str | Path) -> None:
+    """Write a cache."""
+    with Path(path).open("wb") as file:
+        PLAIN_FILES.dump(content, file)
+
+
+def _are_paths(content: Any, root: str) -> bool:
+    """Whether it is a list of files below a folder."""
+    return isinstance(content, list) and all(
+        isinstance(path, str) and path.startswith(f"{root.rstrip('/')}/") and ".." not in Path(path).parts
+        for path in content
+    )
+
+
+def _are_tags_and_lengths(content: Any) -> bool:
+    """Whether it is a list of speaker, video and file, and one of as many lengths in samples."""
+    if not (isinstance(content, list) and len(content) == 2 and all(isinstance(part, list) for part in content)):
+        return False
+    tags, lengths = content
+    return (
+        len(tags) == len(lengths)
+        and all(isinstance(length, int) and length >= 0 for length in lengths)
+        and all(isinstance(tag, list) and len(tag) == 3 and all(map(_is_name, tag)) for tag in tags)
+    )
+
+
+def _is_name(part: Any) -> bool:
+    """Whether it is the name of a file or folder."""
+    return isinstance(part, str) and part not in ("", ".", "..") and "/" not in part
 
 
 def _place(task: str, *keys: bytes) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 
 from s3prl_plugin.compat import hooks
 from s3prl_plugin.compat.record import note
+from s3prl_plugin.compat.stand_in_module import StandIn
 from s3prl_plugin.results import replacing
 
 
@@ -37,17 +38,6 @@ def _whole_checkpoints(runner: ModuleType) -> None:
     def remove(path: str) -> None:
         superseded.setdefault(Path(path).parent, []).append(Path(path))
 
-    runner.torch = _InPlaceOf(runner.torch, save=save)  # type: ignore[attr-defined]
-    runner.os = _InPlaceOf(runner.os, remove=remove)  # type: ignore[attr-defined]
+    runner.torch = StandIn(runner.torch, save=save)  # type: ignore[attr-defined]
+    runner.os = StandIn(runner.os, remove=remove)  # type: ignore[attr-defined]
     note("s3prl", "checkpoints: written whole or not at all, and the old one goes when the new one is there")
-
-
-class _InPlaceOf:
-    """A module with some of its functions replaced."""
-
-    def __init__(self, module: ModuleType, **replaced: Any):
-        self._module = module
-        self.__dict__.update(replaced)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._module, name)

@@ -15,9 +15,11 @@ from typing import Any
 
 After = Callable[[ModuleType], None]
 Rescue = Callable[[ModuleType, Exception], None]
+Chosen = Callable[[str], bool]
 
 _after: dict[str, list[After]] = {}
 _rescue: dict[str, tuple[tuple[type[Exception], ...], Rescue]] = {}
+_before: list[tuple[Chosen, After]] = []
 
 
 def after_import(name: str, act: After) -> None:
@@ -31,6 +33,20 @@ def after_import(name: str, act: After) -> None:
     _after.setdefault(name, []).append(act)
     if name in sys.modules:
         act(sys.modules[name])
+
+
+def before_import(chosen: Chosen, act: After) -> None:
+    """Call `act(module)` right before a module runs that is `chosen`; at once for those that already have.
+
+    Args:
+        chosen: tells from its full name whether a module is one.
+        act: may give the module names that it then finds in the place of builtin ones.
+    """
+    _watch()
+    _before.append((chosen, act))
+    for name, module in list(sys.modules.items()):
+        if chosen(name) and isinstance(module, ModuleType):
+            act(module)
 
 
 def rescue_import(name: str, errors: tuple[type[Exception], ...], mend: Rescue) -> None:
@@ -61,7 +77,7 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname not in _after and fullname not in _rescue:
+        if fullname not in _after and fullname not in _rescue and not any(chosen(fullname) for chosen, _ in _before):
             return None
         for finder in sys.meta_path:
             find = getattr(finder, "find_spec", None)
@@ -89,6 +105,9 @@ class _Loader(importlib.abc.Loader):
         module.__loader__ = self._real
         if module.__spec__ is not None:
             module.__spec__.loader = self._real
+        for chosen, act in _before:
+            if chosen(module.__name__):
+                act(module)
         errors, mend = _rescue.get(module.__name__, ((), _nothing))
         try:
             self._real.exec_module(module)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from s3prl_plugin.compat import caches, checkpoints, distributed, hooks, stand_ins
+from s3prl_plugin.compat import caches, checkpoints, distributed, evaluation, hooks, stand_ins
 from s3prl_plugin.compat.caches import private_caches
 from s3prl_plugin.compat.distributed import undistributed
 from s3prl_plugin.compat.record import note
@@ -38,11 +38,14 @@ def install() -> None:
     """Hook the imports of s3prl's modules that need it."""
     hooks.after_import("s3prl.utility.helper", _harmless_isinstance)
     hooks.after_import("s3prl.run_downstream", _harmless_isinstance)
+    for name in ("s3prl.utility.helper", "s3prl.run_downstream"):
+        hooks.after_import(name, _plain_overrides)
     hooks.after_import("s3prl.downstream.runner", _evaluate_anywhere)
     hooks.after_import("s3prl.downstream.ctc.data", _keep_num_workers)
     caches.install()
     checkpoints.install()
     distributed.install()
+    evaluation.install()
     stand_ins.install()
     # It warns at every import of s3prl.hub that ESPnet is absent; asking for its upstream still says so.
     logging.getLogger("s3prl.upstream.espnet_hubert.expert").setLevel(logging.ERROR)
@@ -71,6 +74,18 @@ def _harmless_isinstance(module: ModuleType) -> None:
     """`hack_isinstance` served torch < 1.8; it makes isinstance wrong for defaultdicts and for tuples of classes."""
     module.hack_isinstance = lambda: None  # type: ignore[attr-defined]
     note("s3prl", "hack_isinstance: does nothing (it breaks the builtin isinstance, and torch >= 1.8 needs no hack)")
+
+
+def _plain_overrides(module: ModuleType) -> None:
+    """-o: values are read, not run."""
+
+    def override(string: str, args: Any, config: dict[str, Any]) -> None:
+        from s3prl_plugin import overrides
+
+        overrides.apply(string, args, config)
+
+    module.override = override  # type: ignore[attr-defined]
+    note("s3prl", "-o: values are plain values, which may contain '='; none is run")
 
 
 def _evaluate_anywhere(runner: ModuleType) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from s3prl_plugin import arguments, registry
+from s3prl_plugin import arguments, overrides, registry
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.pretraining import states
 
@@ -65,7 +65,7 @@ def read(flags: Sequence[str]) -> argparse.Namespace:
     args = Parser().parse_args(flags)
     arguments.choose_device(args)
     arguments.join_torchrun(args)
-    arguments.check_override(args.override)
+    overrides.parse(args.override)
     if args.expdir is None and args.expname is None and args.past_exp is None:
         raise UserError("-n NAME or -p FOLDER is missing: where shall the model go?")
     if args.multi_gpu and args.local_rank is None and _gpus() > 1:
@@ -110,31 +110,18 @@ def request_units(config: dict[str, Any], args: argparse.Namespace) -> None:
 
 
 def override(config: dict[str, Any], args: argparse.Namespace) -> None:
-    """Do as -o says, in place; values are read as YAML.
+    """Do as -o says, in place.
 
     Raises:
         UserError: it names a place that cannot hold a value.
     """
-    import yaml
-
-    for option in args.override.split(",,") if args.override and args.override.lower() != "none" else ():
-        key, value = (part.strip() for part in option.split("="))
-        root, *inner, last = key.split(".")
-        try:
-            parsed = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f"-o {option.strip()}: the value is not valid YAML") from None
-        if root == "args":
-            if inner or last not in ("seed", "device"):
-                raise UserError(f"-o {option.strip()}: of args, only seed and device can be changed; give the flag")
-            setattr(args, last, parsed)
-            continue
-        place: Any = config
-        for part in inner:
-            place = place.setdefault(part, {})
-            if not isinstance(place, dict):
-                raise UserError(f"-o {option.strip()}: {part} holds a value, not keys")
-        place[last] = parsed
+    for change in overrides.parse(args.override):
+        if change.root == "config":
+            overrides.put(change, config)
+        elif change.keys in (("seed",), ("device",)):
+            overrides.put_argument(change, args, ("seed", "device"))
+        else:
+            raise change.error("of args, only seed and device can be changed; give the flag")
 
 
 def _check_upstream(name: str | None) -> None:

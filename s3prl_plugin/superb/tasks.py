@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin import config as configuration
+from s3prl_plugin import setting_names
 from s3prl_plugin.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -103,7 +104,9 @@ class Task:
         """
         own = configuration.packaged("configs", "superb", self.config).parent
         path = Path(chosen["config"]) if chosen.get("config") else own / self.config
-        settings = configuration.read(path).data
+        read = configuration.read(path)
+        configuration.check_names(read, self.downstream)
+        settings = read.data
         places = {"root": corpus.root, "made": corpus.made, "own": own}
         for dotted, value in self._depends_on(corpus).items():
             put(settings, dotted, value.format(**places))
@@ -116,6 +119,7 @@ class Task:
         Raises:
             UserError: with the key under which another one can be named.
         """
+        setting_names.check(settings, self.downstream, lambda _, message: UserError(f"{self.name}: {message}"))
         given = [dotted for dotted in self.named if get(settings, dotted) is not None]
         if self.named and not corpus.laid_out and not given:
             keys = " or ".join(self.named)

@@ -1,6 +1,7 @@
 """A run's arguments: completed from the machine, and refused in one line before anything is written."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -104,6 +105,7 @@ def test_torchrun_gives_the_local_rank(monkeypatch):
         ([*RUN, "-c", "good.yaml", "--backend", "nccl", "--device", "cpu"], "--backend nccl works between GPUs"),
         ([*RUN, "-c", "good.yaml", "-o", "runner.total_steps=3"], "write config.KEY=VALUE"),
         ([*RUN, "-c", "good.yaml", "-o", "config.a"], "write config.KEY=VALUE"),
+        ([*RUN, "-c", "good.yaml", "-o", "config.a=[1"], "is a bracket or a quote missing?"),
         ([*RUN, "-c", "good.yaml", "-u", "hubert_local", "-k", "absent.pt"], "-k absent.pt: no such file"),
         ([*RUN, "-c", "good.yaml", "-i", "absent.ckpt"], "-i absent.ckpt: no such file"),
         (["-m", "evaluate", "-e", "absent"], "-e absent: no such file"),
@@ -123,7 +125,7 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch):
     [
         ("runner: [1\n", "line 2: not valid YAML"),
         ("- a\n- b\n", "holds keys and values"),
-        ("runner: !!python/object/apply:os.system ['true']\n", "line 1: not valid YAML"),
+        ("runner: !!python/tuple [1, 2]\n", "line 1: not valid YAML"),
         ("runer: {}\n", "did you mean 'runner'"),
     ],
 )
@@ -205,14 +207,64 @@ def test_a_file_that_is_no_checkpoint_of_a_run_is_refused(tmp_path):
     (tmp_path / "cut.ckpt").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "empty.ckpt").write_bytes(b"")
     torch.save({"model": {}}, tmp_path / "upstream.pt")
-    torch.save({"Args": argparse.ArgumentParser, "Config": {}}, tmp_path / "hostile.ckpt")
+    torch.save({"Args": argparse.ArgumentParser, "Config": {}}, tmp_path / "class.ckpt")
     (tmp_path / "nothing").mkdir()
     assert "cannot be read as a checkpoint" in refusal("-m", "evaluate", "-e", "cut.ckpt")
     assert "cannot be read as a checkpoint" in refusal("-m", "evaluate", "-e", "empty.ckpt")
-    assert "cannot be read as a checkpoint" in refusal("-m", "evaluate", "-e", "hostile.ckpt")
+    assert "cannot be read as a checkpoint" in refusal("-m", "evaluate", "-e", "class.ckpt")
     assert "not the checkpoint of a run" in refusal("-m", "evaluate", "-e", "upstream.pt")
     assert "not the checkpoint of a run" in refusal(*RUN, "-c", "good.yaml", "-i", "upstream.pt")
     assert "no checkpoint (states-*.ckpt)" in refusal("-m", "evaluate", "-e", "nothing")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"Config": {"downstream_expert": {"modelrc": {"select": "1 + 1"}}}}, "'1 + 1' is not one of its names"),
+        ({"Config": {"optimizer": {"name": "1 + 1"}}}, "optimizer.name: '1 + 1' is not one of its names"),
+        ({"Config": {"runner": {"plugin": "x"}}}, "runner.plugin: code from outside is run for a flag"),
+        ({"Args": argparse.Namespace(trust_remote_code=True)}, "trust_remote_code: code from outside"),
+        ({"Args": argparse.Namespace(from_hf_hub=True)}, "its upstream is code from a hub"),
+        ({"Args": argparse.Namespace(hub="huggingface")}, "its upstream is code from a hub"),
+        ({"Args": {"upstream": "fbank"}}, "of another kind"),
+        ({"Config": [1]}, "of another kind"),
+    ],
+)
+def test_settings_in_a_checkpoint_are_those_of_a_file(tmp_path, content, told):
+    save_run(tmp_path / "exp" / "states-1.ckpt", **content)
+    if isinstance(content.get("Args"), argparse.Namespace):
+        content["Args"].downstream = "voxceleb1"
+    for flags in (["-m", "evaluate", "-e", "exp"], [*RUN, "-c", "good.yaml", "-i", "exp/states-1.ckpt"]):
+        message = refusal(*flags)
+        assert "exp/states-1.ckpt: " in message
+        assert told in message
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("plugin: x\n", "line 1: plugin: code from outside is run for a flag on the command line only"),
+        ("runner:\n  a: [{trust-remote-code: true}]\n", "trust-remote-code: code from outside is run for a flag"),
+        ("runner: {1: 2}\n", "the key 1 is no text"),
+        ("optimizer: {name: 1 + 1}\n", "line 1: optimizer.name: '1 + 1' is not one of its names; "),
+        ("runner: {eval_dataloaders: [dev, 1 + 1]}\n", "line 1: runner.eval_dataloaders: '1 + 1' is no name"),
+    ],
+)
+def test_a_file_asks_for_no_code(tmp_path, text, told):
+    (tmp_path / "bad.yaml").write_text(text)
+    assert told in refusal(*RUN, "-c", "bad.yaml")
+    if "code from outside" in told or "no text" in told:
+        assert told in refusal(*RUN, "-c", "good.yaml", "-g", "bad.yaml")
+
+
+def test_what_an_override_changes_is_checked_like_a_file():
+    for override, told in (
+        ("config.optimizer.name='1 + 1'", "optimizer.name: '1 + 1' is not one of its names"),
+        ("args.mode='1 + 1'", "no such mode"),
+    ):
+        args, config, _ = read(*RUN, "-c", "good.yaml", "-o", override)
+        with pytest.raises(UserError, match=re.escape(told)):
+            arguments.check_run(args, config)
 
 
 def test_what_an_override_or_a_checkpoint_changed_is_checked_too(monkeypatch):

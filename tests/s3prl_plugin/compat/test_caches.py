@@ -125,3 +125,48 @@ def test_a_cache_that_was_not_finished_is_made_anew(tmp_path, monkeypatch):
         assert files(tmp_path / "run") == {}
         assert sid_labels(one) == [0, 1]
         assert [name.rpartition("/")[2] for name in files(tmp_path / "run")] == ["train.pkl"]
+
+
+def test_a_cache_that_is_no_list_of_this_corpus_is_made_anew(tmp_path, monkeypatch):
+    import json
+    import pickle
+
+    one = write_corpus(tmp_path / "one", ["id10001", "id10002"])
+    with private_caches(tmp_path / "run"):
+        sid_labels(one)
+        (cache,) = (tmp_path / "run").rglob("train.pkl")
+        right = json.loads(cache.read_bytes())
+        assert all(path.startswith(str(one)) for path in right)
+        outside = str(tmp_path / "two" / "dev" / "wav" / "id10009" / "video" / "00000.wav")
+        for wrong in (
+            pickle.dumps(right),
+            json.dumps([*right, outside]).encode(),
+            json.dumps([f"{one}/../{outside}"]).encode(),
+            json.dumps({"a": 1}).encode(),
+            json.dumps([1]).encode(),
+            b"",
+        ):
+            cache.write_bytes(wrong)
+            assert sid_labels(one) == [0, 1]
+            assert json.loads(cache.read_bytes()) == right
+
+
+def test_lengths_that_are_no_lengths_are_measured_anew(tmp_path, monkeypatch):
+    import json
+    import pickle
+
+    one = write_corpus(tmp_path / "one", ["id10001"], seconds=(0.2, 0.5))
+    with private_caches(tmp_path / "run"):
+        assert asv_lengths(one, monkeypatch) == 1
+        (cache,) = (tmp_path / "run").rglob("Voxceleb1_length.pt")
+        tags, lengths = right = json.loads(cache.read_bytes())
+        for wrong in (
+            pickle.dumps(right),
+            json.dumps([tags]).encode(),
+            json.dumps([tags, lengths[:1]]).encode(),
+            json.dumps([[["..", "..", "a.wav"]] * 2, lengths]).encode(),
+            json.dumps([tags, ["long", "long"]]).encode(),
+        ):
+            cache.write_bytes(wrong)
+            assert asv_lengths(one, monkeypatch) == 1
+            assert json.loads(cache.read_bytes()) == right

@@ -242,7 +242,7 @@ def test_weights_that_the_configuration_does_not_know(spoilt, content):
         ("conv_feature_layers", "[(2000000000,10,5)]", "convolution"),
         ("conv_feature_layers", "[(32,10,0)]", "convolution"),
         ("conv_feature_layers", "[(32,10,5)] * 500", "convolutions"),
-        ("conv_feature_layers", "__import__('os').system('true')", "not allowed"),
+        ("conv_feature_layers", "len('ab')", "not allowed"),
         ("conv_feature_layers", [("a", 1, 1)], "conv_feature_layers"),
         ("conv_pos", 10**8, "pos_kernel"),
         ("conv_adapator_kernal", 0, "adapter_kernel"),
@@ -287,28 +287,31 @@ class _Runs:
         return self.call
 
 
+RAN = []
+
+
+def mark(place):
+    """What a file below asks to be called; harmless, and seen."""
+    RAN.append(place)
+
+
 @pytest.mark.parametrize("place", ["args", "cfg", "model", "task_state", "everything"])
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_a_pickle_that_names_a_function_is_refused(tmp_path, content, place, protocol):
-    import os
-
-    proof = tmp_path / "proof"
-    hostile = _Runs(os.system, f"touch {proof}")
-    value = hostile if place == "everything" else content | {place: hostile}
-    torch.save(value, tmp_path / "hostile.pt", pickle_protocol=protocol)
-    with pytest.raises(UserError, match=r"names (posix|nt)\.system") as error:
-        checkpoint.load(tmp_path / "hostile.pt")
+    named = _Runs(mark, place)
+    value = named if place == "everything" else content | {place: named}
+    torch.save(value, tmp_path / "named.pt", pickle_protocol=protocol)
+    with pytest.raises(UserError, match=r"names [\w.]*test_checkpoint\.mark") as error:
+        checkpoint.load(tmp_path / "named.pt")
     assert "\n" not in str(error.value)
-    assert not proof.exists()
+    assert RAN == []
 
 
 def test_a_bare_pickle_that_names_a_function_is_refused(tmp_path):
-    import os
-
-    (tmp_path / "bare.pt").write_bytes(pickle.dumps(_Runs(os.system, f"touch {tmp_path}/proof")))
-    with pytest.raises(UserError, match=r"posix\.system"):
+    (tmp_path / "bare.pt").write_bytes(pickle.dumps(_Runs(mark, "bare")))
+    with pytest.raises(UserError, match=r"test_checkpoint\.mark"):
         checkpoint.load(tmp_path / "bare.pt")
-    assert not (tmp_path / "proof").exists()
+    assert RAN == []
 
 
 def test_what_torch_allows_and_a_checkpoint_does_not_need(tmp_path, content):
