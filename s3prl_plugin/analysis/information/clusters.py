@@ -9,8 +9,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from s3prl_plugin.analysis.refusal import Refused
+from s3prl_plugin.analysis.statistics.components import reach
 
-ROUNDING = 4 * float(np.finfo(np.float32).eps)  # relative, of an average of frames
 ROWS_AT_ONCE = 8192  # bounds the memory of distances
 
 
@@ -134,7 +134,6 @@ def predict(
 
 
 def _scale(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """(D,) one power of two; 0 for dimensions that vary by no more than the rounding of their mean."""
-    reach = np.maximum(rows.max(axis=0) - mean, mean - rows.min(axis=0))
-    reach[reach <= ROUNDING * np.abs(mean)] = 0
-    return np.where(reach > 0, 2.0 ** -np.frexp(reach.max())[1], 0)
+    """(D,) one power of two; 0 for dimensions that are constant."""
+    far = reach(rows, mean)
+    return np.where(far > 0, 2.0 ** -np.frexp(far.max())[1], 0)
