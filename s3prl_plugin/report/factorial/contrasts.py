@@ -135,7 +135,7 @@ def _isolated(one: Arm, other: Arm) -> str:
 
 def _contrast(label: str, numbers: Numbers, found: Effect, isolates: str = "", family: str | None = None) -> Contrast:
     return Contrast(
-        label=f"{label} ({len(found.seeds)} seeds)",
+        label=f"{label} ({len(found.seeds)} seeds{'' if found.pooled else ', its own error'})",
         measure=numbers.measure,
         score=numbers.score,
         isolates=isolates,
