@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 import s3prl_plugin
-from s3prl_plugin import macs
+from s3prl_plugin import digests, macs
 
 _known_ids: WeakKeyDictionary[torch.nn.Module, str] = WeakKeyDictionary()
 
@@ -55,6 +55,35 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
         "weights_id": _weights_id_once(model) if params else None,
         "versions": versions(),
     }
+
+
+def identity(
+    model: torch.nn.Module, upstream: str, checkpoint: str | Path | None, model_config: str | Path | None
+) -> dict[str, Any]:
+    """Which upstream it is, for whatever is kept of it and taken up again: the same values, the same states.
+
+    Names of files say nothing reliable, so it is their content: a run over another model must not go on from this
+    one's, nor be taken for it. The versions of the programs are left to the caller.
+
+    Args:
+        model: the upstream, loaded.
+        upstream: its entry, as in `-u`.
+        checkpoint: as in `-k`.
+        model_config: as in `-g`; its content counts where the upstream reads it itself.
+
+    Returns:
+        upstream, checkpoint, weights, options; plain values.
+    """
+    model = getattr(model, "module", model)  # of DistributedDataParallel, in fine-tuning
+    describe: Callable[[], dict[str, Any]] = getattr(model, "describe", dict)
+    described = describe()
+    file = described.get("checkpoint_sha256")
+    if file is None and checkpoint is not None:
+        file = digests.of_path(checkpoint) or str(checkpoint)
+    options = described.get("options")
+    if options is None and model_config is not None:
+        options = digests.of_path(model_config)
+    return {"upstream": upstream, "checkpoint": file, "weights": _weights_id_once(model), "options": options}
 
 
 def weights_id(model: torch.nn.Module) -> str:

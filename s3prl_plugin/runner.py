@@ -20,6 +20,7 @@ from s3prl.downstream.runner import Runner as StockRunner
 from s3prl_plugin import fine_tuning, foreign, provenance, ranks, upstream_facts
 from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.compat.s3prl import running
+from s3prl_plugin.difference import first_difference
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.featurizer import StatesFeaturizer
 from s3prl_plugin.forward_time import ForwardTime
@@ -30,6 +31,8 @@ from s3prl_plugin.store.upstream import StoredUpstream
 from s3prl_plugin.suite import Suite
 from s3prl_plugin.taps import States
 from s3prl_plugin.upstream_facts import Forward
+
+KEPT = "upstream_identity"  # the argument under which checkpoints say on what they were trained
 
 
 class Runner(StockRunner):
@@ -71,6 +74,7 @@ class Runner(StockRunner):
         if self._given_upstream is None:
             entry = self._load_upstream()
             fine_tuning.check_upstream(entry.model, self.args.upstream_trainable)
+            self._check_resumed(entry.model)
             self.after_upstream = RandomState.capture()
             return entry
         entry, self.after_upstream = self._given_upstream
@@ -80,6 +84,21 @@ class Runner(StockRunner):
         self.after_upstream.restore()
         entry.model.eval()
         return entry
+
+    def _check_resumed(self, model: torch.nn.Module) -> None:
+        """Refuse to take up, by -e or -a, a head that was trained on another upstream; one that was tuned is in there.
+
+        s3prl keeps a run's arguments in its checkpoints, so what the upstream is goes with them.
+        """
+        before: dict[str, Any] | None = getattr(self.args, KEPT, None)
+        found = self._upstream_identity(model)
+        difference = None if before is None or "Upstream" in self.init_ckpt else first_difference(before, found)
+        if difference:
+            raise UserError(
+                f"{self.args.init_ckpt}: its head was trained on another upstream: {difference}; put back what -k and "
+                "-g named, or train anew in another folder"
+            )
+        setattr(self.args, KEPT, found)
 
     def _load_upstream(self) -> ModelEntry:
         """The upstream; one that is not ours can still have a grid or random weights by `-g`."""
@@ -149,6 +168,11 @@ class Runner(StockRunner):
                 return []
             return super().evaluate(*args, **kwargs)
 
+    def _upstream_identity(self, model: torch.nn.Module) -> dict[str, Any]:
+        """Which upstream this is, for what is kept of it."""
+        args = self.args
+        return provenance.identity(model, args.upstream, args.upstream_ckpt, args.upstream_model_config)
+
     def _analyse(self) -> None:
         """Run an analysis, or all analyses of a suite, in one pass over its corpus."""
         upstream = self.upstream.model.eval()
@@ -158,7 +182,7 @@ class Runner(StockRunner):
             with torch.no_grad():
                 return self.featurizer.model(waveforms, forward.of(upstream, waveforms))
 
-        self.downstream.model.analyse(states_of, provenance.weights_id(upstream))
+        self.downstream.model.analyse(states_of, self._upstream_identity(upstream))
         self._write_facts(forward.found())
 
     def _write_facts(self, forward: Forward | None) -> None:
@@ -166,5 +190,6 @@ class Runner(StockRunner):
         if ranks.leads():
             model = self.upstream.model
             provided = provenance.of_upstream(model, self.args)
-            facts = upstream_facts.of_upstream(model, provided, self.featurizer.model.taps, forward)
+            identity = self._upstream_identity(model)
+            facts = upstream_facts.of_upstream(model, provided, self.featurizer.model.taps, forward, identity)
             upstream_facts.write(self.args.expdir, facts)

@@ -115,9 +115,10 @@ class TaskRunners:
     def what_decides_a_score(self) -> dict[str, Any]:
         """What decides a task's score besides its settings."""
         args = self._args
-        upstream = provenance.of_upstream(self._runner.upstream.model, args)
+        model = self._runner.upstream.model
         return {
-            "upstream": [upstream["upstream"], upstream["checkpoint_sha256"], args.upstream_trainable],
+            "upstream": provenance.identity(model, args.upstream, args.upstream_ckpt, args.upstream_model_config),
+            "trainable": args.upstream_trainable,
             "features": [args.upstream_feature_selection, args.upstream_layer_selection],
             "normalize": args.upstream_feature_normalize,
             "seed": args.seed,

@@ -73,6 +73,7 @@ class Facts:
             random by an option. `loss_weights` is the weight of every prediction's cross-entropy, finest rate first,
             as fairseq computes it.
         forward: what its forward passes took; None where the run had none.
+        identity: tells this upstream from any other; see `provenance.identity`.
     """
 
     upstream: str
@@ -87,6 +88,7 @@ class Facts:
     architecture: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] | None = None
     forward: Forward | None = None
+    identity: Mapping[str, Any] | None = None
 
     @property
     def weights_digest(self) -> str | None:
@@ -97,7 +99,13 @@ class Facts:
 _OF_ROWS = ("upstream", "checkpoint_sha256", "weights", "weights_id", "train_step", "params", "macs_per_s")
 
 
-def of_upstream(model: Any, provided: Mapping[str, Any], taps: Sequence[Tap], forward: Forward | None = None) -> Facts:
+def of_upstream(
+    model: Any,
+    provided: Mapping[str, Any],
+    taps: Sequence[Tap],
+    forward: Forward | None = None,
+    identity: Mapping[str, Any] | None = None,
+) -> Facts:
     """The facts of an upstream that is loaded.
 
     Args:
@@ -106,6 +114,7 @@ def of_upstream(model: Any, provided: Mapping[str, Any], taps: Sequence[Tap], fo
         provided: the fields of a results row that describe it.
         taps: what was observed.
         forward: what its forward passes took.
+        identity: as `provenance.identity` has it.
     """
     model = getattr(model, "module", model)  # of DistributedDataParallel
     describe: Callable[[], dict[str, Any]] = getattr(model, "describe", dict)
@@ -118,6 +127,7 @@ def of_upstream(model: Any, provided: Mapping[str, Any], taps: Sequence[Tap], fo
         architecture=architecture,
         training=training,
         forward=forward,
+        identity=identity,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -119,18 +118,12 @@ def summary(counts: Counts) -> str:
 
 def identity(upstream: torch.nn.Module, args: argparse.Namespace) -> dict[str, Any]:
     """Whatever decides an upstream's features: its weights and options, and the programs that compute them."""
-    described: dict[str, Any] = getattr(upstream, "describe", dict)()
-    options = {k: v for k, v in (described.get("options") or {}).items() if k not in _WITHOUT_EFFECT}
-    found = {
-        "upstream": args.upstream,
-        "checkpoint_sha256": described.get("checkpoint_sha256"),
-        "weights": provenance.weights_id(upstream),
-        "options": options,
-        "versions": {name: _version(name) for name in ("s3prl_plugin", "s3prl", "torch", "transformers")},
-    }
-    if not hasattr(upstream, "parts") and args.upstream_model_config:
-        found["model_config"] = hashlib.sha256(Path(args.upstream_model_config).read_bytes()).hexdigest()
-    return found
+    found = provenance.identity(upstream, args.upstream, args.upstream_ckpt, args.upstream_model_config)
+    options = found["options"]
+    if isinstance(options, dict):
+        found["options"] = {name: value for name, value in options.items() if name not in _WITHOUT_EFFECT}
+    versions = {name: _version(name) for name in ("s3prl_plugin", "s3prl", "torch", "transformers")}
+    return {**found, "versions": versions}
 
 
 def _version(package: str) -> str | None:

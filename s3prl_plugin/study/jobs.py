@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from s3prl_plugin import __version__, results
+from s3prl_plugin import __version__, digests, results
 from s3prl_plugin import config as configuration
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.study.plan import Study, Upstream
@@ -101,21 +101,30 @@ class Job:
             found = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
             return None
-        return float(found["seconds"]) if found.get("run") == self._run() else None
+        if found.get("run") != self._run() or not self._same_checkpoint(found):
+            return None
+        return float(found["seconds"])
 
     def finish(self, seconds: float) -> None:
         """Note that the run is finished; it is not run again unless it changes."""
-        content = json.dumps({"run": self._run(), "seconds": round(seconds, 1)}, indent=1)
-        results.replace_file(self.folder / FINISHED, content.encode())
+        content: dict[str, Any] = {"run": self._run(), "seconds": round(seconds, 1)}
+        if self.upstream.checkpoint:
+            content["checkpoint_state"] = digests.state_of_path(self.upstream.checkpoint)
+            content["checkpoint_sha256"] = digests.of_path(self.upstream.checkpoint)
+        results.replace_file(self.folder / FINISHED, json.dumps(content, indent=1).encode())
+
+    def _same_checkpoint(self, found: Mapping[str, Any]) -> bool:
+        """Whether the checkpoint is the one that a finished run had; its content is read where it may not be."""
+        given = self.upstream.checkpoint
+        if not given or found.get("checkpoint_state") == digests.state_of_path(given):
+            return True
+        return found.get("checkpoint_sha256") == digests.of_path(given)
 
     def _run(self) -> Any:
-        """All that decides what the run's results are."""
-        checkpoint = Path(self.upstream.checkpoint) if self.upstream.checkpoint else None
-        state = checkpoint.stat() if checkpoint and checkpoint.is_file() else None
+        """All that decides what the run's results are, but for what the checkpoint holds."""
         said = {
             "upstream": self.upstream.entry,
             "checkpoint": self.upstream.checkpoint,
-            "checkpoint_file": [state.st_size, state.st_mtime_ns] if state else None,
             "options": self.upstream.options,
             "suite": self.suite,
             "seed": self.seed,

@@ -75,7 +75,7 @@ class Record:
         key, layer = self.features
         run = self._content["run"]
         parts = [key, None if layer is None else f"-l {layer}"]
-        parts += ["-f" if any(item is True for item in run.get("upstream", ())) else None]
+        parts += ["-f" if run.get("trainable") else None]
         parts += ["--upstream_feature_normalize" if run.get("normalize") else None]
         return " ".join(part for part in parts if part)
 

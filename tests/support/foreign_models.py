@@ -81,3 +81,16 @@ def multires_hubert(path):
     from s3prl_plugin.upstream.mr_hubert import converted, small
 
     return str(converted.save(path, small.random_network(small.small_config(dim=32))))
+
+
+def apc(path, seed=0):
+    """A checkpoint for `apc_local`."""
+    from s3prl.upstream.apc.apc import APC
+
+    sizes = {"hidden_size": 16, "num_layers": 3, "dropout": 0.0, "residual": True}
+    audio = {"feat_type": "fbank", "feat_dim": 20, "frame_length": 25, "frame_shift": 10}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = APC(20, **sizes)
+    torch.save({"config": {"data": {"audio": audio}, "model": {"paras": sizes}}, "model": model.state_dict()}, path)
+    return str(path)

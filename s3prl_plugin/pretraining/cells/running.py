@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from s3prl_plugin import __version__, registry, results
+from s3prl_plugin import __version__, digests, registry, results
 from s3prl_plugin import config as configuration
 from s3prl_plugin.config import Config
 from s3prl_plugin.durations import about
@@ -125,7 +125,9 @@ class _Cells:
 
     def _identity(self, each: Training) -> Any:
         """All that decides what a training becomes."""
+        given = {section: (each.config.get(section) or {}).get("checkpoint") for section in plan.REFERRING}
         said = {"config": each.config, "seed": each.seed, "first": each.first, "version": __version__}
+        said["checkpoints"] = {section: digests.of_path(path) for section, path in given.items() if path}
         return json.loads(json.dumps(said, default=str))
 
     def _finished(self, each: Training) -> float | None:

@@ -7,9 +7,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 
+from s3prl_plugin import digests
 from s3prl_plugin.errors import UserError, did_you_mean
 
 MFCC = "mfcc"
@@ -67,10 +67,8 @@ class Request:
         """What decides the units, but for the speech; of an earlier checkpoint, its content."""
         said = asdict(self) | {"version": VERSION, "options": dict(self.options or {})}
         del said["batch_seconds"]  # rounding only
-        path = Path(self.checkpoint) if self.checkpoint else None
-        if path is not None and path.is_file():
-            with path.open("rb") as file:
-                said["checkpoint"] = hashlib.file_digest(file, "sha256").hexdigest()
+        if self.checkpoint:
+            said["checkpoint"] = digests.of_path(self.checkpoint) or self.checkpoint
         return said
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin import superb
+from s3prl_plugin import digests, superb, upstream_facts
 from s3prl_plugin.durations import about
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import Row
@@ -156,6 +156,7 @@ def planned(
         raise UserError(
             f"{source.folder} does not say which checkpoint -u {source.upstream} had, so no head can be trained"
         )
+    _check_checkpoint(source)
     taps = tuple(source.taps())
     if len(taps) < FEWEST_TAPS:
         raise UserError(f"{source.folder}: {len(taps)} state taps were analysed; a verification needs {FEWEST_TAPS}")
@@ -193,6 +194,18 @@ def planned(
         seeds=tuple(dict.fromkeys(seeds)),
         device=device,
     )
+
+
+def _check_checkpoint(source: Source) -> None:
+    """Refuse a checkpoint that is not the one that was analysed: its heads would say nothing about the choice."""
+    facts = upstream_facts.read(source.folder)
+    analysed = ((facts and facts.identity) or {}).get("checkpoint") or source.rows[0].checkpoint_sha256
+    found = digests.of_path(source.checkpoint) if source.checkpoint else None
+    if analysed is not None and found is not None and found != analysed:
+        raise UserError(
+            f"{source.checkpoint} is not the checkpoint that was analysed in {source.folder} (SHA-256 {found[:8]}..., "
+            f"then {analysed[:8]}...): put that one back, or analyse this one"
+        )
 
 
 def seconds_before(source: Source, task: str, steps: int) -> float | None:

@@ -14,7 +14,7 @@ import tap_rows
 import torch
 import yaml
 
-from s3prl_plugin import commands, results, select, superb
+from s3prl_plugin import commands, digests, results, select, superb, upstream_facts
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.select import verify
 from s3prl_plugin.select.verify import outcome
@@ -98,6 +98,15 @@ def test_where_nothing_is_trained_there_are_no_rates_and_seeds(source, tmp_path)
 
 def test_verification_of_speakers_has_no_dev_set_to_choose_a_rate_on(source, tmp_path):
     assert len(verify.planned("ASV", source, tmp_path / "heads", SEEDS, corpus="generated").rates) == 1
+
+
+def test_heads_are_trained_on_the_checkpoint_that_was_analysed(source, tmp_path, checkpoint):
+    its = upstream_facts.Facts(upstream="mr_hubert_local", identity={"checkpoint": digests.of_path(checkpoint)})
+    upstream_facts.write(source.folder, its)
+    plan_of(source, tmp_path)
+    upstream_facts.write(source.folder, replace(its, identity={"checkpoint": "0" * 64}))
+    with pytest.raises(UserError, match="is not the checkpoint that was analysed"):
+        plan_of(source, tmp_path)
 
 
 def test_two_seeds_are_too_few(source, tmp_path):

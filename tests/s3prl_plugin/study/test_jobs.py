@@ -109,9 +109,26 @@ def test_a_finished_run_is_not_run_again_unless_something_changes(tmp_path):
     assert job(SUITE, Upstream("a", "mr_hubert_local", str(tmp_path / "a.pt"), {"native": True})).seconds() is None
     assert job(SUITE, usual, "-f").seconds() is None
     os.utime(tmp_path / "a.pt", (1, 1))
-    assert job().seconds() is None, "the checkpoint may be another one"
+    assert job().seconds() == 12.3, "what the checkpoint holds counts, not when it was written"
+    (tmp_path / "a.pt").write_text("2")
+    assert job().seconds() is None, "the checkpoint is another one, of the same size"
+    (tmp_path / "a.pt").write_text("1")
+    assert job().seconds() == 12.3
     (job().folder / "finished.json").write_text("{")
     assert job().seconds() is None
+
+
+def test_a_checkpoint_may_be_a_folder(tmp_path):
+    (tmp_path / "hf" / "inner").mkdir(parents=True)
+    (tmp_path / "hf" / "config.json").write_text("{}")
+    args = parsed("-m", "train", "-d", "suite", "-p", str(tmp_path / "out"))
+    upstream = Upstream("a", "hf_hubert_custom", str(tmp_path / "hf"))
+    (job,) = jobs(study_of(upstream), {"suite": {"analyses": {"mi": {}}}}, args)
+    job.finish(5.0)
+    results.write(job.folder, [results.Row(**ROW)])
+    assert job.seconds() == 5.0
+    (tmp_path / "hf" / "inner" / "weights").write_text("1")
+    assert job.seconds() is None
 
 
 @pytest.mark.parametrize(

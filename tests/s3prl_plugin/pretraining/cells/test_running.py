@@ -96,6 +96,15 @@ def test_an_earlier_cell_that_changes_changes_the_later_one(monkeypatch, tmp_pat
     assert started.names == ["a 1", "later 1"]
 
 
+def test_a_checkpoint_from_elsewhere_counts_by_what_it_holds(monkeypatch, tmp_path, speech):
+    first = tmp_path / "first.pt"
+    first.write_text("1")
+    file = write(tmp_path / "f.yaml", speech, {"a": {"initial": {"checkpoint": str(first)}}}, seeds=[1])
+    for content, ran in (("1", ["a 1"]), ("1", []), ("2", ["a 1"])):
+        first.write_text(content)
+        assert start(monkeypatch, file, tmp_path / "out")[1].names == ran
+
+
 def test_units_are_made_once_for_all_cells_that_ask_for_the_same(monkeypatch, tmp_path, speech):
     units = {"features": "mfcc", "clusters": 4}
     chosen = {"a": {}, "b": TWO["b"], "more": {"units": {"clusters": 6}}}
