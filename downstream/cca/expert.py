@@ -69,6 +69,7 @@ class DownstreamExpert(AnalysisExpert):
         sampler = Sampler(self.gathering, self.taps, self.options)
         other = OtherModel(self.options, sampler, self.device)
         other.check(measures, self.name)
+        self.reads |= other.reads
         for line in other.lines():
             self.say(line)
         built: list[Measure] = []

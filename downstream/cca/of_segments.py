@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s3prl_plugin import ranks
+from s3prl_plugin import digests, ranks
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.planning.crowding import Crowding
 from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
@@ -79,6 +80,7 @@ class OfSegments:
         every = [self._means(measure, "word", weights) for weights in self.weights]
         sample = every[0].sample
         table = word_vectors.read(path, sample.classes, progress=ranks.leads())
+        self.expert.reads[path] = digests.of_path(Path(path).expanduser())
         self.expert.say(f"{measure}: {coverage(table, sample)}")
         permutations = max(self.options.integer("permutations", 0), FEWEST_PERMUTATIONS)
         return [

@@ -36,6 +36,7 @@ class DownstreamExpert(AnalysisExpert):
         sampler = Sampler(self.gathering, self.taps, self.options)
         other = OtherModel(self.options, sampler, self.device)
         other.check(measures, self.name)
+        self.reads |= other.reads
         for line in other.lines():
             self.say(line)
         rows = CkaRows(self.make_row)

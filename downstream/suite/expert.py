@@ -61,15 +61,15 @@ class DownstreamExpert(torch.nn.Module):
             self.analyses[name] = analysis
         self._modules.update(self.analyses)
 
-    def analyse(self, states_of: StatesOf, weights_id: str) -> None:
+    def analyse(self, states_of: StatesOf, upstream: Any) -> None:
         """One pass over the corpus for all analyses, their scores, and their results.
 
         Args:
             states_of: the upstream.
-            weights_id: tells its weights from any others.
+            upstream: tells it from any other; see `provenance.identity`.
         """
         if self.analyses:
-            analyse(list(self.analyses.values()), "suite", states_of, weights_id, again=False)
+            analyse(list(self.analyses.values()), "suite", states_of, upstream, again=False)
 
     @property
     def rows(self) -> list[Row]:

@@ -37,6 +37,7 @@ class Analysis(Protocol):
         provenance: the fields of a results row that describe the upstream.
         gathering, plan: what is gathered, and what was decided about the corpus.
         device: where waveforms are taken.
+        reads: files that decide its numbers, besides the corpus -> their digests.
     """
 
     name: ClassVar[str]
@@ -47,6 +48,7 @@ class Analysis(Protocol):
     gathering: Gathering
     plan: Plan
     device: torch.device
+    reads: dict[str, str | None]
 
     def get_dataloader(self, split: str) -> Waveforms:
         """The utterances of the plan, in batches."""
@@ -61,7 +63,7 @@ class Analysis(Protocol):
         ...
 
 
-def analyse(analyses: Sequence[Analysis], name: str, states_of: StatesOf, weights_id: str, again: bool = True) -> None:
+def analyse(analyses: Sequence[Analysis], name: str, states_of: StatesOf, upstream: Any, again: bool = True) -> None:
     """Gather what the analyses need in one pass, compute their scores, write their results.
 
     A part of a corpus is only gathered and kept; parts are merged, and scored, by a run of their own.
@@ -70,7 +72,7 @@ def analyse(analyses: Sequence[Analysis], name: str, states_of: StatesOf, weight
         analyses: that share one gathering.
         name: of the downstream that was asked for.
         states_of: the upstream.
-        weights_id: tells its weights from any others.
+        upstream: tells it from any other; see `provenance.identity`.
         again: whether to compute anew what the folder holds already.
 
     Raises:
@@ -81,8 +83,9 @@ def analyse(analyses: Sequence[Analysis], name: str, states_of: StatesOf, weight
     part, folders = _part(options["part"]), _folders(options["merge"])
     every_s = 60 * options.positive("checkpoint_minutes")
     waveforms = lead.get_dataloader("")
-    identity = _identity(lead, weights_id, waveforms.batches)
+    identity = _identity(lead, upstream, waveforms.batches)
     whole = {**identity, "options": {analysis.name: _influential(analysis) for analysis in analyses}}
+    whole["reads"] = {analysis.name: analysis.reads for analysis in analyses}
     if not again and _finished(lead.expdir) == whole:
         lead.say(f"these analyses are finished; remove {Path(lead.expdir) / FINISHED} to compute them anew")
         return
@@ -127,14 +130,13 @@ def _influential(analysis: Analysis) -> dict[str, Any]:
     return json.loads(json.dumps(options, default=str))
 
 
-def _identity(lead: Analysis, weights_id: str, batches: Sequence[Sequence[int]]) -> dict[str, Any]:
+def _identity(lead: Analysis, upstream: Any, batches: Sequence[Sequence[int]]) -> dict[str, Any]:
     """Everything that decides what is gathered from a batch, and which batches there are."""
     plan = lead.plan
     return json.loads(
         json.dumps(
             {
-                "upstream": lead.provenance.get("upstream"),
-                "weights": weights_id,
+                "upstream": upstream,
                 "versions": lead.provenance.get("versions"),
                 "corpus": {"name": plan.corpus.name, "content": plan.content_id},
                 "seed": plan.seed,

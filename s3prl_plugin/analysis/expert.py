@@ -52,6 +52,7 @@ class AnalysisExpert(torch.nn.Module):
         gathering: the plan and the statistics of the pass.
         plan: what is decided about the corpus.
         rows: the results, once they are computed.
+        reads: files that decide its numbers, besides the corpus -> their digests.
 
     Raises:
         UserError: an option that does not exist or cannot be used, a corpus that cannot be read or is too small, or
@@ -87,6 +88,7 @@ class AnalysisExpert(torch.nn.Module):
         self.gathering = self._checked(gathering) if gathering is not None else Gathering(self._new_plan(seed))
         self.plan = self.gathering.plan
         self.rows: list[Row] = []
+        self.reads: dict[str, str | None] = {}
         self.make_row = RowMaker(self.name, provenance, self.plan, self.options.decisive)
         if self._leads:
             for line in self.plan.summary():
@@ -126,14 +128,14 @@ class AnalysisExpert(torch.nn.Module):
             raise ValueError("the taps of this batch are not those that the analysis was built for")
         self.gathering.update(Batch(states, positions, self.plan))
 
-    def analyse(self, states_of: StatesOf, weights_id: str) -> None:
+    def analyse(self, states_of: StatesOf, upstream: Any) -> None:
         """The whole of an analysis: the pass over the corpus, the scores, the results.
 
         Args:
             states_of: the upstream.
-            weights_id: tells its weights from any others.
+            upstream: tells it from any other; see `provenance.identity`.
         """
-        analyse([self], self.name, states_of, weights_id)
+        analyse([self], self.name, states_of, upstream)
 
     def log_records(self, split: str, **kwargs: Any) -> list[str]:
         """Compute all rows, write them into the experiment's folder, and say what was left out.

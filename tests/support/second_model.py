@@ -20,7 +20,7 @@ class PlantedModel:
 
     def __init__(self, corpus: Corpus, taps: Sequence[Tap], features: Sequence[planted.Feature], name: str = "second"):
         self.name = name
-        self.weights_id = f"weights of {name}"
+        self.digest = f"digest of {name}"
         self.taps = tuple(taps)
         self.features = features
         self.calls = 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from s3prl_plugin import digests
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.other_models import second_upstream
 from s3prl_plugin.analysis.other_models.sampled import SampledFrames, Sampler
@@ -95,6 +96,11 @@ class OtherModel:
                 f"{self._where} is set, but measures names neither {family}_inter nor {family}_matrix, which use it; "
                 "add one of them, or leave it out"
             )
+
+    @property
+    def reads(self) -> dict[str, str | None]:
+        """The file of the saved frames, where there are any, and its digest."""
+        return {str(self.saved.path): digests.of_path(self.saved.path)} if self.saved else {}
 
     def lines(self) -> list[str]:
         """What a user should know of the other model before the pass."""

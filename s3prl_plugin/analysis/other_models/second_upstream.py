@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -31,18 +33,18 @@ class SecondUpstream:
 
     Args:
         name: of it in results, as `upstream2`.
+        digest: tells it, its weights and its options, from any other.
         model: any upstream of s3prl's hub.
         device: where it lives.
 
     Attributes:
-        name: as given.
+        name, digest: as given.
         taps: what it exposes.
-        weights_id: tells its weights from any others.
     """
 
-    def __init__(self, name: str, model: torch.nn.Module, device: str | torch.device = "cpu"):
+    def __init__(self, name: str, digest: str, model: torch.nn.Module, device: str | torch.device = "cpu"):
         self.name = name
-        self.weights_id = provenance.weights_id(model)
+        self.digest = digest
         self._model = model.eval()
         self._featurizer = StatesFeaturizer(model, device)
         self.taps: tuple[Tap, ...] = self._featurizer.taps
@@ -71,8 +73,8 @@ class OfSecond:
         return self.statistic.memory_bytes
 
     def describe(self) -> str:
-        """What it holds, and the weights that it comes from."""
-        return f"{self.statistic.describe()}, of weights {self.second.weights_id}"
+        """What it holds, and the upstream that it comes from."""
+        return f"{self.statistic.describe()}, of upstream {self.second.digest}"
 
     def update(self, batch: Batch) -> None:
         """Take in one batch, as the second upstream sees it."""
@@ -117,30 +119,43 @@ def load(
     before = RandomState.capture()
     if not ranks.leads():  # the first process downloads
         ranks.wait()
-    model = _model(upstream, checkpoint, options, device)
+    with _as_file(options) as path:
+        model = _model(upstream, checkpoint, options, path, device)
+        identity = provenance.identity(model, upstream, checkpoint, path)
     if ranks.leads():
         ranks.wait()
-    described = provenance.of_upstream(model, argparse.Namespace(upstream=upstream))
-    second = SecondUpstream(name_of(described), model, device)
-    if checkpoint is not None and described["checkpoint_sha256"] is None:
-        second.name += f"@{second.weights_id[:SHORT]}"
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    name = name_of(provenance.of_upstream(model, argparse.Namespace(upstream=upstream)))
+    if isinstance(identity["options"], str):  # which the upstream reads itself, and does not tell
+        name = f"{upstream}@{digest[:SHORT]}"
+    second = SecondUpstream(name, digest, model, device)
     before.restore()
     _loaded[key] = second
     return second
 
 
 def name_of(described: Mapping[str, Any]) -> str:
-    """The name of an upstream where a row has one field for it: with the first letters of its checkpoint's sum.
+    """The name of an upstream where a row has one field for it: with the first letters of its weights' digest.
 
     Args:
         described: the row fields of an upstream; see `provenance.of_upstream`.
     """
-    checksum = described.get("checkpoint_sha256")
-    return str(described["upstream"]) + (f"@{checksum[:SHORT]}" if checksum else "")
+    digest = described.get("checkpoint_sha256") or described.get("weights_id")
+    return str(described["upstream"]) + (f"@{digest[:SHORT]}" if digest else "")
+
+
+@contextmanager
+def _as_file(options: Mapping[str, Any]) -> Iterator[str | None]:
+    """Inside the block, options lie in a file as `-g` would name one; None where there are none."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "options.yaml"
+        if options:
+            path.write_text(yaml.safe_dump(dict(options)), encoding="utf-8")
+        yield str(path) if options else None
 
 
 def _model(
-    upstream: str, checkpoint: str | None, options: Mapping[str, Any], device: str | torch.device
+    upstream: str, checkpoint: str | None, options: Mapping[str, Any], file: str | None, device: str | torch.device
 ) -> torch.nn.Module:
     """The upstream, as a run of its own would have it."""
     from s3prl import hub
@@ -150,9 +165,4 @@ def _model(
     if asked is not None:
         with asked.loading(upstream):
             return asked.applied(entry(ckpt=checkpoint, model_config=None).to(device), device)
-    if not options:
-        return entry(ckpt=checkpoint, model_config=None).to(device)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "options.yaml"
-        path.write_text(yaml.safe_dump(dict(options)), encoding="utf-8")
-        return entry(ckpt=checkpoint, model_config=str(path)).to(device)
+    return entry(ckpt=checkpoint, model_config=file).to(device)

@@ -75,9 +75,9 @@ class FrameStatistics:
         return sum(FoldMoments.memory_for(*self._views(s), self.folds) for s in self._strides)
 
     def describe(self) -> str:
-        """The pairs of views whose cross moments are kept, and the weights of the other model."""
+        """The pairs of views whose cross moments are kept, and which the other model is."""
         pairs = str([self._views(stride)[1] for stride in self._strides])
-        return pairs if self.other is None else f"{pairs}, of weights {self.other[0].weights_id}"
+        return pairs if self.other is None else f"{pairs}, of upstream {self.other[0].digest}"
 
     def update(self, batch: Batch) -> None:
         """Take in the frames of a batch."""

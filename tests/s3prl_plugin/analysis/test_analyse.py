@@ -174,7 +174,7 @@ def test_a_part_is_one_of_so_many(on_disk, tmp_path, part):
 
 @pytest.mark.parametrize(
     ("changed", "named"),
-    [({"weights": "other"}, "weights"), ({"phone_tokens": 11}, "statistics"), ({"base": "coarse"}, "statistics")],
+    [({"weights": "other"}, "upstream"), ({"phone_tokens": 11}, "statistics"), ({"base": "coarse"}, "statistics")],
 )
 def test_the_pass_of_another_run_is_not_gone_on_from(on_disk, tmp_path, changed, named):
     with pytest.raises(Killed):
@@ -190,6 +190,23 @@ def test_a_damaged_file_is_named(on_disk, tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"cca-1-of-1\.pt: these statistics cannot be read .*remove the file"):
         run(tmp_path)
+
+
+def test_frames_of_another_model_count_by_what_they_hold(on_disk, tmp_path, capsys):
+    """The folder that `other.saved` names may be filled anew, by another model."""
+    other = {"saved": str(tmp_path / "other"), "tap": "fine"}
+
+    def noisy(waveforms):
+        states = upstream(waveforms)
+        noise = [torch.from_numpy(planted.generator(len(x)).standard_normal(x.shape)).float() for x in states.tensors]
+        return States(TAPS, noise, states.lengths, waveforms)
+
+    for states_of in (upstream, noisy):
+        run(tmp_path / "other", states_of, measures=["cca_mel"], save_frames=True)
+        suite(tmp_path / "own", measures=["cca_inter"], other=other)
+        assert "these analyses are finished" not in capsys.readouterr().out
+    suite(tmp_path / "own", killed_after(0), measures=["cca_inter"], other=other)
+    assert "these analyses are finished" in capsys.readouterr().out
 
 
 def test_the_folds_are_kept_beside_the_results(whole, on_disk):

@@ -4,6 +4,7 @@ import gc
 import importlib
 import random
 
+import foreign_models
 import numpy as np
 import planted
 import pytest
@@ -74,8 +75,31 @@ def test_random_weights_differ_by_their_seed(small_checkpoint):
         second_upstream.load("mr_hubert_local", str(small_checkpoint), {"random_weights": True, "seed": s}, "cpu")
         for s in (1, 2)
     )
-    assert one.weights_id != two.weights_id
+    assert one.digest != two.digest
     assert one.name != two.name
+
+
+def test_one_of_s3prl_that_reads_its_options_itself():
+    """Its weights do not tell one from the other: it has none."""
+    given = [
+        {
+            "kaldi": {"feat_type": "fbank", "fbank": {"num_mel_bins": bins}},
+            "delta": {"order": 1},
+            "cmvn": {"use_cmvn": True},
+        }
+        for bins in (20, 40)
+    ]
+    one, two = (second_upstream.load("baseline_local", None, options, "cpu") for options in given)
+    assert one.taps[0].dim != two.taps[0].dim
+    assert one.digest != two.digest
+    assert one.name != two.name
+
+
+def test_a_checkpoint_of_s3prl_is_told_by_its_weights(tmp_path):
+    paths = [foreign_models.apc(tmp_path / f"{seed}.ckpt", seed) for seed in (1, 2)]
+    one, two = (second_upstream.load("apc_local", path, {}, "cpu") for path in paths)
+    assert one.name != two.name
+    assert one.digest != two.digest
 
 
 def test_what_loading_draws_is_not_missing_to_the_run(monkeypatch):
@@ -131,7 +155,7 @@ def test_statistics_of_it_are_gathered_saved_and_merged_as_any():
     np.testing.assert_array_equal(rows.frames(0, rows.rows()), all_rows.frames(0, rows.rows()))
     assert merged.memory_bytes == whole.memory_bytes == all_rows.memory_bytes
     (statistic,) = whole.statistics.values()
-    assert "weights of second" in statistic.describe(), "what another model gave is not gone on from"
+    assert "digest of second" in statistic.describe(), "what another model gave is not gone on from"
 
 
 def test_a_batch_asks_it_once():
