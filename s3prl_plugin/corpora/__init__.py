@@ -24,6 +24,8 @@ READERS = {
     "manifest": "s3prl_plugin.corpora.manifest",
     "timit": "s3prl_plugin.corpora.timit",
     "librispeech": "s3prl_plugin.corpora.librispeech",
+    "buckeye": "s3prl_plugin.corpora.buckeye",
+    "lhotse": "s3prl_plugin.corpora.lhotse",
 }
 """Format -> the module whose `read` reads it, imported when it is asked for."""
 

@@ -13,6 +13,11 @@ END_TOLERANCE_S = 0.02
 SILENCE_TOLERANCE_S = 0.08
 """How far a silence at the end may: one frame of the slowest aligners; nothing is lost with it."""
 
+OVERLAP_TOLERANCE_S = 0.0011
+"""How far two phones may overlap where they meet: starts and durations that were rounded to a millisecond, each."""
+
+_DIGITS = 9  # of a second; what remains when times are subtracted is no time
+
 PAST_END = "alignment past the end of its audio"
 BEFORE_START = "alignment before the start of its audio"
 NO_SPAN = "a segment ends before or where it starts"
@@ -51,7 +56,21 @@ def from_zero(span: tuple[float, float] | None, duration_s: float) -> float:
 
 def earlier(segments: Iterable[Segment], by_s: float) -> Iterable[Segment]:
     """Segments, moved towards the start."""
-    return (Segment(s.label, s.start_s - by_s, s.end_s - by_s) for s in segments) if by_s else segments
+    if not by_s:
+        return segments
+    return (Segment(s.label, round(s.start_s - by_s, _DIGITS), round(s.end_s - by_s, _DIGITS)) for s in segments)
+
+
+def within(segments: Iterable[Segment], start_s: float, end_s: float) -> list[Segment]:
+    """The segments in a stretch of audio; one that reaches out of it by at most `END_TOLERANCE_S` is cut to it."""
+    first, last = start_s - END_TOLERANCE_S, end_s + END_TOLERANCE_S
+    return [
+        s
+        if start_s <= s.start_s and s.end_s <= end_s
+        else Segment(s.label, max(s.start_s, start_s), min(s.end_s, end_s))
+        for s in segments
+        if first <= s.start_s <= s.end_s <= last and s.start_s < end_s and s.end_s > start_s
+    ]
 
 
 def checked(
@@ -85,8 +104,7 @@ def checked(
             raise BadAlignment(BEFORE_START, segment)
         if end > duration_s + END_TOLERANCE_S or start >= duration_s:
             raise BadAlignment(PAST_END, segment)
-        # Times written with a few decimals may disagree by less than a sample where two phones meet.
-        if not may_overlap and start < reached - 1 / SAMPLE_RATE:
+        if not may_overlap and start < reached - OVERLAP_TOLERANCE_S:
             raise BadAlignment(OVERLAP, segment)
         reached = end
         result.append(segment if end <= duration_s else Segment(segment.label, start, duration_s))

@@ -21,6 +21,8 @@ MIN_SAMPLES = 400
 UNREADABLE = "audio not readable"
 SHORT = f"shorter than {MIN_SAMPLES} samples (25 ms)"
 STEREO = "more than one channel"
+OUTSIDE = "an utterance that is not in its file"
+STRETCH_TOLERANCE_S = 0.02
 NOT_FINITE = "NaN or infinite samples"
 
 
@@ -73,12 +75,15 @@ def info(path: str | Path, channel: int | None = None) -> AudioInfo:
         return _checked_header(path, sound, channel)
 
 
-def read(path: str | Path, channel: int | None = None) -> np.ndarray:
+def read(
+    path: str | Path, channel: int | None = None, start_s: float | None = None, duration_s: float = 0.0
+) -> np.ndarray:
     """Read a file as the upstreams want it.
 
     Args:
         path: as for `info`; another sample rate is resampled (soxr, HQ).
         channel: the channel that is meant, counted from 0; needed for a file with several.
+        start_s, duration_s: of the stretch that is read; None for the whole file.
 
     Returns:
         (L,) float32 samples at 16 kHz, full scale = 1.
@@ -89,7 +94,10 @@ def read(path: str | Path, channel: int | None = None) -> np.ndarray:
     path = Path(path)
     with _opened(path) as sound:
         header = _checked_header(path, sound, channel)
-        samples = np.concatenate([block[:, channel or 0] for block in sound.blocks()])
+        stretch = (
+            () if start_s is None else (round(start_s * header.sample_rate), round(duration_s * header.sample_rate))
+        )
+        samples = np.concatenate([block[:, channel or 0] for block in sound.blocks(*stretch)])
     if not np.isfinite(samples).all():
         where = int(np.flatnonzero(~np.isfinite(samples))[0]) / header.sample_rate
         raise BadAudio(path, NOT_FINITE, f"the first at {where:.3f} s", "replace the file or remove the utterance")
@@ -98,9 +106,33 @@ def read(path: str | Path, channel: int | None = None) -> np.ndarray:
     return np.ascontiguousarray(samples)
 
 
+def checked_stretch(path: Path, header: AudioInfo, stretch: tuple[float, float] | None) -> tuple[float | None, float]:
+    """Where an utterance begins in its file, and how long it is, in seconds.
+
+    Args:
+        path: the file, for messages.
+        header: of the file.
+        stretch: from when to when the utterance is; None for the whole file. An end up to a frame (20 ms) past the
+            file's is the file's.
+
+    Raises:
+        BadAudio: it is not in the file, or too short.
+    """
+    if stretch is None:
+        return None, header.duration_s
+    start, end = stretch
+    if not 0 <= start < end <= header.duration_s + STRETCH_TOLERANCE_S:
+        detail = f"{start:g} to {end:g} of {header.duration_s:g} s"
+        raise BadAudio(path, OUTSIDE, detail, "mend its times or remove the utterance")
+    end = min(end, header.duration_s)
+    if round((end - start) * SAMPLE_RATE) < MIN_SAMPLES:
+        raise BadAudio(path, SHORT, f"{1000 * (end - start):.1f} ms", "remove the utterance: it has not one frame")
+    return start, round(end - start, 9)
+
+
 def load(utterance: Utterance) -> np.ndarray:
     """The samples of an utterance, (L,) float32 at 16 kHz; see `read`."""
-    return read(utterance.audio, utterance.channel)
+    return read(utterance.audio, utterance.channel, utterance.start_s, utterance.duration_s)
 
 
 @contextmanager

@@ -40,6 +40,7 @@ class Collector:
         self._resampled: Counter[int] = Counter()
         self._noted: Counter[str] = Counter()
         self._moved = 0
+        self._latest: tuple[Path, int | None, audio.AudioInfo] | None = None
         self._first_fault: str | None = None
 
     def add(
@@ -52,6 +53,8 @@ class Collector:
         sentence: str | None = None,
         session: str | None = None,
         span: tuple[float, float] | None = None,
+        stretch: tuple[float, float] | None = None,
+        channel: int | None = None,
     ) -> None:
         """Take one utterance, or count it as skipped when its audio is bad.
 
@@ -59,6 +62,8 @@ class Collector:
             name, speaker, path, sentence, session: see `Utterance`.
             phones, words: as labelled, with marks of silence; they are checked when all labels are known.
             span: from when to when a file says that its labels are, in seconds; see `alignment.from_zero`.
+            stretch: from when to when the utterance is in its file, in seconds; the labels' times are the file's.
+            channel: that is meant, where it is this utterance's own.
 
         Raises:
             UserError: an utterance of that name is there already.
@@ -70,28 +75,29 @@ class Collector:
             if os.path.realpath(there) == os.path.realpath(path):  # found by a link once more
                 return
             raise UserError(f"{self.source}: two utterances are called {name!r} ({there}, {path}); rename one")
+        channel = self._channel if channel is None else channel
         try:
-            header = audio.info(path, self._channel)
+            header = self._header(path, channel)
+            start_s, duration_s = audio.checked_stretch(path, header, stretch)
         except audio.BadAudio as bad:
             self._skip(name, bad.reason, str(bad))
             return
         moved_s = from_zero(span, header.duration_s)
         self._moved += moved_s != 0
+        if start_s is not None:
+            moved_s = start_s
         self._utterances[name] = Utterance(
             name=name,
             speaker=speaker,
             audio=path,
-            duration_s=header.duration_s,
+            duration_s=duration_s,
             phones=tuple(self._found.take("phone", earlier(phones, moved_s))),
             words=tuple(self._found.take("word", earlier(words, moved_s))),
             sentence=sentence,
-            channel=self._channel,
+            channel=channel,
             session=session,
+            start_s=start_s,
         )
-        if header.sample_rate != SAMPLE_RATE:
-            self._resampled[header.sample_rate] += 1
-        if header.note:
-            self._noted[header.note] += 1
 
     def skip(self, name: str, reason: str, where: Path | None = None) -> None:
         """Count an utterance as skipped.
@@ -130,6 +136,18 @@ class Collector:
             notes=(*notes, *folding.notes, *moved, *self._found.notes(folding.silence), *noted, *rates),
             no_words=self._found.no_words,
         )
+
+    def _header(self, path: Path, channel: int | None) -> audio.AudioInfo:
+        """A file's header, read once for all utterances in a row that are stretches of it."""
+        if self._latest is not None and self._latest[:2] == (path, channel):
+            return self._latest[2]
+        header = audio.info(path, channel)
+        self._latest = (path, channel, header)
+        if header.sample_rate != SAMPLE_RATE:
+            self._resampled[header.sample_rate] += 1
+        if header.note:
+            self._noted[header.note] += 1
+        return header
 
     def _checked(self, utterance: Utterance, folding: Folding) -> Utterance | None:
         """An utterance with its phones and words as they are analysed; None, and counted, where they are bad."""

@@ -37,6 +37,7 @@ class Utterance:
         channel: which channel of the file is meant, counted from 0; None for a mono file.
         session: utterances that a speaker recorded on one occasion share it (a chapter, a video); None where unknown.
             It names a session among the speaker's own: two speakers may use the same name.
+        start_s: where in the file the utterance begins, of a file that holds more; None where it is the whole file.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Utterance:
     sentence: str | None = None
     channel: int | None = None
     session: str | None = None
+    start_s: float | None = None
 
 
 @dataclass(frozen=True)

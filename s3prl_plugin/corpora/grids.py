@@ -14,14 +14,15 @@ from pathlib import Path
 
 from s3prl_plugin.corpora import folders, textgrid
 from s3prl_plugin.corpora.corpus import Segment
-from s3prl_plugin.corpora.textgrid import Grid
 from s3prl_plugin.errors import UserError
 
 TIERS = {
-    "phones": ("phones", "phone", "mau", "phonetic", "phonalign"),
+    "phones": ("phones", "phone", "mau", "phonetic", "phonalign", "phoneme", "phonemes"),
     "words": ("words", "word", "ort-mau", "tokensalign"),
 }
 """Kind -> the names of tiers that hold it, the first of which that is there is taken."""
+
+Tiers = dict[str, list[Segment]]
 
 UNREADABLE = "alignment not readable"
 SUFFIX = ".textgrid"
@@ -41,9 +42,11 @@ class TierChoice:
 
     Args:
         phones_tier, words_tier: names that the user gave, in place of the known ones.
+        what: has the tiers.
     """
 
-    def __init__(self, phones_tier: str | None = None, words_tier: str | None = None):
+    def __init__(self, phones_tier: str | None = None, words_tier: str | None = None, what: str = "TextGrids"):
+        self._what = what
         given = {"phones": phones_tier, "words": words_tier}
         self._names = {kind: (_plain(name),) if name else TIERS[kind] for kind, name in given.items()}
         self._given = {kind: name for kind, name in given.items() if name}
@@ -63,14 +66,23 @@ class TierChoice:
             textgrid.BadGrid, OSError: it cannot be read.
         """
         grid = textgrid.read(path)
+        return Aligned(*self.take(grid.tiers, speaker), (grid.start_s, grid.end_s))
+
+    def take(self, tiers: Tiers, speaker: str) -> tuple[list[Segment], list[Segment]]:
+        """The phones and words among the tiers of an utterance.
+
+        Args:
+            tiers: name -> segments.
+            speaker: whose are taken where there are those of several.
+        """
         self._grids += 1
-        self._tiers.update(grid.tiers.keys())
+        self._tiers.update(tiers.keys())
         known = {name for names in self._names.values() for name in names}
-        speakers = {owner for owner, name in map(_owner_and_name, grid.tiers) if owner and name in known}
+        speakers = {owner for owner, name in map(_owner_and_name, tiers) if owner and name in known}
         self._of_several += len(speakers) > 1
-        taken = {kind: _tier(grid, names, _plain(speaker), speakers) for kind, names in self._names.items()}
+        taken = {kind: _tier(tiers, names, _plain(speaker), speakers) for kind, names in self._names.items()}
         self._without.update(kind for kind, tier in taken.items() if tier is None)
-        return Aligned(taken["phones"] or [], taken["words"] or [], (grid.start_s, grid.end_s))
+        return taken["phones"] or [], taken["words"] or []
 
     def notes(self, source: Path, kinds: Iterable[str] = ("phones", "words"), needed: bool = True) -> list[str]:
         """What a user should know.
@@ -90,33 +102,33 @@ class TierChoice:
         for kind in lacking:
             if kind in self._given:
                 raise UserError(
-                    f"{source}: none of its {self._grids} TextGrids has a tier {self._given[kind]!r} ({kind}_tier); "
+                    f"{source}: none of its {self._grids} {self._what} has a tier {self._given[kind]!r} ({kind}_tier); "
                     f"the tiers there: {there}"
                 )
         if needed and lacking == list(kinds):
             raise UserError(
-                f"{source}: none of its {self._grids} TextGrids has a tier of a known name; the tiers there: {there}; "
-                "name them: phones_tier=NAME, words_tier=NAME"
+                f"{source}: none of its {self._grids} {self._what} has a tier of a known name; the tiers there: "
+                f"{there}; name them: phones_tier=NAME, words_tier=NAME"
             )
         notes = [
-            f"{self._without[kind]} of {self._grids} TextGrids have no tier of {kind} ({kind}_tier=NAME names one); "
+            f"{self._without[kind]} of {self._grids} {self._what} have no tier of {kind} ({kind}_tier=NAME names one); "
             f"the tiers there: {there}"
             for kind in kinds
             if self._without[kind]
         ]
         if self._of_several:
             notes.append(
-                f"{self._of_several} TextGrids have tiers of several speakers; of each, those of the utterance's own "
-                "speaker are taken"
+                f"{self._of_several} {self._what} have tiers of several speakers; of each, those of the utterance's "
+                "own speaker are taken"
             )
         return notes
 
 
-def _tier(grid: Grid, names: Iterable[str], speaker: str, speakers: set[str]) -> list[Segment] | None:
+def _tier(tiers: Tiers, names: Iterable[str], speaker: str, speakers: set[str]) -> list[Segment] | None:
     """The tier with the first of some names: nobody's, else that of the only speaker, else of the utterance's."""
     whose = next(iter(speakers)) if len(speakers) == 1 else speaker
     plain: dict[str, list[Segment]] = {}
-    for name, tier in grid.tiers.items():
+    for name, tier in tiers.items():
         plain.setdefault(" - ".join(part for part in _owner_and_name(name) if part), tier)
     wanted = [*names, *(f"{whose} - {name}" for name in names)]
     return next((plain[name] for name in wanted if name in plain), None)

@@ -130,11 +130,13 @@ def write_list(path: Path, utterances: Sequence[Utterance]) -> None:
     """Write a list of files that `read_list` and fairseq read, whole or not at all.
 
     Raises:
-        UserError: an utterance is one channel of a file, which a list cannot say.
+        UserError: an utterance is one channel or a stretch of a file, which a list cannot say.
     """
     for utterance in utterances:
         if utterance.channel is not None:
             raise UserError(f"{utterance.name}: a list of files names no channel; make mono files first")
+        if utterance.start_s is not None:
+            raise UserError(f"{utterance.name}: a list of files names no stretch of a file; make a file of each first")
     files = [_resolved(u.audio) for u in utterances]
     root = os.path.commonpath([os.path.dirname(file) for file in files]) if files else "."
     rows = [

@@ -64,7 +64,8 @@ def digest(utterances: Iterable[Utterance]) -> str:
     hashed = hashlib.sha256()
     for utterance in sorted(utterances, key=lambda u: u.name):
         state = utterance.audio.stat()
-        said = (utterance.speaker, utterance.name, utterance.channel, state.st_size, state.st_mtime_ns)
+        stretch = () if utterance.start_s is None else (utterance.start_s, utterance.duration_s)
+        said = (utterance.speaker, utterance.name, utterance.channel, state.st_size, state.st_mtime_ns, *stretch)
         hashed.update(repr(said).encode())
     return hashed.hexdigest()[:16]
 
@@ -79,7 +80,7 @@ def place(utterance: Utterance, target: Path) -> None:
         BadAudio: the audio cannot be used.
     """
     audio.info(utterance.audio, utterance.channel)  # a bad file is told before anything is made for it
-    if utterance.channel is None and _fits(utterance.audio, target):
+    if utterance.channel is None and utterance.start_s is None and _fits(utterance.audio, target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(utterance.audio.resolve(), target)

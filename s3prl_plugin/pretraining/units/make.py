@@ -197,5 +197,5 @@ def _speech(splits: Mapping[str, Sequence[Utterance]]) -> str:
     digest = hashlib.sha256()
     for split, utterances in splits.items():
         for u in utterances:
-            digest.update(f"{split}\t{u.name}\t{u.audio.resolve()}\t{u.duration_s:.6f}\n".encode())
+            digest.update(f"{split}\t{u.name}\t{u.audio.resolve()}\t{u.duration_s:.6f}\t{u.start_s}\n".encode())
     return digest.hexdigest()

@@ -27,6 +27,7 @@ def test_touching_and_gapped_phones_are_fine():
     ("spans", "reason"),
     [
         ([(0.1, 0.3), (0.25, 0.4)], alignment.OVERLAP),
+        ([(0.1, 0.3), (0.298, 0.4)], alignment.OVERLAP),
         ([(0.1, 0.8), (0.2, 0.3)], alignment.OVERLAP),
         ([(0.3, 0.3)], alignment.NO_SPAN),
         ([(0.4, 0.3)], alignment.NO_SPAN),
@@ -54,8 +55,9 @@ def test_a_label_may_end_a_frame_late_and_is_cut():
     assert kept == Segment("s0", 0.5, 1.0)
 
 
-def test_rounded_times_may_cross_by_less_than_a_sample():
-    given = segments((0.1, 0.2000004), (0.2, 0.3))
+@pytest.mark.parametrize("end", [0.2000004, 0.2 + 1 / 16000, 0.201])
+def test_rounded_times_may_cross_by_a_millisecond(end):
+    given = segments((0.1, end), (0.2, 0.3))
     assert checked(given, 1.0, may_overlap=False) == tuple(given)
 
 

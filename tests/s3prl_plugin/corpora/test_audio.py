@@ -157,3 +157,16 @@ def write_sphere(path, samples, coding="pcm"):
     ]
     path.write_bytes("\n".join(fields).encode().ljust(1024) + samples.astype("<i2").tobytes())
     return path
+
+
+def test_a_stretch_of_a_file_is_those_samples(tmp_path, write_audio):
+    path = write_audio(tmp_path / "a.flac", 32000, channels=2)
+    whole = soundfile.read(path, dtype="float32")[0][:, 1]
+    assert np.array_equal(audio.read(path, 1, 0.25, 0.5), whole[4000:12000])
+    header = audio.info(path, 1)
+    assert audio.checked_stretch(path, header, None) == (None, 2.0)
+    assert audio.checked_stretch(path, header, (1.5, 2.01)) == (1.5, 0.5)
+    for stretch, reason in (((1.5, 2.1), audio.OUTSIDE), ((-0.1, 1), audio.OUTSIDE), ((1, 1.01), audio.SHORT)):
+        with pytest.raises(audio.BadAudio) as caught:
+            audio.checked_stretch(path, header, stretch)
+        assert caught.value.reason == reason

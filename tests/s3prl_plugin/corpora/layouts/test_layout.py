@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from s3prl_plugin.corpora import audio
 from s3prl_plugin.corpora.layouts import layout
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.pretraining.sources import write_list
 
 
 def filled(corpus, folder, fills, skips=None):
@@ -71,3 +73,13 @@ def test_audio_is_linked_where_it_fits_and_converted_where_not(talk, tmp_path):
     soundfile.write(slow, np.zeros(8000), 8000)
     layout.place(replace(utterance, audio=slow), tmp_path / "fast.wav")
     assert soundfile.info(tmp_path / "fast.wav").frames == 16000
+
+
+def test_a_stretch_of_a_file_is_written_as_it_is_heard(talk, tmp_path):
+    utterance = talk().utterances[0]
+    stretch = replace(utterance, start_s=0.25, duration_s=0.5)
+    layout.place(stretch, tmp_path / "stretch.wav")
+    assert len(audio.read(tmp_path / "stretch.wav")) == 8000
+    assert layout.digest([stretch]) != layout.digest([utterance])
+    with pytest.raises(UserError, match="no stretch of a file"):
+        write_list(tmp_path / "list.tsv", [stretch])
