@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from s3prl_plugin.compat import caches, checkpoints, distributed, evaluation, hooks, stand_ins
+from s3prl_plugin.compat import caches, checkpoints, distributed, downloads, evaluation, hooks, stand_ins
 from s3prl_plugin.compat.caches import private_caches
 from s3prl_plugin.compat.distributed import undistributed
 from s3prl_plugin.compat.record import note
@@ -45,6 +45,7 @@ def install() -> None:
     caches.install()
     checkpoints.install()
     distributed.install()
+    downloads.install()
     evaluation.install()
     stand_ins.install()
     # It warns at every import of s3prl.hub that ESPnet is absent; asking for its upstream still says so.
