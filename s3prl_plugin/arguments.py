@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from s3prl_plugin import config as configuration
-from s3prl_plugin import overrides, registry
+from s3prl_plugin import overrides, registry, upstream_files
 from s3prl_plugin.compat import huggingface_hub, packages
 from s3prl_plugin.errors import UserError, did_you_mean
 
@@ -73,8 +73,6 @@ class Parser(argparse.ArgumentParser):
         if found.upstream_model_config is not None:
             found.upstream_model_config = str(existing("-g", found.upstream_model_config))
             configuration.read(found.upstream_model_config)
-        if (found.upstream or "").endswith("_local") and found.upstream_ckpt and not Path(found.upstream_ckpt).exists():
-            raise UserError(f"-k {found.upstream_ckpt}: no such file; -u {found.upstream} loads a local checkpoint")
         if found.init_ckpt is not None:
             _check_checkpoint("-i", Path(found.init_ckpt))
         return found
@@ -270,6 +268,10 @@ def _check_upstream(args: argparse.Namespace) -> None:
         raise UserError("-u is missing: give an upstream (`s3prl-plugin ls upstreams` lists them)")
     if args.hub == "torch":
         registry.check_upstream(args.upstream)
+        try:
+            upstream_files.check(args.upstream, args.upstream_ckpt)
+        except UserError as error:
+            raise UserError(f"-k {error}") from None
 
 
 def _config_file(given: str | None, downstream: str) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import yaml
 
-from s3prl_plugin import pooling, registry, untrained
+from s3prl_plugin import entry_arguments, pooling, registry, untrained
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.featurizer import StatesFeaturizer
 from s3prl_plugin.pooling import Pooling
@@ -82,10 +82,11 @@ def requested(upstream: str, model_config: str | Path | None) -> Asked | None:
     try:
         options = yaml.safe_load(Path(model_config).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
-        return None  # whatever it is, the upstream must say what is wrong with it
-    if not isinstance(options, dict):
-        return None
+        options = None  # whatever it is, the upstream must say what is wrong with it
     try:
+        if not isinstance(options, dict):
+            _check_is_read(upstream)
+            return None
         return asked_of(upstream, options)
     except UserError as error:
         raise UserError(f"{model_config}: {error}") from None
@@ -103,7 +104,8 @@ def asked_of(upstream: str, options: Mapping[str, Any]) -> Asked | None:
 
     Raises:
         UserError: an option that only this plugin's upstreams have, a value that is not possible, options of ours
-            beside those of the upstream, or random weights of an architecture whose initialisation is not known.
+            beside those of the upstream, options of an upstream that reads none, or random weights of an architecture
+            whose initialisation is not known.
     """
     if not options or registry.upstreams().get(upstream, "").startswith("s3prl_plugin."):
         return None
@@ -111,6 +113,7 @@ def asked_of(upstream: str, options: Mapping[str, Any]) -> Asked | None:
         mixed = [name for name in (OPTION, "random_weights") if name in options]
         if mixed:
             raise UserError(f"{mixed[0]} must stand alone, for {upstream} would read all the options as its own")
+        _check_is_read(upstream)
         return None
     other = sorted(set(options) - set(FOREIGN_OPTIONS))
     if other:
@@ -118,6 +121,17 @@ def asked_of(upstream: str, options: Mapping[str, Any]) -> Asked | None:
         raise UserError(f"{upstream} has no option {other[0]!r}; of this plugin's it can have {can} only")
     grid = pooling.parse(options[OPTION]) if options.get(OPTION) is not None else None
     return Asked(grid, _random_seed(upstream, options))
+
+
+def _check_is_read(upstream: str) -> None:
+    """Refuse options that an upstream would leave unread."""
+    if registry.upstreams().get(upstream, "").startswith("s3prl_plugin.") or upstream not in registry.upstream_names():
+        return
+    if entry_arguments.uses(upstream).model_config is False:
+        others = entry_arguments.readers(upstream, "model_config")
+        who = f"; {', '.join(others)} can" if others else ""
+        can = ", ".join(FOREIGN_OPTIONS)
+        raise UserError(f"{upstream} reads no options of its own{who} (of this plugin's, it can have {can})")
 
 
 def _random_seed(upstream: str, options: Mapping[str, Any]) -> int | None:

@@ -172,6 +172,22 @@ def train_step(checkpoint: Path) -> int | None:
     return (hqa if checkpoint.is_file() and hqa.is_one(checkpoint) else mr_hubert).train_step(checkpoint)
 
 
+def entry_for(checkpoint: Path) -> str | None:
+    """The entry that reads a checkpoint, where its content tells; None for any other kind of file.
+
+    Args:
+        checkpoint: a file, or a folder as transformers writes it.
+    """
+    from s3prl_plugin.compat import transformers
+
+    if checkpoint.is_dir():
+        return transformers.entry_for(checkpoint)
+    hqa, mr_hubert = (importlib.import_module(m.replace(".hubconf", ".checkpoint")) for m in (_HQA, _HUBCONF))
+    if not checkpoint.is_file():
+        return None
+    return "hqa_local" if hqa.is_one(checkpoint) else mr_hubert.entry_for(checkpoint)
+
+
 def pretrainable() -> list[str]:
     """The upstreams that can be pre-trained here, sorted; loads none of them."""
     spec = importlib.util.find_spec("s3prl_plugin.upstream")

@@ -17,7 +17,7 @@ import torch
 from s3prl.downstream.runner import ModelEntry
 from s3prl.downstream.runner import Runner as StockRunner
 
-from s3prl_plugin import fine_tuning, foreign, provenance, ranks, upstream_facts
+from s3prl_plugin import fine_tuning, foreign, provenance, ranks, upstream_facts, upstream_files
 from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.compat.s3prl import running
 from s3prl_plugin.difference import first_difference
@@ -103,9 +103,11 @@ class Runner(StockRunner):
     def _load_upstream(self) -> ModelEntry:
         """The upstream; one that is not ours can still have a grid or random weights by `-g`."""
         asked = foreign.requested(self.args.upstream, self.args.upstream_model_config)
+        loading = upstream_files.loading(self.args.upstream, self.args.upstream_ckpt)
         if asked is None:
-            return super()._get_upstream()
-        with replaced(self.args, upstream_model_config=None), asked.loading(self.args.upstream):
+            with loading:
+                return super()._get_upstream()
+        with replaced(self.args, upstream_model_config=None), asked.loading(self.args.upstream), loading:
             entry = super()._get_upstream()
         entry.model = asked.applied(entry.model, self.args.device)
         return entry

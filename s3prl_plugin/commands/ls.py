@@ -180,11 +180,13 @@ def _taps_of(name: str, checkpoint: str | None, model_config: str | None) -> Ite
     registry.check_upstream(name)
     from s3prl import hub
 
-    from s3prl_plugin import foreign
+    from s3prl_plugin import foreign, upstream_files
     from s3prl_plugin.featurizer import StatesFeaturizer
 
+    upstream_files.check(name, checkpoint)
     asked = foreign.requested(name, model_config)
-    upstream = getattr(hub, name)(ckpt=checkpoint, model_config=None if asked else model_config)
+    with upstream_files.loading(name, checkpoint):
+        upstream = getattr(hub, name)(ckpt=checkpoint, model_config=None if asked else model_config)
     return StatesFeaturizer(asked.applied(upstream) if asked else upstream).taps
 
 

@@ -81,29 +81,37 @@ def find(name: str, entry: str) -> Folder:
     """
     path = Path(name)
     if path.is_file():
-        raise UserError(f"-k {name}: a file; {entry} reads a folder as transformers' save_pretrained writes it")
+        raise UserError(f"{name}: a file; {entry} reads a folder as transformers' save_pretrained writes it")
     if not path.is_dir():
         return _from_hub(name, entry)
-    found = Folder(name, path, _config(path, name))
+    found = Folder(name, path, config_of(path, name))
     if not found.weights:
-        raise UserError(f"-k {name}: no weights in this folder; there should be {WEIGHTS[0]} or {WEIGHTS[2]}")
+        raise UserError(f"{name}: no weights in this folder; there should be {WEIGHTS[0]} or {WEIGHTS[2]}")
     read, *others = [kind for kind in WEIGHTS if (path / kind).is_file()]
     if others:
         print(f"[upstream] {name}: {read} is loaded, and not {', '.join(others)} beside it", file=sys.stderr)
     return found
 
 
-def _config(folder: Path, name: str) -> Mapping[str, Any]:
-    """What config.json says."""
+def config_of(folder: Path, name: str) -> Mapping[str, Any]:
+    """What config.json says.
+
+    Args:
+        folder: in which it lies.
+        name: of the folder, for messages.
+
+    Raises:
+        UserError: it is not there, or is not one of transformers.
+    """
     path = folder / CONFIG
     if not path.is_file():
-        raise UserError(f"-k {name}: no {CONFIG} in this folder; give one that transformers' save_pretrained wrote")
+        raise UserError(f"{name}: no {CONFIG} in this folder; give one that transformers' save_pretrained wrote")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"-k {name}: its {CONFIG} cannot be read ({error}); save the model again") from None
+        raise UserError(f"{name}: its {CONFIG} cannot be read ({error}); save the model again") from None
     if not isinstance(found, dict) or not isinstance(found.get("model_type"), str):
-        raise UserError(f"-k {name}: its {CONFIG} names no model_type; give a folder that save_pretrained wrote")
+        raise UserError(f"{name}: its {CONFIG} names no model_type; give a folder that save_pretrained wrote")
     return found
 
 
@@ -126,10 +134,10 @@ def _weights(folder: Path) -> list[Path]:
 def _from_hub(name: str, entry: str) -> Folder:
     """A model of the hub, in huggingface_hub's cache."""
     if not _HUB_ID.fullmatch(name):
-        raise UserError(f"-k {name}: no such folder; {entry} reads one as transformers' save_pretrained writes it")
+        raise UserError(f"{name}: no such folder; {entry} reads one as transformers' save_pretrained writes it")
     config = _fetched(name, CONFIG)
     if config is None:
-        raise UserError(f"-k {name}: no such folder, and the model of that name on the hub has no {CONFIG}")
+        raise UserError(f"{name}: no such folder, and the model of that name on the hub has no {CONFIG}")
     for part in PREPARED_BY:
         _fetched(name, part)
     for kind in WEIGHTS:
@@ -138,9 +146,9 @@ def _from_hub(name: str, entry: str) -> Folder:
     for shard in _weights(config.parent)[1:]:  # of an index
         _fetched(name, shard.name)
     if not _weights(config.parent):
-        raise UserError(f"-k {name}: the hub has no weights of it that transformers reads ({', '.join(WEIGHTS[::2])})")
+        raise UserError(f"{name}: the hub has no weights of it that transformers reads ({', '.join(WEIGHTS[::2])})")
     commit = config.parent.name[:12]  # snapshots are called by their commits
-    return Folder(f"{name}@{commit}", config.parent, _config(config.parent, name))
+    return Folder(f"{name}@{commit}", config.parent, config_of(config.parent, name))
 
 
 def _fetched(name: str, file: str) -> Path | None:
@@ -165,7 +173,7 @@ def _fetched(name: str, file: str) -> Path | None:
     except Exception as error:  # of huggingface_hub or of the connection, and of many kinds
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
     raise UserError(
-        f"-k {name}: no such folder, and no such model can be fetched from the hub ({reason}); check the path, or copy "
+        f"{name}: no such folder, and no such model can be fetched from the hub ({reason}); check the path, or copy "
         "the model's files into a folder and name that"
     )
 

@@ -10,6 +10,7 @@ import functools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -37,6 +38,24 @@ def install() -> None:
         hooks.after_import(module, _heal)
 
 
+def entry_for(folder: Path) -> str | None:
+    """The entry that loads a folder, by the architecture that its config.json names; None where there is none."""
+    try:
+        return _entry_of(hf_folder.config_of(folder, str(folder)).get("model_type"))
+    except UserError:
+        return None
+
+
+def fetches(entry: str) -> bool:
+    """Whether an entry takes names of the hub in the place of a file."""
+    return any(entry == known for _, known in EXPERTS.values())
+
+
+def _entry_of(model_type: Any) -> str | None:
+    """The entry that loads an architecture."""
+    return next((entry for name, entry in EXPERTS.values() if model_type == name.lower().removesuffix("model")), None)
+
+
 def _heal(module: ModuleType) -> None:
     """Give an expert checks before it loads, and the states that its name promises."""
     expert = module.UpstreamExpert
@@ -48,6 +67,8 @@ def _heal(module: ModuleType) -> None:
         if ckpt is None:
             raise UserError(f"{entry} needs a folder of transformers, or a name on the hub: give it with -k")
         loader = _Loader(vars(module)[network], hf_folder.find(str(ckpt), entry), entry)
+        if options.get("model_config") is not None:
+            raise UserError(f"{options['model_config']}: {entry} reads no options of its own; leave -g out")
         extractor = _Extractor(vars(module)[EXTRACTOR], loader.found)
         with replaced(module, **{network: loader, EXTRACTOR: extractor}), _quiet():
             stock_init(self, str(loader.found.path), **options)
@@ -87,9 +108,9 @@ class _Loader:
         self.network, self.found = network, found
         wanted = network.config_class.model_type
         if found.model_type != wanted:
-            other = next((e for n, e in EXPERTS.values() if found.model_type == n.lower().removesuffix("model")), None)
+            other = _entry_of(found.model_type)
             cure = f"load it with -u {other}" if other else f"{entry} loads {wanted} alone"
-            raise UserError(f"-k {found.name}: its model_type is {found.model_type}, not {wanted}; {cure}")
+            raise UserError(f"{found.name}: its model_type is {found.model_type}, not {wanted}; {cure}")
 
     def from_pretrained(self, folder: str) -> Any:
         """The model in float32, with all weights that its states depend on.
@@ -102,9 +123,7 @@ class _Loader:
         try:
             model, report = self.network.from_pretrained(folder, output_loading_info=True, **STEADY)
         except Exception as error:  # whatever a damaged file makes of transformers, safetensors or torch
-            raise UserError(
-                f"-k {self.found.name}: cannot be loaded ({_reason(error)}); save the model again"
-            ) from None
+            raise UserError(f"{self.found.name}: cannot be loaded ({_reason(error)}); save the model again") from None
         self._check(report, {name.partition(".")[0] for name, _ in model.named_children()})
         stored = {str(p.dtype).removeprefix("torch.") for p in model.parameters() if p.dtype != torch.float32}
         if stored:
@@ -127,7 +146,7 @@ class _Loader:
         ):
             if names:
                 more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-                raise UserError(f"-k {self.found.name}: {names[0]}{more} {what}; save the model again")
+                raise UserError(f"{self.found.name}: {names[0]}{more} {what}; save the model again")
 
 
 class _Extractor:
@@ -137,11 +156,11 @@ class _Extractor:
         from_model = f"{hf_folder.PREPARED_BY[0]}, which says whether waveforms are normalised"
         cure = "copy it from the model that this one was trained from"
         if not any((found.path / name).is_file() for name in hf_folder.PREPARED_BY):
-            raise UserError(f"-k {found.name}: no {from_model}; {cure}")
+            raise UserError(f"{found.name}: no {from_model}; {cure}")
         try:
             self._extractor = kind.from_pretrained(str(found.path))
         except Exception as error:  # of any kind, from transformers
-            raise UserError(f"-k {found.name}: {from_model}, cannot be read ({_reason(error)}); {cure}") from None
+            raise UserError(f"{found.name}: {from_model}, cannot be read ({_reason(error)}); {cure}") from None
 
     def from_pretrained(self, _: str) -> Any:
         """The folder's own."""

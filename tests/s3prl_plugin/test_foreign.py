@@ -69,9 +69,9 @@ def test_a_grid_that_the_strides_do_not_divide(wavlm):
 
 def test_only_a_file_with_our_options_alone_is_read_for_a_foreign_upstream(asked):
     assert foreign.requested("wavlm_local", asked("pool_to: mean:40")).grid == pooling.parse("mean:40")
-    assert foreign.requested("wavlm_local", asked("kaldi: {frame_shift: 10}")) is None
-    assert foreign.requested("wavlm_local", asked("kaldi: {frame_shift: 10}\nseed: 1")) is None
-    assert foreign.requested("wavlm_local", asked("- a list")) is None
+    assert foreign.requested("baseline_local", asked("kaldi: {frame_shift: 10}")) is None
+    assert foreign.requested("baseline_local", asked("kaldi: {frame_shift: 10}\nseed: 1")) is None
+    assert foreign.requested("baseline_local", asked("- a list")) is None
     assert foreign.requested("wavlm_local", None) is None
     assert foreign.requested("mr_hubert_local", asked("stop_at: mid.pre")) is None, "ours reads it itself"
 
@@ -87,6 +87,11 @@ def test_only_a_file_with_our_options_alone_is_read_for_a_foreign_upstream(asked
         ("random_weights: yes please", "neither true nor false"),
         ("random_weights: true", "how wavlm_local is initialised is not known"),
         ("random_weights: true\nseed: -1", "no whole number"),
+        (
+            "kaldi: {frame_shift: 10}",
+            r"reads no options of its own \(of this plugin's, it can have pool_to",
+        ),
+        ("- a list", "wavlm_local reads no options of its own"),
     ],
 )
 def test_an_option_that_would_be_ignored_is_refused(asked, text, told):

@@ -121,6 +121,15 @@ def train_step(path: str | Path) -> int | None:
         raise UserError(f"{path}: {error}; {CURE}") from None
 
 
+def entry_for(path: str | Path) -> str | None:
+    """The entry that loads a file; None where it is no checkpoint of HuBERT or MR-HuBERT."""
+    try:
+        model = _parts(torch_file.read(Path(path)))[0]
+    except UserError:
+        return None
+    return "hubert_fairseq_local" if model["_name"] == fairseq_config.PLAIN else "mr_hubert_local"
+
+
 def save(
     path: str | Path,
     network: MRHuBERT,

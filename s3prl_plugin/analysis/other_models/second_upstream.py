@@ -15,10 +15,9 @@ from weakref import WeakValueDictionary
 import torch
 import yaml
 
-from s3prl_plugin import foreign, provenance, ranks, registry
+from s3prl_plugin import foreign, provenance, ranks, registry, upstream_files
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Statistic
-from s3prl_plugin.errors import UserError
 from s3prl_plugin.featurizer import StatesFeaturizer
 from s3prl_plugin.random_state import RandomState
 from s3prl_plugin.taps import States, Tap
@@ -114,13 +113,13 @@ def load(
         return _loaded[key]
     registry.check_upstream(upstream)
     registry.check_options(upstream, options)
-    if checkpoint is not None and upstream.endswith("_local") and not Path(checkpoint).exists():
-        raise UserError(f"{checkpoint}: no such file; {upstream} loads a local checkpoint")
+    upstream_files.check(upstream, checkpoint)
     before = RandomState.capture()
     if not ranks.leads():  # the first process downloads
         ranks.wait()
     with _as_file(options) as path:
-        model = _model(upstream, checkpoint, options, path, device)
+        with upstream_files.loading(upstream, checkpoint):
+            model = _model(upstream, checkpoint, options, path, device)
         identity = provenance.identity(model, upstream, checkpoint, path)
     if ranks.leads():
         ranks.wait()

@@ -296,14 +296,21 @@ def test_a_model_of_the_hub_is_found_in_its_cache(folder, tmp_path, monkeypatch)
     described = load("Hubert", "someone/small").describe()
     assert described["checkpoint"] == "someone/small@0123456789ab"
     assert described["checkpoint_sha256"] == load("Hubert", folder()).describe()["checkpoint_sha256"]
-    with pytest.raises(UserError, match=r"-k someone/large: no such folder, and no such model can be fetched"):
+    with pytest.raises(UserError, match=r"^someone/large: no such folder, and no such model can be fetched"):
         load("Hubert", "someone/large")
 
 
 @pytest.mark.parametrize("name", ["../no/such", "/no/such/folder", "./none", "http://somewhere/model"])
 def test_a_folder_that_is_not_there_is_one_line_that_names_it(name):
-    with pytest.raises(UserError, match=f"-k {name}: no such folder"):
+    with pytest.raises(UserError, match=f"{name}: no such folder"):
         load("Hubert", name)
+
+
+def test_a_configuration_that_nothing_reads_is_refused(folder, tmp_path):
+    from s3prl import hub
+
+    with pytest.raises(UserError, match=r"own.yaml: hf_hubert_custom reads no options of its own; leave -g out"):
+        hub.hf_hubert_custom(ckpt=folder(), model_config=str(tmp_path / "own.yaml"))
 
 
 def test_a_file_in_the_place_of_a_folder(tmp_path):

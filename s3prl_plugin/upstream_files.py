@@ -1,0 +1,75 @@
+"""The checkpoint that is named for an upstream: it is read, or it is refused with the entry that would read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from s3prl_plugin import entry_arguments, registry
+from s3prl_plugin.compat import transformers
+from s3prl_plugin.errors import UserError
+
+
+def check(upstream: str, checkpoint: str | None) -> None:
+    """Refuse a checkpoint that an entry would leave unread, loading its own; loads s3prl.hub.
+
+    Args:
+        upstream: the entry, as in `-u`.
+        checkpoint: as in `-k`.
+
+    Raises:
+        UserError: with the entries that read such a file; or the file is not there.
+    """
+    if checkpoint is None:
+        return
+    known = registry.upstreams().get(upstream, "").startswith("s3prl_plugin.")  # which refuse it themselves
+    if not known and entry_arguments.uses(upstream).ckpt is False:
+        readers = _readers(upstream, checkpoint)
+        load = f"load it with -u {readers}, or leave it out" if readers else "leave it out"
+        raise UserError(f"{checkpoint}: {upstream} does not read the checkpoint that it is given; {load}")
+    is_path = (_is_of_s3prl(upstream) and not transformers.fetches(upstream)) or upstream.endswith("_local")
+    if is_path and "://" not in checkpoint and not Path(checkpoint).exists():
+        raise UserError(f"{checkpoint}: no such file; {upstream} loads a local checkpoint")
+
+
+@contextmanager
+def loading(upstream: str, checkpoint: str | None) -> Iterator[None]:
+    """Inside the block an entry of s3prl's loads its model: what goes wrong with its files is said in one line.
+
+    Args:
+        upstream: the entry.
+        checkpoint: as in `-k`.
+
+    Raises:
+        UserError: the file cannot be loaded by this entry, with the entry that can, where there is one.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # of torch, pickle or s3prl, of any kind
+        if not _is_of_s3prl(upstream):
+            raise
+        reason = (str(error).strip().partition("\n")[0] or type(error).__name__)[:150]
+        if checkpoint is None:
+            if entry_arguments.uses(upstream).ckpt:
+                raise UserError(f"{upstream} needs a checkpoint: give it with -k") from error
+            raise
+        reader = registry.entry_for(Path(checkpoint))
+        cure = f"load it with -u {reader}" if reader else "give one that this entry reads"
+        raise UserError(f"{checkpoint}: {upstream} cannot load this file ({reason}); {cure}") from error
+
+
+def _readers(upstream: str, checkpoint: str) -> str:
+    """The entries that would read a checkpoint: by its content, else those of the same family."""
+    reader = registry.entry_for(Path(checkpoint))
+    names = [reader] if reader else entry_arguments.readers(upstream, "ckpt")
+    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _is_of_s3prl(upstream: str) -> bool:
+    """Whether an entry is one of s3prl's own."""
+    import s3prl.hub
+
+    return str(getattr(getattr(s3prl.hub, upstream, None), "__module__", "")).startswith("s3prl.")
