@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, ClassVar
 
 import yaml
@@ -67,7 +68,7 @@ def load(text: str | bytes) -> tuple[yaml.Node | None, Any]:
             if node is None:
                 return None, None
             _count(node, {}, set())
-            return node, loader.construct_document(node)
+            return deepcopy(node), loader.construct_document(node)  # which changes the node where it has `<<`
         finally:
             loader.dispose()
     except NotPlainError:

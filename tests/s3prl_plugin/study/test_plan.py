@@ -98,7 +98,7 @@ def test_a_pattern_is_one_upstream_for_every_checkpoint_in_the_order_of_their_st
         ("study:\n  upstreams:\n    a: fbank\n", "study.upstreams.a must hold keys"),
         ("study:\n  upstreams:\n    a/b: {upstream: fbank}\n", "line 3: 'a/b' cannot be a folder"),
         ("study:\n  upstreams:\n    data: {upstream: fbank}\n", "line 3: 'data' cannot be a folder"),
-        ("study:\n  upstreams:\n    7: {upstream: fbank}\n", "line 3: 7 cannot be a folder"),
+        ("study:\n  upstreams:\n    7: {upstream: fbank}\n", "line 3: the key 7 is no text"),
         ("study:\n  upstreams:\n    a: {upstream: mr_hubert_local}\n", "mr_hubert_local needs a `checkpoint`"),
         (
             "study:\n  upstreams:\n    a: {upstream: mr_hubert_local, checkpoint: b.pt}\n",
