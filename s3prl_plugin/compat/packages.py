@@ -53,6 +53,7 @@ _SOUNDFILE = Package("soundfile", "soundfile")
 # task, s3prl's downstream, what that imports
 TASKS: tuple[tuple[str, str, tuple[Package, ...]], ...] = (
     ("PR", "ctc", (_EDITDISTANCE,)),
+    ("PR39", "ctc", (_EDITDISTANCE,)),
     ("ASR", "asr", (_EDITDISTANCE, _PANDAS)),
     ("KS", "speech_commands", (Package("catalyst", "catalyst", stood_in=True),)),
     ("SID", "voxceleb1", (_LIBROSA,)),

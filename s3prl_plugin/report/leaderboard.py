@@ -13,11 +13,12 @@ from statistics import fmean, stdev
 from typing import Any
 
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.report.superb_score import Column, columns, complete_tasks, superb_s
+from s3prl_plugin.report.superb_score import Column, columns, missing_tasks, reference_columns, superb_s
 from s3prl_plugin.results import Row
 
 PUBLISHED, OTHER, GENERATED = "published", "other", "generated"
 EVERY_LAYER = "hidden_states"
+FREE = "optimizer.lr="  # what a row says of a learning rate that SUPERB leaves free
 _SHORT = 8  # characters of a checksum
 
 
@@ -50,22 +51,32 @@ class Entry:
         name: tells it from all others.
         row: one of its rows, for everything that a row says of an upstream.
         cells: column name -> score.
-        superb_s, superb_tasks: the SUPERB score and the tasks that it is over; None where it is not to be had.
+        superb_s: the SUPERB score, not yet rounded; None where it is not to be had.
+        missing: the tasks without which there is no superb_s.
         ranks: column name -> rank among the board's upstreams, 1 for the best; equals share it.
-        mean_rank: over the tasks that all the board's upstreams have; None where there are none, or one upstream only.
+        superb_r: how many of the board's upstreams it beats, on average over the board's tasks, in a task without a
+            score none; None where it is alone.
         predictions: of its tasks, below a run's folder.
         changed: task -> the settings that are not the published ones.
+        rates: task -> its learning rate, where it is not the published one but another by powers of ten: the setting
+            that SUPERB leaves free.
     """
 
     name: str
     row: Row
     cells: Mapping[str, Cell]
     superb_s: Cell | None = None
-    superb_tasks: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     ranks: Mapping[str, int]
-    mean_rank: float | None = None
+    superb_r: float | None = None
     predictions: tuple[str, ...] = ()
     changed: Mapping[str, tuple[str, ...]]
+    rates: Mapping[str, str]
+
+    @property
+    def points(self) -> int | None:
+        """superb_s as the leaderboard shows it: a whole number."""
+        return None if self.superb_s is None else round(self.superb_s.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +86,16 @@ class Board:
     Attributes:
         kind: "published" (SUPERB's own corpora), "other" (other real speech), or "generated".
         corpus: its name; None for the published ones.
-        entries: the best first: by superb_s, else by mean rank.
+        entries: the best first: by superb_s, else by superb_r.
         columns: those that an entry has.
-        common: the tasks that all entries have.
+        tasks: those that superb_r is over.
     """
 
     kind: str
     corpus: str | None
     entries: tuple[Entry, ...]
     columns: tuple[Column, ...]
-    common: tuple[str, ...]
-
-    @property
-    def same_tasks(self) -> bool:
-        """Whether superb_s is over the same tasks wherever there is one."""
-        return len({entry.superb_tasks for entry in self.entries if entry.superb_s}) <= 1
+    tasks: tuple[str, ...]
 
 
 def boards(runs: Iterable[tuple[Path, Sequence[Row]]]) -> list[Board]:
@@ -140,21 +146,31 @@ def _ranked(kind: str, corpus: str | None, found: Mapping[str, Sequence[tuple[Pa
     entries = [_entry(name, kind, scored) for name, scored in found.items()]
     shown = tuple(column for column in columns() if any(column.name in entry.cells for entry in entries))
     ranks = {column.name: _ranks(column, entries) for column in shown}
-    tasks = dict.fromkeys(column.task for column in shown)
-    common = tuple(task for task in tasks if all(task in complete_tasks(entry.cells) for entry in entries))
+    of_superb = {column.task for column in reference_columns()}
+    counted = [c for c in shown if (c.published if kind == PUBLISHED else c.task in of_superb)]
+    tasks = tuple(dict.fromkeys(column.task for column in counted))
     placed = []
     for i, entry in enumerate(entries):
         own = {column.name: ranks[column.name][i] for column in shown if column.name in entry.cells}
-        by_task = [fmean(own[column.name] for column in shown if column.task == task) for task in common]
-        mean = fmean(by_task) if by_task and len(entries) > 1 else None
-        placed.append(replace(entry, ranks=own, mean_rank=mean))
-    return Board(kind, corpus, tuple(sorted(placed, key=_order)), shown, common)
+        beaten = [fmean(_beaten(c, entry, entries) for c in counted if c.task == task) for task in tasks]
+        superb_r = fmean(beaten) if beaten and len(entries) > 1 else None
+        placed.append(replace(entry, ranks=own, superb_r=superb_r))
+    return Board(kind, corpus, tuple(sorted(placed, key=_order)), shown, tasks)
 
 
 def _order(entry: Entry) -> tuple[Any, ...]:
-    """By superb_s, those over more tasks first; without it, by mean rank; by name among equals."""
-    score = entry.superb_s.value if entry.superb_s else 0.0
-    return -len(entry.superb_tasks), entry.superb_tasks, -score, entry.mean_rank or 0.0, entry.name
+    """By superb_s, those without it last; then by superb_r; by name among equals."""
+    score = entry.superb_s.value if entry.superb_s else float("-inf")
+    return -score, -(entry.superb_r or 0.0), entry.name
+
+
+def _beaten(column: Column, entry: Entry, entries: Sequence[Entry]) -> int:
+    """How many upstreams have a worse score in a column; those without a score are not beaten."""
+    if column.name not in entry.cells:
+        return 0
+    sign = 1 if column.higher_is_better else -1
+    own = sign * entry.cells[column.name].value
+    return sum(sign * other.cells[column.name].value < own for other in entries if column.name in other.cells)
 
 
 def _ranks(column: Column, entries: Sequence[Entry]) -> list[int]:
@@ -177,30 +193,38 @@ def _entry(name: str, kind: str, scored: Sequence[tuple[Path, Column, Row]]) -> 
             )
     cells = {column: Cell({seed: value for seed, (value, _) in found.items()}) for column, found in seeds.items()}
     rows = [row for _, _, row in scored]
-    total, tasks = _superb_s(cells) if kind == PUBLISHED else (None, ())
-    changed = {row.measure: tuple(row.changed_settings) for row in rows if row.changed_settings}
+    changed: dict[str, tuple[str, ...]] = {}
+    rates: dict[str, str] = {}
+    for row in rows:
+        given = row.changed_settings or ()
+        free = [said for said in given if said.startswith(FREE)]
+        if free:
+            rates[row.measure] = free[0].removeprefix(FREE)
+        if len(given) > len(free):
+            changed[row.measure] = tuple(said for said in given if said not in free)
     return Entry(
         name=name,
         row=rows[0],
         cells=cells,
-        superb_s=total,
-        superb_tasks=tasks,
+        superb_s=_superb_s(cells) if kind == PUBLISHED else None,
+        missing=missing_tasks(cells) if kind == PUBLISHED else (),
         ranks={},
         predictions=tuple(dict.fromkeys(f"{row.measure}/{file}" for row in rows for file in row.predictions or ())),
         changed=changed,
+        rates=rates,
     )
 
 
-def _superb_s(cells: Mapping[str, Cell]) -> tuple[Cell | None, tuple[str, ...]]:
-    """The SUPERB score, seed by seed where all columns have the same seeds, and its tasks."""
-    tasks = complete_tasks(cells)
-    used = {column.name: cells[column.name] for column in columns() if column.task in tasks}
+def _superb_s(cells: Mapping[str, Cell]) -> Cell | None:
+    """The SUPERB score, seed by seed where all columns have the same seeds."""
+    used = {column.name: cells[column.name] for column in reference_columns() if column.name in cells}
     seeds = {frozenset(cell.seeds) for cell in used.values()}
     if len(seeds) == 1:
         by_seed = {seed: superb_s({name: cell.seeds[seed] for name, cell in used.items()}) for seed in seeds.pop()}
-        return Cell({seed: found[0] for seed, found in by_seed.items() if found}), tasks
-    found = superb_s({name: cell.value for name, cell in used.items()})  # linear, so that of the means is the mean
-    return (Cell({None: found[0]}), tasks) if found else (None, ())
+        found = {seed: score for seed, score in by_seed.items() if score is not None}
+        return Cell(found) if found else None
+    of_means = superb_s({name: cell.value for name, cell in used.items()})  # linear: that of the means is the mean
+    return None if of_means is None else Cell({None: of_means})
 
 
 def _names(rows: Sequence[Row]) -> list[str]:

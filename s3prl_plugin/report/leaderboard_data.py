@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from s3prl_plugin.report import superb_score
-from s3prl_plugin.report.leaderboard import PUBLISHED, Board, Cell, Entry
+from s3prl_plugin.report.leaderboard import Board, Cell, Entry
 from s3prl_plugin.report.leaderboard_text import banner
 
 _ABOUT = ("variant", "checkpoint_sha256", "weights_id", "weights", "train_step", "features", "params")
@@ -19,7 +19,7 @@ _ALSO = ("pretraining", "unit_iteration")
 def document(boards: Sequence[Board]) -> dict[str, Any]:
     """All boards as plain values; a score has its mean, its spread over seeds, its seeds and its rank."""
     said = superb_score.about()
-    references = {u: {c.name: c.published[u] for c in superb_score.columns()} for u in said["upstreams"]}
+    references = {u: {c.name: c.published[u] for c in superb_score.reference_columns()} for u in said["upstreams"]}
     return {
         "boards": [_board(board) for board in boards],
         "columns": {
@@ -27,7 +27,7 @@ def document(boards: Sequence[Board]) -> dict[str, Any]:
             for c in superb_score.columns()
         },
         "superb_s": {
-            **{key: said[key] for key in ("formula", "source", "caution", "zero", "best")},
+            **{key: said[key] for key in ("formula", "source", "zero", "best")},
             "references": references,
         },
     }
@@ -40,9 +40,8 @@ def to_json(boards: Sequence[Board]) -> str:
 
 def to_csv(boards: Sequence[Board]) -> str:
     """One line per upstream and board; what is not there or not known is empty."""
-    total = f"superb_s (reference scores {superb_score.about()['caution']})"
     header = ["board", "corpus", "upstream", *_ABOUT, "macs_for_1_s", *_ALSO]
-    header += [total, "superb_s sd", "superb_s tasks", "mean rank", "mean rank tasks"]
+    header += ["superb_s", "superb_s sd", "superb_s lacks", "superb_r", "superb_r tasks", "learning rates"]
     for column in superb_score.columns():
         better = "higher" if column.higher_is_better else "lower"
         name = f"{column.name} {column.unit}".strip()
@@ -57,15 +56,16 @@ def to_csv(boards: Sequence[Board]) -> str:
 def _board(board: Board) -> dict[str, Any]:
     """One board."""
     said = {"kind": board.kind, "corpus": board.corpus, "banner": banner(board)}
-    return {**said, "mean_rank_tasks": board.common, "upstreams": [_entry(board, entry) for entry in board.entries]}
+    return {**said, "superb_r_tasks": board.tasks, "upstreams": [_entry(board, entry) for entry in board.entries]}
 
 
 def _entry(board: Board, entry: Entry) -> dict[str, Any]:
     """One upstream."""
     row = entry.row
     scores = {name: {**_said(cell), "rank": entry.ranks[name]} for name, cell in entry.cells.items()}
-    total = None if entry.superb_s is None else {**_said(entry.superb_s), "tasks": entry.superb_tasks}
-    absent = {} if board.kind == PUBLISHED else {"superb_s_absent": "its reference scores are of SUPERB's own corpora"}
+    total = None if entry.superb_s is None else {**_said(entry.superb_s), "value": entry.points}
+    why = f"no {', '.join(entry.missing)}" if entry.missing else "its reference scores are of SUPERB's own corpora"
+    absent = {"superb_s_absent": why} if total is None else {}
     return {
         "name": entry.name,
         "upstream": row.upstream,
@@ -74,9 +74,10 @@ def _entry(board: Board, entry: Entry) -> dict[str, Any]:
         **{name: getattr(row, name) for name in _ALSO},
         "superb_s": total,
         **absent,
-        "mean_rank": entry.mean_rank,
+        "superb_r": entry.superb_r,
         "scores": scores,
         "changed_settings": entry.changed,
+        "learning_rates": entry.rates,
         "predictions": entry.predictions,
     }
 
@@ -91,8 +92,9 @@ def _line(board: Board, entry: Entry) -> list[Any]:
     row, total = entry.row, entry.superb_s
     line: list[Any] = [board.kind, board.corpus, entry.name, *(getattr(row, name) for name in _ABOUT)]
     line += [row.macs_per_s, *(getattr(row, name) for name in _ALSO)]
-    line += [total and total.value, total and total.spread, " ".join(entry.superb_tasks)]
-    line += [entry.mean_rank, " ".join(board.common) if entry.mean_rank is not None else ""]
+    line += [entry.points, total and total.spread, " ".join(entry.missing)]
+    line += [entry.superb_r, " ".join(board.tasks) if entry.superb_r is not None else ""]
+    line.append("; ".join(f"{task} {rate}" for task, rate in entry.rates.items()))
     for column in superb_score.columns():
         cell = entry.cells.get(column.name)
         line += [None] * 4 if cell is None else [cell.value, cell.spread, len(cell.seeds), entry.ranks[column.name]]

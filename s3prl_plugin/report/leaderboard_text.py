@@ -66,16 +66,16 @@ def heading(column: Column) -> list[str]:
 
 def _scores(board: Board, style: Style) -> str:
     """The table of scores."""
-    ranked, scored = bool(board.entries[0].mean_rank), board.kind == PUBLISHED
+    ranked, scored = board.entries[0].superb_r is not None, board.kind == PUBLISHED
     header = [["upstream", "", ""]]
-    header += [["superb_s", "", "↑"], ["tasks", "", ""]] if scored else []
-    header += [["mean", "rank", "↓"]] if ranked else []
+    header += [["superb_s", "", "↑"]] if scored else []
+    header += [["superb_r", "", "↑"]] if ranked else []
     header += [heading(column) for column in board.columns]
     lines = []
     for entry in board.entries:
         line = [entry.name]
-        line += [_superb_s(board, entry, style), str(len(entry.superb_tasks))] if scored else []
-        line += [f"{entry.mean_rank:.2f}" if entry.mean_rank is not None else ABSENT] if ranked else []
+        line += [_superb_s(board, entry, style)] if scored else []
+        line += [f"{entry.superb_r:.2f}"] if ranked else []
         lines.append(line + [_cell(board, entry, column, style) for column in board.columns])
     return _table(header, lines, style)
 
@@ -93,9 +93,9 @@ def _superb_s(board: Board, entry: Entry, style: Style) -> str:
     """The SUPERB score."""
     if entry.superb_s is None:
         return _padded(ABSENT, style)
-    scores = [other.superb_s.value for other in board.entries if other.superb_s]
-    best = board.same_tasks and len(scores) > 1 and entry.superb_s.value == max(scores)
-    return _number(entry.superb_s, 1, best, style)
+    scores = [other.points for other in board.entries if other.points is not None]
+    best = len(scores) > 1 and entry.points == max(scores) > min(scores)
+    return _number(entry.superb_s, 0, best, style)
 
 
 def _number(cell: Cell, decimals: int, best: bool, style: Style) -> str:
@@ -113,18 +113,29 @@ def _padded(shown: str, style: Style) -> str:
 def _score_notes(board: Board) -> list[str]:
     """What must be said of a board's scores alone."""
     notes = []
-    if board.entries[0].mean_rank is not None:
-        notes.append(f"mean rank: over the tasks that all have ({', '.join(board.common)}); 1 is the best")
-    elif len(board.entries) > 1:
-        notes.append("no mean rank: no task is there for all upstreams")
+    if board.entries[0].superb_r is not None:
+        over = f"on average over {', '.join(board.tasks)}" if board.tasks else ""
+        notes.append(f"superb_r: how many upstreams of this table it beats, {over}; none where it has no score")
     if board.kind != PUBLISHED:
         notes.append("no superb_s: it compares with scores on SUPERB's own corpora, and this is none of them")
     elif any(entry.superb_s for entry in board.entries):
         said = superb_score.about()
-        notes.append(f"superb_s: {said['zero']} has 0, {said['best']} 1000; their scores are {said['caution']}")
-        notes += [] if board.same_tasks else ["superb_s over different tasks cannot be compared"]
+        notes.append(f"superb_s: {said['zero']} has 0, the {said['best']} of every score 1000")
+    missing = [f"{entry.name} lacks {', '.join(entry.missing)}" for entry in board.entries if entry.missing]
+    notes += [f"no superb_s, which is over all ten tasks: {line}" for line in missing]
+    notes += [f"{name}: {said}" for name, said in differs(board).items()]
+    for entry in board.entries:
+        if entry.rates:
+            own = ", ".join(f"{task} {rate}" for task, rate in entry.rates.items())
+            notes.append(f"learning rate of its own, which SUPERB leaves free: {entry.name}: {own}")
     changed = [f"{entry.name}: {_changed(entry)}" for entry in board.entries if entry.changed]
     return notes + [f"settings other than SUPERB's: {line}" for line in changed]
+
+
+def differs(board: Board) -> dict[str, str]:
+    """Column -> how its scores are made otherwise than by SUPERB's recipe, of the columns of a board."""
+    shown = {column.name for column in board.columns}
+    return {name: said for name, said in superb_score.about()["differs"].items() if name in shown}
 
 
 def _changed(entry: Entry) -> str:
@@ -210,21 +221,19 @@ def _references(style: Style) -> str:
     said = superb_score.about()
     lines = []
     for upstream in said["upstreams"]:
-        scores = {column.name: column.published[upstream] for column in superb_score.columns()}
+        scores = {column.name: column.published[upstream] for column in superb_score.reference_columns()}
         total = superb_score.superb_s(scores)
-        shown = [f"{scores[column.name]:g}" for column in superb_score.columns()]
-        lines.append([f"published: {upstream}", f"{total[0]:.1f}" if total else ABSENT, *shown])
-    header = [["reference", "", ""], ["superb_s", "", "↑"], *(heading(column) for column in superb_score.columns())]
+        shown = [f"{scores[column.name]:g}" for column in superb_score.reference_columns()]
+        lines.append([f"published: {upstream}", ABSENT if total is None else str(round(total)), *shown])
+    columns = superb_score.reference_columns()
+    header = [["reference", "", ""], ["superb_s", "", "↑"], *(heading(column) for column in columns)]
     return _table(header, lines, style)
 
 
 def _reference_notes() -> list[str]:
     """Formula and source of superb_s."""
     said = superb_score.about()
-    return [
-        f"superb_s = {said['formula']}; best is {said['best']}",
-        f"reference scores: {said['source']}; {said['caution'].upper()}",
-    ]
+    return [f"superb_s = {said['formula']}, as a whole number", f"reference scores: {said['source']}"]
 
 
 def _notes(lines: Sequence[str], style: Style) -> str:

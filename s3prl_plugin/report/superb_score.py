@@ -25,7 +25,7 @@ class Column:
         task, score: of the results rows that belong there.
         unit: "%", or empty for MTWV.
         higher_is_better: which way.
-        published: upstream -> its published score.
+        published: upstream -> its published score; empty for a column that does not enter superb_s.
     """
 
     name: str
@@ -62,28 +62,38 @@ class Column:
         return (value - zero) / (best - zero)
 
 
-def superb_s(scores: Mapping[str, float]) -> tuple[float, tuple[str, ...]] | None:
-    """The SUPERB score over the tasks that are there.
+def superb_s(scores: Mapping[str, float]) -> float | None:
+    """The SUPERB score, before it is rounded to a whole number.
 
-    1000 / |T| * sum over tasks of the mean over a task's scores of (score - FBANK) / (best - FBANK).
+    1000 / |T| * sum over the ten tasks T of the mean over a task's scores of (score - FBANK) / (best - FBANK).
 
     Args:
         scores: column name -> score in that column's unit, on the published corpora.
 
     Returns:
-        The score, and the tasks T that it is over: those of which every column is there. None where there is none.
+        None where a score of a task is missing.
     """
-    tasks = complete_tasks(scores)
-    if not tasks:
+    if missing_tasks(scores):
         return None
-    shares = [fmean(c.share(scores[c.name]) for c in columns() if c.task == task) for task in tasks]
-    return 1000 * fmean(shares), tasks
+    return 1000 * fmean(
+        fmean(c.share(scores[c.name]) for c in reference_columns() if c.task == task) for task in reference_tasks()
+    )
 
 
-def complete_tasks(scores: Mapping[str, Any]) -> tuple[str, ...]:
-    """The tasks of which every column has a score."""
-    tasks = dict.fromkeys(column.task for column in columns())
-    return tuple(task for task in tasks if all(c.name in scores for c in columns() if c.task == task))
+def missing_tasks(scores: Mapping[str, Any]) -> tuple[str, ...]:
+    """The tasks of superb_s of which a column has no score."""
+    absent = {column.task for column in reference_columns() if column.name not in scores}
+    return tuple(task for task in reference_tasks() if task in absent)
+
+
+def reference_tasks() -> tuple[str, ...]:
+    """The ten tasks of superb_s."""
+    return tuple(dict.fromkeys(column.task for column in reference_columns()))
+
+
+def reference_columns() -> tuple[Column, ...]:
+    """The columns that enter superb_s."""
+    return tuple(column for column in columns() if column.published)
 
 
 @cache
@@ -97,7 +107,7 @@ def columns() -> tuple[Column, ...]:
             score=said["score"],
             unit=said["unit"],
             higher_is_better=said["better"] == "higher",
-            published=dict(zip(upstreams, said["published"], strict=True)),
+            published=dict(zip(upstreams, said["published"], strict=True)) if "published" in said else {},
         )
         for said in about()["columns"]
     )
@@ -115,5 +125,5 @@ def best_upstream() -> str:
 
 @cache
 def about() -> dict[str, Any]:
-    """The file: source, caution, formula, columns."""
+    """The file: source, formula, columns."""
     return yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))

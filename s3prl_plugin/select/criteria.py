@@ -33,16 +33,12 @@ _REPORTED = f"layers chosen by it did well in {PASAD}"
 _SPEAKER = "nobody we know of has tested it: what tells speakers apart need not be what this head can use"
 _SPECTRUM = "a head needs phase and detail, too, which the measure does not see; take it as a hint"
 
+_PHONES = "the measures are of what the task asks for, phones"
+
 CRITERIA: Mapping[str, Criterion] = {
     each.task: each
     for each in (
-        Criterion(
-            "PR",
-            "phone recognition",
-            ("cca_phone", "mi_phone"),
-            "by content",
-            "the measures are of what the task asks for, phones",
-        ),
+        Criterion("PR", "phone recognition", ("cca_phone", "mi_phone"), "by content", _PHONES),
         Criterion(
             "QbE",
             "query-by-example spoken term detection",
@@ -59,6 +55,7 @@ CRITERIA: Mapping[str, Criterion] = {
         Criterion("SD", "speaker diarization", ("cca_speaker",), "unverified", _SPEAKER),
         Criterion("SE", "speech enhancement", ("cca_mel",), "weak", _SPECTRUM),
         Criterion("SS", "source separation", ("cca_mel",), "weak", _SPECTRUM),
+        Criterion("PR39", "recognition of 39 phones", ("cca_phone", "mi_phone"), "by content", _PHONES),
     )
 }
 WITHOUT = {

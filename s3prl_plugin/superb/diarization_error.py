@@ -47,7 +47,7 @@ class Errors:
 
 
 def diarization_errors(
-    reference: Sequence[Turn], hypothesis: Sequence[Turn], duration_s: float, collar_s: float = 0.25
+    reference: Sequence[Turn], hypothesis: Sequence[Turn], duration_s: float, collar_s: float = 0.0
 ) -> Errors:
     """The errors in one recording; overlapped speech is scored.
 

@@ -113,9 +113,9 @@ def folds(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
 
 
 def every_checkpoint(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
-    """Train, then score every checkpoint that was saved; the best of them counts."""
+    """Train, then score the checkpoints at every tenth of the training; the best of them counts."""
     _train(task, settings, record, bench)
-    saved = record.checkpoints()
+    saved = _of_the_tenths(record.checkpoints(), settings["runner"]["total_steps"])
     for number, checkpoint in enumerate(saved, 1):
         if checkpoint.name not in record.trials:
             bench.progress.part(checkpoint.name, number, len(saved))
@@ -198,6 +198,12 @@ def _check_store(task: Task, settings: Settings, record: Record, bench: Bench, s
     for tag in sorted(fresh.keys() & scalars.keys()):
         pair = f"{scalars[tag]:.6g} with the store, {fresh[tag]:.6g} on fresh features"
         print(f"[suite] {task.name}: {tag} {pair} ({scalars[tag] - fresh[tag]:+.2g})", flush=True)
+
+
+def _of_the_tenths(saved: Sequence[Path], total: int) -> list[Path]:
+    """The checkpoints at a tenth of all steps, two tenths, ...: the ten of SUPERB's; else the last one."""
+    found = [path for path in saved if int(path.stem.partition("-")[2]) * 10 % total == 0]
+    return found or list(saved[-1:])
 
 
 def _keep(task: Task, record: Record, name: str, scalars: Scalars) -> None:

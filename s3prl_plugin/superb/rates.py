@@ -15,7 +15,7 @@ import torch
 from s3prl_plugin.corpora import audio
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.superb import ctc_lengths
-from s3prl_plugin.superb.score_diarization import MEDIAN
+from s3prl_plugin.superb.score_diarization import MEDIANS
 from s3prl_plugin.superb.tasks import Task, get
 from s3prl_plugin.taps import SAMPLE_RATE
 
@@ -89,11 +89,11 @@ def _labels(task: Task, settings: Mapping[str, Any], samples: int) -> Iterator[s
             f"{key} makes a label every {shift} samples, and s3prl can repeat a frame, but neither split nor leave out "
             "one: it would be compared with labels of other moments; leave it out, and the labels follow the features"
         )
-    followed = shift if isinstance(shift, int) else samples
+    followed, longest = shift if isinstance(shift, int) else samples, MEDIANS[-1]
     if followed > PUBLISHED:
         yield (
-            f"a label spans as much, and the median filter of the score, {MEDIAN} frames by SUPERB's definition, "
-            f"{_ms(MEDIAN * followed)} (published at 20 ms: {_ms(MEDIAN * PUBLISHED)})"
+            f"a label spans as much, and the median filter of the score, {longest} frames by SUPERB's definition, "
+            f"{_ms(longest * followed)} (published at 20 ms: {_ms(longest * PUBLISHED)})"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.superb.diarization_error import Turn, diarization_errors, total, turns
 from s3prl_plugin.taps import SAMPLE_RATE
 
-COLLAR_S = 0.25
-MEDIAN = 11  # frames
+MEDIANS = (1, 11)  # frames
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 PLAIN = 0.5
+TOLERANT_S = 0.25  # the collar of the literature on two-speaker diarization, which SUPERB's score has not
 
 
 def score(folder: Path, split: str, settings: Mapping[str, Any]) -> dict[str, float]:
-    """Score the predictions of a split as SUPERB does: collar 0.25 s, median filter over 11 frames.
+    """Score the predictions of a split as SUPERB does: collar 0, the lowest rate over medians and thresholds.
 
     Args:
         folder: where the downstream has left `frame_shift` and `scoring/predictions/*.h5`.
@@ -27,30 +28,49 @@ def score(folder: Path, split: str, settings: Mapping[str, Any]) -> dict[str, fl
         settings: of the task.
 
     Returns:
-        `diarization/der`: the lowest rate over SUPERB's thresholds (0.3 to 0.7); `diarization/der-0.5`: that at 0.5,
-        which is not chosen on the split itself.
+        `diarization/der-collar-0`: the lowest rate over medians of 1 and 11 frames and thresholds of 0.3 to 0.7;
+        `diarization/der-collar-0-at-half`: that of 11 frames and 0.5, which is not chosen on the split itself;
+        `diarization/der-collar-0.25`: the lowest rate where 0.25 s around every border are not scored.
 
     Raises:
-        UserError: the corpus lacks a file.
+        UserError: the corpus lacks a file, or a recording is not predicted or not the corpus's.
     """
-    import h5py
-
     corpus = Path(settings["downstream_expert"]["loaderrc"][f"{split}_dir"])
     frame_s = float((folder / "frame_shift").read_text()) / SAMPLE_RATE
     reference, durations = read_rttm(corpus / "rttm"), _durations(corpus / "reco2dur")
-    predicted = {}
-    for file in sorted((folder / "scoring" / "predictions").glob("*.h5")):
-        with h5py.File(file) as content:
-            predicted[file.stem] = np.asarray(content["T_hat"])
-    rates = {}
-    for threshold in THRESHOLDS:
-        rates[threshold] = total(
+    predicted = _predicted(folder / "scoring" / "predictions", durations, corpus)
+
+    def rate(median: int, threshold: float, collar_s: float) -> float:
+        return total(
             diarization_errors(
-                reference.get(name, []), turns(smoothed(p > threshold, MEDIAN), frame_s), durations[name], COLLAR_S
+                reference.get(name, []), turns(smoothed(p > threshold, median), frame_s), durations[name], collar_s
             )
             for name, p in predicted.items()
         ).rate
-    return {"diarization/der": min(rates.values()), f"diarization/der-{PLAIN}": rates[PLAIN]}
+
+    def rates(collar_s: float) -> dict[tuple[int, float], float]:
+        return {pair: rate(*pair, collar_s) for pair in product(MEDIANS, THRESHOLDS)}
+
+    strict = rates(0.0)
+    return {
+        "diarization/der-collar-0": min(strict.values()),
+        "diarization/der-collar-0-at-half": strict[MEDIANS[-1], PLAIN],
+        f"diarization/der-collar-{TOLERANT_S}": min(rates(TOLERANT_S).values()),
+    }
+
+
+def _predicted(folder: Path, durations: Mapping[str, float], corpus: Path) -> dict[str, np.ndarray]:
+    """The probabilities, (T, S), of every recording of a corpus."""
+    import h5py
+
+    found = {}
+    for file in sorted(folder.glob("*.h5")):
+        with h5py.File(file) as content:
+            found[file.stem] = np.asarray(content["T_hat"])
+    for name in durations.keys() ^ found.keys():
+        where = f"{folder} has predictions of it" if name in found else f"{folder} has no predictions of it"
+        raise UserError(f"{corpus}: the recordings of reco2dur are to be scored, and {name}: {where}; score them anew")
+    return found
 
 
 def smoothed(active: np.ndarray, frames: int) -> np.ndarray:

@@ -52,7 +52,7 @@ def rows(task: Task, record: Record, provided: Mapping[str, Any], corpus: TaskCo
                 split=task.split,
                 downstream=task.downstream,
                 measure=task.name,
-                score=score.name,
+                score=task.score_name(score, record.settings),
                 headline=score.headline,
                 task_checkpoint=record.checkpoint,
                 folds=len(task.parts) or None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,18 +25,28 @@ NOT_HERE = {
 """Tasks that are asked for and cannot be run, and why."""
 
 WITHOUT_EFFECT = ("num_workers", "max_workers", "log_step", "max_keep")
-"""Settings that a score does not depend on."""
+"""Settings that a score does not depend on; `max_keep` it does where every checkpoint is scored."""
+
+FREE = "optimizer.lr"
+"""The setting that SUPERB leaves free, by powers of ten."""
+
+OWN = "{own}"
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One score of a task: the tag under which s3prl's downstream logs it, and how to read it."""
+    """One score of a task: the tag under which s3prl's downstream logs it, and how to read it.
+
+    Attributes:
+        own: its name where the labels are not those of the task's own vocabulary; None where that changes nothing.
+    """
 
     name: str
     tag: str
     unit: str
     higher_is_better: bool
     headline: bool = False
+    own: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +67,7 @@ class Task:
         named: keys of which a user has to name one under `override`, for the published corpus does not come with it.
         split: the split that is scored in the end.
         scores: what it logs there.
+        vocabulary: the dotted key of the file of labels that make the task what it is; None where there is none.
         procedure: how it is run, a function of `procedures`.
         best: the checkpoint that its downstream keeps as the best on the dev set.
         parts: of a task that is several runs: a run's name -> dotted keys of its settings.
@@ -78,6 +90,7 @@ class Task:
     scores: tuple[Score, ...]
     laid_out: Mapping[str, str] = field(default_factory=dict)
     named: tuple[str, ...] = ()
+    vocabulary: str | None = None
     procedure: str = "trained"
     best: str = "dev-best.ckpt"
     parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -102,12 +115,11 @@ class Task:
         Raises:
             UserError: a file is missing, or `override` names a setting that the task does not have.
         """
-        own = configuration.packaged("configs", "superb", self.config).parent
-        path = Path(chosen["config"]) if chosen.get("config") else own / self.config
+        path = Path(chosen["config"]) if chosen.get("config") else self._own / self.config
         read = configuration.read(path)
         configuration.check_names(read, self.downstream)
         settings = read.data
-        places = {"root": corpus.root, "made": corpus.made, "own": own}
+        places = {"root": corpus.root, "made": corpus.made, "own": self._own}
         for dotted, value in self._depends_on(corpus).items():
             put(settings, dotted, value.format(**places))
         merge(settings, chosen.get("override") or {}, where=f"suite.tasks.{self.name}.override")
@@ -149,9 +161,31 @@ class Task:
             settings: of a run.
             corpus: what it was trained and scored on.
         """
-        passed_over = (*self.named, *self._depends_on(corpus))
-        found = _differences(self.settings({}, corpus), settings)
-        return [key for key in found if key not in passed_over and key.rpartition(".")[2] not in WITHOUT_EFFECT]
+        published = self.settings({}, corpus)
+        about_corpus = self._depends_on(corpus)
+        found = []
+        for key in _differences(published, settings):
+            name, wanted, given = key.rpartition(".")[2], get(published, key), get(settings, key)
+            if name in WITHOUT_EFFECT and not (name == "max_keep" and self.procedure == "every_checkpoint"):
+                continue
+            if key in self.named or (key in about_corpus and OWN not in about_corpus[key]):
+                continue
+            if OWN in about_corpus.get(key, "") and _same_file(wanted, given):
+                continue
+            free = key == FREE and _by_powers_of_ten(wanted, given)
+            found.append(f"{key}={given:g} (published {wanted:g})" if free else key)
+        return found
+
+    def score_name(self, score: Score, settings: Mapping[str, Any]) -> str:
+        """What a score is called: with other labels than the task's own it is the score of another task.
+
+        Args:
+            settings: of the run.
+        """
+        if self.vocabulary is None or score.own is None:
+            return score.name
+        own = self._own / self.corpus[self.vocabulary].removeprefix(f"{OWN}/")
+        return score.name if _same_file(own, get(settings, self.vocabulary)) else score.own
 
     def kept(self, folder: Path) -> list[str]:
         """Which of the prediction files are in the task's folder: their names below it, or the pattern of several."""
@@ -161,6 +195,11 @@ class Task:
     def crop_samples(self, settings: Mapping[str, Any]) -> int | None:
         """The samples to which training cuts longer utterances; None where it does not, or not to a fixed length."""
         return get(settings, self.cropped) if self.cropped else None
+
+    @property
+    def _own(self) -> Path:
+        """This plugin's folder of settings and vocabularies."""
+        return configuration.packaged("configs", "superb", self.config).parent
 
     def _depends_on(self, corpus: TaskCorpus) -> dict[str, str]:
         """The keys that depend on the corpus, and their values."""
@@ -242,6 +281,22 @@ def _differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
             yield from _differences(one.get(key), other.get(key), f"{where}.{key}".lstrip("."))
     elif one != other:
         yield where
+
+
+def _same_file(one: Any, other: Any) -> bool:
+    """Whether two paths name files with the same content."""
+    try:
+        return Path(one).read_bytes() == Path(other).read_bytes()
+    except (OSError, TypeError):  # one is gone, or none is named
+        return False
+
+
+def _by_powers_of_ten(one: Any, other: Any) -> bool:
+    """Whether two learning rates differ by a power of ten."""
+    if not all(isinstance(rate, int | float) and rate > 0 for rate in (one, other)):
+        return False
+    power = math.log10(other / one)
+    return math.isclose(power, round(power), abs_tol=1e-9)
 
 
 def _paths(value: Any) -> Iterator[str]:

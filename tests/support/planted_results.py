@@ -135,7 +135,7 @@ def row(per_fold: Sequence[float], score="corrected", **fields) -> Row:
 
 def task_rows(facts: Facts, task: str, scores: Mapping[int, float], score="accuracy", **fields) -> list[Row]:
     """A task's rows: seed of the head -> score."""
-    better = score not in ("per", "wer")
+    better = score not in ("per_71", "wer")
     said = {"corpus": "a real one", "corpus_kind": "real", "features": "hidden_states", "split": "test"}
     what = {"measure": task, "score": score, "headline": True, "higher_is_better": better, "unit": "fraction"}
     return [Row(**{**about(facts), **said, **what, "seed": seed, "value": value, **fields})

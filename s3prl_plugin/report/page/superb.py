@@ -47,10 +47,10 @@ def _others(models: Sequence[Model], boards: Sequence[Board]) -> list[str]:
 
 def _table(board: Board, names: dict[tuple[object, ...], str]) -> Table:
     """One board."""
-    scored, ranked = board.kind == PUBLISHED, board.entries[0].mean_rank is not None
+    scored, ranked = board.kind == PUBLISHED, board.entries[0].superb_r is not None
     head: list[tuple[str, str]] = [("model", "")]
-    head += [("superb_s ↑", "over the tasks that are there: 0 is FBANK, 1000 the best published")] if scored else []
-    head += [("mean rank ↓", f"over {', '.join(board.common)}")] if ranked else []
+    head += [("superb_s ↑", "over all ten tasks: 0 is FBANK, 1000 the best published")] if scored else []
+    head += [("superb_r ↑", f"models of this table that it beats, over {', '.join(board.tasks)}")] if ranked else []
     for column in board.columns:
         better = "↑" if column.higher_is_better else "↓"
         head.append((f"{column.name} {column.unit} {better}".replace("  ", " "), f"{column.task}, {column.score}"))
@@ -69,12 +69,11 @@ def _line(board: Board, entry: Entry, name: Shown, scored: bool, ranked: bool) -
     """One upstream."""
     line = [name]
     if scored:
-        total = entry.superb_s
-        tasks = f"{len(entry.superb_tasks)} task{'s' * (len(entry.superb_tasks) > 1)}"
-        line.append(_missing() if total is None else Shown(f"{total.value:.1f}", tasks, total.value, "number"))
+        total = entry.points
+        lacks = f"lacks {', '.join(entry.missing)}"
+        line.append(_missing(lacks) if total is None else Shown(str(total), sort=total, kind="number"))
     if ranked:
-        rank = entry.mean_rank
-        line.append(_missing() if rank is None else Shown(f"{rank:.2f}", sort=rank, kind="number"))
+        line.append(Shown(f"{entry.superb_r:.2f}", sort=entry.superb_r, kind="number"))
     for column in board.columns:
         score = entry.cells.get(column.name)
         if score is None:
@@ -88,8 +87,8 @@ def _line(board: Board, entry: Entry, name: Shown, scored: bool, ranked: bool) -
     return line
 
 
-def _missing() -> Shown:
-    return Shown("–", sort=float("-inf"), kind="number", hint="not run")
+def _missing(why: str = "not run") -> Shown:
+    return Shown("–", sort=float("-inf"), kind="number", hint=why)
 
 
 def _notes(board: Board) -> list[str]:
@@ -99,9 +98,13 @@ def _notes(board: Board) -> list[str]:
         notes.append("± standard deviation over the seeds of the heads: it does not cover another pre-training")
     if board.kind != PUBLISHED:
         notes.append("no superb_s: it compares with scores on SUPERB's own corpora, and this is none of them")
-    elif not board.same_tasks:
-        notes.append("superb_s over different tasks cannot be compared")
+    notes += [f"{name}: {said}" for name, said in leaderboard_text.differs(board).items()]
     for entry in board.entries:
+        if entry.missing:
+            notes.append(f"{entry.name}: no superb_s, which is over all ten tasks: it lacks {', '.join(entry.missing)}")
+        if entry.rates:
+            own = ", ".join(f"{task} {rate}" for task, rate in entry.rates.items())
+            notes.append(f"{entry.name}: learning rate of its own, which SUPERB leaves free: {own}")
         if entry.changed:
             tasks = ", ".join(entry.changed)
             settings = dict.fromkeys(key.rpartition(".")[2] for keys in entry.changed.values() for key in keys)

@@ -7,7 +7,7 @@ import board_rows
 import pytest
 
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.report import leaderboard, superb_score
+from s3prl_plugin.report import leaderboard
 
 run = board_rows.run
 
@@ -27,8 +27,27 @@ def test_scores_in_the_units_of_the_published_table():
     shown = {name: cell.value for name, cell in entry.cells.items()}
     expected = {"PR PER": 5.41, "ASR WER": 6.42, "KS acc": 96.3, "QbE MTWV": 0.0736, "SF F1": 88.53, "SF CER": 25.2}
     assert shown == pytest.approx(expected)
-    assert entry.superb_tasks == ("PR", "ASR", "KS", "QbE", "SF")
-    assert entry.superb_s.value == pytest.approx(superb_score.superb_s(expected)[0])
+    assert entry.superb_s is None
+    assert entry.missing == ("SID", "ASV", "SD", "IC", "ER")
+
+
+def test_superb_s_of_published_rows():
+    entries = by_name(one_board(run("base", board_rows.BASE), run("large", board_rows.LARGE)))
+    assert (entries["base"].points, entries["large"].points) == (941, 919)
+    assert entries["base"].missing == ()
+    assert entries["base"].superb_r == 0.3  # better in KS, QbE, ASV, and nothing else: the tasks are ten
+    assert entries["large"].superb_r == 0.7
+
+
+def test_scores_of_another_kind_share_no_column():
+    folder, rows = run("a", {"PR": 0.1, "SD": 0.08})
+    old = [replace(row, score={"per_71": "per", "der_collar_0": "der"}[row.score], value=0.001) for row in rows]
+    own = replace(rows[0], score="per_own", value=0.05)
+    (entry,) = one_board((folder, [*old, own, *rows])).entries
+    shown = {name: cell.value for name, cell in entry.cells.items()}
+    assert shown == pytest.approx({"PR PER": 10, "SD DER": 8, "PR own PER": 5})
+    with pytest.raises(UserError, match="no score of a SUPERB task"):
+        leaderboard.boards([(folder, old)])
 
 
 def test_ranks_are_those_of_scipy():
@@ -40,27 +59,26 @@ def test_ranks_are_those_of_scipy():
     accuracy = scipy.rankdata([-value["KS"] for value in values], method="min")
     for i in range(7):
         assert entries[f"u{i}"].ranks == {"PR PER": per[i], "KS acc": accuracy[i]}
-        assert entries[f"u{i}"].mean_rank == pytest.approx((per[i] + accuracy[i]) / 2)
+        beaten = [sum(v["PR"] > values[i]["PR"] for v in values), sum(v["KS"] < values[i]["KS"] for v in values)]
+        assert entries[f"u{i}"].superb_r == pytest.approx(sum(beaten) / 2)
 
 
-def test_a_task_of_two_scores_counts_once_in_the_mean_rank():
+def test_a_task_of_two_scores_counts_once_in_superb_r():
     board = one_board(run("a", {"PR": 0.1, "SF": (0.9, 0.1)}), run("b", {"PR": 0.2, "SF": (0.8, 0.2)}))
-    swapped = one_board(run("a", {"PR": 0.1, "SF": (0.8, 0.2)}), run("b", {"PR": 0.2, "SF": (0.9, 0.1)}))
-    assert by_name(board)["a"].mean_rank == 1
-    assert by_name(swapped)["a"].mean_rank == by_name(swapped)["b"].mean_rank == 1.5
+    swapped = one_board(run("a", {"PR": 0.1, "SF": (0.8, 0.1)}), run("b", {"PR": 0.2, "SF": (0.9, 0.2)}))
+    assert [by_name(board)[name].superb_r for name in "ab"] == [1, 0]
+    assert [by_name(swapped)[name].superb_r for name in "ab"] == [0.75, 0.25]
 
 
-def test_the_mean_rank_is_over_tasks_that_all_have():
+def test_without_a_score_an_upstream_beats_none_and_is_beaten_by_none():
     board = one_board(run("a", {"PR": 0.1, "KS": 0.1}), run("b", {"PR": 0.2, "KS": 0.9}), run("c", {"PR": 0.3}))
-    assert board.common == ("PR",)
-    assert [by_name(board)[name].mean_rank for name in "abc"] == [1, 2, 3]
-    apart = one_board(run("a", {"PR": 0.1}), run("b", {"KS": 0.9}))
-    assert [entry.mean_rank for entry in apart.entries] == [None, None]
-    assert not apart.same_tasks
+    assert board.tasks == ("PR", "KS")
+    assert [by_name(board)[name].superb_r for name in "abc"] == [1, 1, 0]
+    assert one_board(run("a", {"PR": 0.1})).entries[0].superb_r is None
 
 
 def test_generated_and_real_speech_never_share_a_board():
-    real = run("a", {"PR": 0.3})
+    real = run("a", {**board_rows.BASE, "PR": 0.3})
     generated = run("b", {"PR": 0.01}, corpus="generated", corpus_kind="generated", published_corpus=False)
     own = run("c", {"PR": 0.02}, corpus="timit", published_corpus=False)
     for order in ([real, generated, own], [own, generated, real]):
@@ -70,7 +88,7 @@ def test_generated_and_real_speech_never_share_a_board():
             ("other", ["c"]),
             ("generated", ["b"]),
         ]
-        assert all(entry.ranks == {"PR PER": 1} for board in boards for entry in board.entries)
+        assert all(entry.ranks["PR PER"] == 1 for board in boards for entry in board.entries)
         assert [board.entries[0].superb_s is not None for board in boards] == [True, False, False]
 
 
@@ -79,7 +97,6 @@ def test_one_upstream_with_both_kinds_of_speech_is_on_two_boards():
     _, made = run("a", {"KS": 0.9}, corpus="generated", corpus_kind="generated", published_corpus=False)
     boards = leaderboard.boards([(folder, [*rows, *made])])
     assert [set(board.entries[0].cells) for board in boards] == [{"PR PER"}, {"KS acc"}]
-    assert boards[0].entries[0].superb_tasks == ("PR",)
 
 
 def test_other_real_corpora_do_not_share_a_board():
@@ -88,7 +105,8 @@ def test_other_real_corpora_do_not_share_a_board():
 
 
 def test_seeds_give_mean_and_standard_deviation():
-    runs = [run("a", {"PR": value, "KS": 0.5}, seed) for seed, value in ((1, 0.1), (2, 0.2), (3, 0.6))]
+    values = ((1, 0.1), (2, 0.2), (3, 0.6))
+    runs = [run("a", {**board_rows.BASE, "PR": value}, seed) for seed, value in values]
     (entry,) = one_board(*runs).entries
     assert entry.cells["PR PER"].value == pytest.approx(30)
     assert entry.cells["PR PER"].spread == pytest.approx((((20**2) + 10**2 + 30**2) / 2) ** 0.5)
@@ -103,9 +121,10 @@ def superb_sd(values):
 
 
 def test_superb_s_of_unequal_seeds_is_that_of_the_means():
-    runs = [run("a", {"PR": 0.1, "KS": 0.5}, 1), run("a", {"PR": 0.3}, 2)]
+    runs = [run("a", {**board_rows.BASE, "PR": 0.1}, 1), run("a", {"PR": 0.3}, 2)]
     (entry,) = one_board(*runs).entries
-    assert entry.superb_s.value == pytest.approx(superb_score.superb_s({"PR PER": 20, "KS acc": 50})[0])
+    of_the_mean = one_board(run("b", {**board_rows.BASE, "PR": 0.2})).entries[0]
+    assert entry.superb_s.value == pytest.approx(of_the_mean.superb_s.value)
     assert entry.superb_s.spread is None
 
 
@@ -142,10 +161,11 @@ def test_different_upstreams_have_different_names():
     }
 
 
-def test_the_best_stand_first_and_fewer_tasks_last():
-    few = run("few", {"PR": 0.03})
-    board = one_board(few, run("bad", {"PR": 0.5, "KS": 0.5}), run("good", {"PR": 0.1, "KS": 0.9}))
-    assert [entry.name for entry in board.entries] == ["good", "bad", "few"]
+def test_the_best_stand_first_and_those_without_superb_s_last():
+    runs = [run("few", {"PR": 0.03}), run("base", board_rows.BASE), run("large", board_rows.LARGE)]
+    assert [entry.name for entry in one_board(*runs).entries] == ["base", "large", "few"]
+    runs = [run("few", {"PR": 0.3}), run("bad", {"PR": 0.5, "KS": 0.5}), run("good", {"PR": 0.1, "KS": 0.9})]
+    assert [entry.name for entry in one_board(*runs).entries] == ["good", "few", "bad"]
 
 
 def test_layers_and_refusals_are_no_scores():
@@ -160,7 +180,9 @@ def test_layers_and_refusals_are_no_scores():
 
 
 def test_changed_settings_and_predictions_are_kept_by_task():
-    folder, rows = run("a", {"PR": 0.1, "KS": 0.5}, changed_settings=["optimizer.lr"], predictions=["p.txt"])
+    said = ["runner.total_steps", "optimizer.lr=0.1 (published 0.01)"]
+    folder, rows = run("a", {"PR": 0.1, "KS": 0.5}, changed_settings=said, predictions=["p.txt"])
     (entry,) = one_board((folder, rows)).entries
-    assert entry.changed == {"PR": ("optimizer.lr",), "KS": ("optimizer.lr",)}
+    assert entry.changed == {"PR": ("runner.total_steps",), "KS": ("runner.total_steps",)}
+    assert entry.rates == {"PR": "0.1 (published 0.01)", "KS": "0.1 (published 0.01)"}
     assert entry.predictions == ("PR/p.txt", "KS/p.txt")

@@ -3,10 +3,15 @@
 import json
 import subprocess
 import sys
+from collections import defaultdict
+from itertools import product
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from scipy.signal import medfilt
 
 from s3prl_plugin import config, results, superb
 
@@ -21,13 +26,13 @@ SMALLER = {
 }
 # headline: (score, unit, larger is better, the largest value that it can have)
 HEADLINES = {
-    "PR": ("per", "fraction", False, 50),
+    "PR": ("per_own", "fraction", False, 50),
     "ASR": ("wer", "percent", False, 5000),
     "KS": ("accuracy", "fraction", True, 1),
     "QbE": ("mtwv", "MTWV", True, 1),
     "SID": ("accuracy", "fraction", True, 1),
     "ASV": ("eer", "fraction", False, 1),
-    "SD": ("der", "fraction", False, 3),
+    "SD": ("der_collar_0", "fraction", False, 3),
     "IC": ("accuracy", "fraction", True, 1),
     "SF": ("slot_type_f1", "fraction", True, 1),
     "ER": ("accuracy", "fraction", True, 1),
@@ -77,7 +82,7 @@ def test_there_is_a_headline_for_every_task_and_nothing_else_is_one(out):
 def test_a_task_has_its_scores(out, name):
     task = superb.task(name)
     rows = {row.score: row for row in results.read(out) if row.measure == name}
-    assert set(rows) == {score.name for score in task.scores}
+    assert set(rows) == {score.own or score.name for score in task.scores}
     score, unit, higher_is_better, largest = HEADLINES[name]
     row = rows[score]
     assert (row.unit, row.higher_is_better, row.headline) == (unit, higher_is_better, True)
@@ -93,9 +98,36 @@ def test_a_task_has_its_scores(out, name):
     assert any(out / name / PREDICTIONS[name] in (out / name).glob(pattern) for pattern in row.predictions)
 
 
-def test_the_error_rate_of_diarization_is_no_larger_at_the_best_threshold(out):
+def test_the_error_rate_of_diarization_is_that_of_an_independent_scorer(out):
+    spyder, h5py = pytest.importorskip("spyder"), pytest.importorskip("h5py")
     rows = {row.score: row.value for row in results.read(out) if row.measure == "SD"}
-    assert 0 < rows["der"] <= rows["der_at_half"]
+    assert 0 < rows["der_collar_0"] <= rows["der_collar_0_at_half"]
+    (loader,) = [json.loads((out / "SD" / "run.json").read_text())["run"]["settings"]["downstream_expert"]["loaderrc"]]
+    reference = defaultdict(list)
+    for line in (Path(loader["test_dir"]) / "rttm").read_text().splitlines():
+        _, name, _, start, length, _, _, speaker, *_ = line.split()
+        reference[name].append((speaker, float(start), float(start) + float(length)))
+    frame_s = int((out / "SD" / "frame_shift").read_text()) / 16000
+    probable = {}
+    for file in (out / "SD" / "scoring" / "predictions").glob("*.h5"):
+        with h5py.File(file) as content:
+            probable[file.stem] = content["T_hat"][...]
+    durations = (Path(loader["test_dir"]) / "reco2dur").read_text().splitlines()
+    ends = {name: float(seconds) for name, seconds in map(str.split, durations)}
+    rates = []
+    for median, threshold in product((1, 11), (0.3, 0.4, 0.5, 0.6, 0.7)):
+        heard = {}
+        for name, p in probable.items():
+            active = medfilt((p > threshold).astype(float), (median, 1))
+            heard[name] = [
+                (str(who), start * frame_s, min(end * frame_s, ends[name]))
+                for who, frames in enumerate(active.T)
+                for start, end in np.flatnonzero(np.diff(np.pad(frames, (1, 1)))).reshape(-1, 2)
+                if start * frame_s < ends[name]
+            ]
+        rates.append(spyder.DER(dict(reference), heard, collar=0.0)["Overall"].der)
+    assert set(probable) == set(reference)
+    assert rows["der_collar_0"] == pytest.approx(min(rates), abs=1e-3)
 
 
 def test_verification_reports_the_best_of_its_checkpoints(out):

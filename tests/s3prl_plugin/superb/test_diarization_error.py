@@ -56,6 +56,23 @@ def test_it_is_what_is_counted(seed):
     )
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_it_is_that_of_an_independent_scorer(seed):
+    spyder = pytest.importorskip("spyder")
+    draw = np.random.default_rng(100 + seed)
+    # a speaker's own turns do not overlap, as in a real annotation
+    spans = np.sort(draw.uniform(0, 60, (2, 2, 12))).reshape(2, 2, 6, 2)
+    reference, hypothesis = (
+        [(f"s{who}", float(a), float(b)) for who in range(2) for a, b in side[who]] for side in spans
+    )
+    for collar in (0.0, 0.25):
+        theirs = spyder.DER(reference, hypothesis, collar=collar, uem=[(0.0, 60.0)])
+        ours = diarization_errors(reference, hypothesis, 60.0, collar)
+        assert ours.rate == pytest.approx(theirs.der, abs=1e-9)
+        assert ours.missed / ours.spoken == pytest.approx(theirs.miss, abs=1e-9)
+        assert ours.false_alarm / ours.spoken == pytest.approx(theirs.falarm, abs=1e-9)
+
+
 def test_known_cases():
     reference = [("a", 0.0, 2.0), ("b", 2.0, 4.0)]
     assert diarization_errors(reference, [("x", 0.0, 2.0), ("y", 2.0, 4.0)], 4.0).rate == 0

@@ -117,21 +117,39 @@ def test_of_all_checkpoints_the_best_counts(tmp_path, higher, best):
     values = {"states-10.ckpt": 0.3, "states-20.ckpt": 0.9, "states-100.ckpt": 0.1}
     bench = Bench({("test", "T", name): value for name, value in values.items()}, steps=[10, 20, 100])
     every = task(procedure="every_checkpoint", scores=scores, predictions=("predictions.txt",))
-    superb.run(every, {}, open_record(tmp_path), bench)
+    superb.run(every, {"runner": {"total_steps": 100}}, open_record(tmp_path), bench)
     record = open_record(tmp_path)
     assert (record.checkpoint, record.scalars) == (best, {"task/test-s": values[best]})
     assert list(record.trials) == ["states-10.ckpt", "states-20.ckpt", "states-100.ckpt"]
     assert best in (record.folder / "predictions.txt").read_text()
 
 
+def test_of_twenty_checkpoints_the_ten_of_superb_are_scored(tmp_path):
+    steps = range(10_000, 200_001, 10_000)
+    ten = [f"states-{step}.ckpt" for step in range(20_000, 200_001, 20_000)]
+    values = {("test", "T", name): 0.5 + i / 100 for i, name in enumerate(ten)}
+    values["test", "T", "states-30000.ckpt"] = 0.0  # better than all, and none of the ten
+    record = open_record(tmp_path)
+    every = task(procedure="every_checkpoint")
+    superb.run(every, {"runner": {"total_steps": 200_000}}, record, Bench(values, steps=steps))
+    assert (list(record.trials), record.checkpoint) == (ten, "states-20000.ckpt")
+
+
+def test_where_none_was_saved_at_a_tenth_the_last_one_is_scored(tmp_path):
+    record = open_record(tmp_path)
+    bench = Bench({("test", "T", "states-8.ckpt"): 0.5}, steps=[4, 8])
+    superb.run(task(procedure="every_checkpoint"), {"runner": {"total_steps": 11}}, record, bench)
+    assert list(record.trials) == ["states-8.ckpt"]
+
+
 def test_checkpoints_that_were_scored_are_not_scored_again(tmp_path):
     every = task(procedure="every_checkpoint")
     bench = Bench({("test", "T", "states-1.ckpt"): 0.5}, steps=[1, 2])
     with pytest.raises(KeyError):
-        superb.run(every, {}, open_record(tmp_path), bench)
+        superb.run(every, {"runner": {"total_steps": 2}}, open_record(tmp_path), bench)
     bench.scores["test", "T", "states-2.ckpt"] = 0.5
     bench.done.clear()
-    superb.run(every, {}, open_record(tmp_path), bench)
+    superb.run(every, {"runner": {"total_steps": 2}}, open_record(tmp_path), bench)
     assert [split for split, _, which in bench.done if which == "states-1.ckpt"] == []
     assert open_record(tmp_path).checkpoint == "states-1.ckpt"  # of equals the first
 
@@ -174,7 +192,8 @@ def test_a_store_is_checked_on_what_is_reported(tmp_path, capsys, procedure, rep
     scores = {("dev", "T", 0): 0.2, ("test", "T", reported): 0.25, ("test", "fresh_features", reported): 0.24}
     bench = Storing(scores, steps=[1], layers=[0])
     record = open_record(tmp_path)
-    superb.run(task(procedure=procedure, predictions=("predictions.txt",)), {}, record, bench)
+    settings = {"runner": {"total_steps": 1}}
+    superb.run(task(procedure=procedure, predictions=("predictions.txt",)), settings, record, bench)
     assert record.scalars == {"task/test-wrong": 0.25}
     assert record.trials["fresh features"] == {"task/test-wrong": 0.24}
     assert "task/test-wrong 0.25 with the store, 0.24 on fresh features (+0.01)" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from s3prl_plugin import superb
-from s3prl_plugin.superb.tasks import get
+from s3prl_plugin.superb.tasks import get, put
 
 # SUPERB (arXiv 2105.01051), s3prl's own configurations at 0.4.18: steps, batch, accumulation, learning rate, optimizer,
 # gradient clipping, evaluation every so many steps, checkpoints kept.
@@ -81,8 +81,16 @@ def settings(name):
     return superb.task(name).settings({}, superb.TaskCorpus(folder, "real", "real", folder / "made"))
 
 
-def test_there_are_the_ten_tasks_of_superb():
-    assert tuple(superb.tasks()) == TEN
+def test_there_are_the_ten_tasks_of_superb_and_phones_without_stress():
+    assert tuple(superb.tasks()) == (*TEN, "PR39")
+
+
+def test_phones_without_stress_differ_from_pr_in_their_labels_alone():
+    key = "downstream_expert.text.vocab_file"
+    one, other = settings("PR"), settings("PR39")
+    assert (Path(get(one, key)).name, Path(get(other, key)).name) == ("phones_stress.txt", "phones.txt")
+    put(other, key, get(one, key))
+    assert one == other
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -113,8 +121,10 @@ def test_heads_are_as_published(name):
     assert {key: get(expert, key) for key in HEADS[name]} == HEADS[name]
 
 
-def test_verification_is_scored_every_ten_thousand_steps():
-    assert settings("ASV")["runner"]["save_step"] == 10_000
+def test_verification_saves_what_the_ten_scored_checkpoints_are_of():
+    runner = settings("ASV")["runner"]
+    assert 20_000 % runner["save_step"] == 0
+    assert runner["max_keep"] * runner["save_step"] >= runner["total_steps"]  # none of the ten is gone in the end
     assert superb.task("ASV").procedure == "every_checkpoint"
 
 
@@ -178,8 +188,8 @@ def test_vocabularies_are_those_of_the_tasks():
     assert len(phones) == len(set(phones)) == 39
     assert not any(phone[-1].isdigit() for phone in phones)
     stressed = (own / "phones_stress.txt").read_text().split()
-    assert len(stressed) == len(set(stressed)) == 24 + 3 * 15
-    assert {phone.rstrip("012") for phone in stressed} == set(phones)
+    assert len(stressed) == len(set(stressed)) == 71 == 2 + 24 + 3 * 15
+    assert {phone.rstrip("012") for phone in stressed} == {*phones, "SIL", "SPN"}
     characters = (own / "characters.txt").read_text().split("\n")
     assert characters == [" ", *string.ascii_uppercase, "'", ""]
     letters = [line.split() for line in (own / "letters.txt").read_text().splitlines()]

@@ -52,8 +52,45 @@ def test_changed_settings_are_those_that_matter_to_a_score():
     override = {"runner": {"total_steps": 5, "log_step": 7}, "optimizer": {"lr": 1e-2}}
     override["downstream_expert"] = {"datarc": {"num_workers": 0}}
     settings = task.settings({"override": override}, corpus("vox"))
-    assert task.changed(settings, corpus("vox")) == ["runner.total_steps", "optimizer.lr"]
+    assert task.changed(settings, corpus("vox")) == ["runner.total_steps", "optimizer.lr=0.01 (published 0.0001)"]
     assert task.changed(task.settings({}, corpus("here")), corpus("there")) == []
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [(1e-3, "optimizer.lr=0.001 (published 0.0001)"), (1e-7, "optimizer.lr=1e-07 (published 0.0001)")]
+    + [(rate, "optimizer.lr") for rate in (2e-4, 3e-3, 0, -1e-3, "much")],
+)
+def test_a_learning_rate_is_free_by_powers_of_ten(rate, said):
+    task = superb.task("SID")
+    settings = task.settings({"override": {"optimizer": {"lr": rate}}}, corpus("vox"))
+    assert task.changed(settings, corpus("vox")) == [said]
+
+
+def test_how_many_checkpoints_are_kept_matters_where_all_are_scored():
+    for name, said in (("SID", []), ("ASV", ["runner.max_keep"])):
+        settings = superb.task(name).settings({"override": {"runner": {"max_keep": 3}}}, corpus("vox"))
+        assert superb.task(name).changed(settings, corpus("vox")) == said
+
+
+@pytest.mark.parametrize(("name", "score"), [("PR", "per_71"), ("PR39", "per_39")])
+def test_other_labels_make_another_score(tmp_path, name, score):
+    task = superb.task(name)
+    libri = superb.TaskCorpus(tmp_path, "LibriSpeech", "real", tmp_path)
+    settings = task.settings({}, libri)
+    own = Path(get(settings, task.vocabulary))
+    for content, expected, changed in (
+        (own.read_text(), score, []),
+        ("AA\nB\n", "per_own", [task.vocabulary]),
+    ):
+        (tmp_path / "vocabulary.txt").write_text(content)
+        given = {"downstream_expert": {"text": {"vocab_file": str(tmp_path / "vocabulary.txt")}}}
+        settings = task.settings({"override": given}, libri)
+        assert task.score_name(task.headline, settings) == expected
+        assert task.changed(settings, libri) == changed
+    made = superb.TaskCorpus(tmp_path, "generated", "generated", tmp_path, laid_out=True)
+    (tmp_path / "phone_vocabulary.txt").write_text("AA\nB\n")
+    assert task.score_name(task.headline, task.settings({}, made)) == "per_own"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +98,11 @@ def test_changed_settings_are_those_that_matter_to_a_score():
     [
         ("KS", ["test_predict.txt", "test_truth.txt", "dev_predict.txt"], ["test_predict.txt", "test_truth.txt"]),
         ("ASR", ["test-clean-LM-hyp.ark"], ["test-clean-*-hyp.ark"]),
-        ("SD", ["scoring/predictions/a.h5", "scoring/predictions/b.h5"], ["scoring/predictions/*.h5"]),
+        (
+            "SD",
+            ["scoring/predictions/a.h5", "scoring/predictions/b.h5", "frame_shift", "log.log"],
+            ["scoring/predictions/*.h5", "frame_shift"],
+        ),
         ("ER", ["fold2/test_fold2_predict.txt", "fold2/test_fold1_predict.txt"], ["fold2/test_fold2_predict.txt"]),
         ("PR", [], []),
     ],
@@ -86,7 +127,7 @@ def test_rows_say_whether_the_corpus_is_the_published_one(tmp_path):
         assert found.predictions == ["test_predict.txt"]
         return found.published_corpus, found.changed_settings
 
-    assert row(1, "real", False) == (True, ["optimizer.lr"])
+    assert row(1, "real", False) == (True, ["optimizer.lr=0.1 (published 0.0001)"])
     assert row(2, "real", True) == (False, None)
     assert row(3, "generated", True) == (False, None)
 
@@ -117,7 +158,7 @@ def test_what_the_plugin_laid_out_comes_with_its_own_phones():
     real = superb.TaskCorpus(Path("/libri"), "LibriSpeech", "real", Path("/made"))
     made = superb.TaskCorpus(Path("/out"), "generated", "generated", Path("/out"), laid_out=True)
     assert get(task.settings({}, real), "downstream_expert.corpus.phones") is None
-    assert Path(get(task.settings({}, real), "downstream_expert.text.vocab_file")).name == "phones.txt"
+    assert Path(get(task.settings({}, real), "downstream_expert.text.vocab_file")).name == "phones_stress.txt"
     assert get(task.settings({}, made), "downstream_expert.corpus.phones") == "/out/phones.txt"
     assert get(task.settings({}, made), "downstream_expert.text.vocab_file") == "/out/phone_vocabulary.txt"
 
