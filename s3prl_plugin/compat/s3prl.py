@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -42,6 +43,7 @@ def install() -> None:
         hooks.after_import(name, _plain_overrides)
     hooks.after_import("s3prl.downstream.runner", _evaluate_anywhere)
     hooks.after_import("s3prl.downstream.ctc.data", _keep_num_workers)
+    hooks.after_import("s3prl.downstream.emotion.expert", _head_of_the_runs_seed)
     caches.install()
     checkpoints.install()
     distributed.install()
@@ -115,6 +117,22 @@ def _keep_num_workers(data: ModuleType) -> None:
 
     data.load_dataset = load_dataset  # type: ignore[attr-defined]
     note("s3prl", "ctc: num_workers of the config holds for every loader, not only for the first")
+
+
+def _head_of_the_runs_seed(expert: ModuleType) -> None:
+    """The emotion downstream seeds torch with 0 to draw its dev set, and so draws one head whatever the seed is."""
+    import torch
+
+    stock = expert.random_split
+
+    @functools.wraps(stock)
+    def random_split(*args: Any, **kwargs: Any) -> Any:
+        parts = stock(*args, **kwargs)
+        torch.manual_seed(random.getrandbits(63))  # Python's own generator still follows the run's seed
+        return parts
+
+    expert.random_split = random_split  # type: ignore[attr-defined]
+    note("s3prl", "emotion: the split into train and dev stays that of seed 0, and the head follows --seed")
 
 
 def _is_cuda(device: Any) -> bool:

@@ -34,6 +34,7 @@ _TEXTS = (
     "We have been waiting for the letter.",
     "That is all there was in the box.",
 )
+_DIALOGS = Path(__file__).with_name("iemocap_dialogs.txt")  # in the order of the recipe's lists
 _EVALUATION = re.compile(r"\[[^]]*\]\t(\S+)\t(\w+)\t")
 
 
@@ -59,6 +60,10 @@ def generate(folder: str | Path, skips: Skips | None = None) -> Path:
 def complete(root: Path, made: Path) -> None:
     """Write the lists of every fold for a real IEMOCAP.
 
+    s3prl draws which utterances of the training sessions are dev by their places in the list. So the order matters: it
+    is that of the lists which SUPERB's recipe ships, dialog by dialog (iemocap_dialogs.txt); a dialog that is not there
+    comes after them.
+
     Args:
         root: holds Session1 to Session5.
         made: where meta_data goes; lists that are there already are kept.
@@ -80,7 +85,11 @@ def complete(root: Path, made: Path) -> None:
 
 def _sentences(root: Path, session: str) -> Iterator[dict[str, str]]:
     """The sentences of a session with one of the four emotions: path below the root, label, speaker."""
-    evaluations = sorted((root / session / "dialog" / "EmoEvaluation").glob("*.txt"))
+    places = {name: i for i, name in enumerate(_DIALOGS.read_text(encoding="utf-8").split())}
+    evaluations = sorted(
+        (root / session / "dialog" / "EmoEvaluation").glob("*.txt"),
+        key=lambda file: (places.get(file.stem, len(places)), file.stem),
+    )
     audio = {path.stem: path for path in folders.find(root / session / "sentences" / "wav", ".wav")}
     if not evaluations or not audio:
         raise UserError(
