@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,25 @@ class RandomState:
         torch.set_rng_state(self.cpu)
         if self.cuda:
             torch.cuda.set_rng_state_all(self.cuda)
+
+    def plain(self) -> dict[str, Any]:
+        """The same as numbers, lists and tensors, for a checkpoint."""
+        version, words, gauss = self.python
+        name, key, *rest = self.numpy
+        return {
+            "python": [version, list(words), gauss],
+            "numpy": [name, key.tolist(), *rest],
+            "cpu": self.cpu,
+            "cuda": self.cuda,
+        }
+
+    @classmethod
+    def of_plain(cls, said: Mapping[str, Any]) -> RandomState:
+        """What `plain` gave."""
+        version, words, gauss = said["python"]
+        name, key, *rest = said["numpy"]
+        numpy = (name, np.array(key, dtype=np.uint32), *rest)
+        return cls((version, tuple(words), gauss), numpy, said["cpu"], list(said["cuda"]))
 
 
 def derived_seed(*parts: int | str) -> int:

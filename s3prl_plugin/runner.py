@@ -17,7 +17,7 @@ import torch
 from s3prl.downstream.runner import ModelEntry
 from s3prl.downstream.runner import Runner as StockRunner
 
-from s3prl_plugin import fine_tuning, foreign, provenance, ranks, upstream_facts, upstream_files
+from s3prl_plugin import fine_tuning, foreign, going_on, provenance, ranks, upstream_facts, upstream_files
 from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.compat.s3prl import running
 from s3prl_plugin.difference import first_difference
@@ -66,6 +66,9 @@ class Runner(StockRunner):
         self._running = partial(running, args.downstream, args.device, Path(args.expdir) / ".cache")
         with self._running():
             super().__init__(args, config)
+        self._place = going_on.Place(args.seed, self.init_ckpt)
+        if not isinstance(self.featurizer.model, StatesFeaturizer):
+            self._place.watch(self.downstream.model)
         if isinstance(self.upstream.model, StoredUpstream):
             self.upstream.model.watch(self.downstream.model)
 
@@ -155,7 +158,7 @@ class Runner(StockRunner):
         if "suite" not in self.config:
             if isinstance(self.featurizer.model, StatesFeaturizer):
                 raise UserError(f"-m train: -d {self.args.downstream} has nothing to train; use -m evaluate")
-            with self._running():
+            with self._running(), self._place.kept():
                 super().train()
             return
         self._write_facts(None)

@@ -6,6 +6,8 @@ Here a checkpoint takes its place when it is written whole, and only then those 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +16,18 @@ from s3prl_plugin.compat import hooks
 from s3prl_plugin.compat.record import note
 from s3prl_plugin.compat.stand_in_module import StandIn
 from s3prl_plugin.results import replacing
+
+_more: list[Callable[[], dict[str, Any]]] = []
+
+
+@contextmanager
+def adding(more: Callable[[], dict[str, Any]]) -> Iterator[None]:
+    """Inside the block s3prl's runner saves what `more()` gives with every checkpoint."""
+    _more.append(more)
+    try:
+        yield
+    finally:
+        _more.remove(more)
 
 
 def install() -> None:
@@ -28,6 +42,8 @@ def _whole_checkpoints(runner: ModuleType) -> None:
 
     def save(content: Any, path: str) -> None:
         target = Path(path)
+        for more in _more:
+            content = {**content, **more()}
         with replacing(target) as file:
             stock_save(content, file)
         if re.fullmatch(r"states-\d+\.ckpt", target.name):

@@ -1,0 +1,118 @@
+"""Suites of two tasks that are killed at random moments: every score is to equal that of the undisturbed run.
+
+    python tests/torture/kills.py [--kills 40] [--seed 0] [--work FOLDER]
+
+Not a test of pytest: it takes a quarter of an hour. Prints a line for every run, and exits with 1 where one differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+PER_ROUND = 5  # kills of one run before it may end
+RUNNER = {"total_steps": 24, "log_step": 3, "eval_step": 8, "save_step": 4, "max_keep": 1}
+
+
+def task(sections: dict[str, Any], accumulate: int = 1, lr: float = 1e-3) -> dict[str, Any]:
+    """What a suite says of a task that is done in seconds."""
+    runner = {**RUNNER, "gradient_accumulate_steps": accumulate}
+    return {"override": {"runner": runner, "optimizer": {"lr": lr}, "downstream_expert": sections}}
+
+
+def suites() -> dict[str, dict[str, Any]]:
+    """Two suites: random crops, dropout, SpecAugment, the silences of KS; workers and none; a store and none."""
+    head = {"project_dim": 16, "RNNs": {"dim": [16, 16]}}
+    crops = task({"datarc": {"num_workers": 2, "max_timestep": 12000}}, accumulate=2, lr=1e-2)
+    masks = task({"datarc": {"num_workers": 0, "batch_size": 4}, "modelrc": head})
+    stored = {"corpus": "generated", "store": True, "tasks": {"SID": crops, "ASR": masks}}
+    noise = task({"datarc": {"num_workers": 2, "batch_size": 16}}, lr=1e-2)
+    chunks = task({"loaderrc": {"num_workers": 0, "train_batchsize": 4}, "modelrc": {"hidden_size": 32}}, accumulate=2)
+    return {"store": stored, "fresh": {"corpus": "generated", "tasks": {"KS": noise, "SD": chunks}}}
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """All scores of a run, and what its heads have learned."""
+    found: dict[str, Any] = {}
+    for record in sorted(folder.glob("*/run.json")):
+        name = record.parent.name
+        found[name] = json.loads(record.read_text())["scalars"]
+        last = torch.load(record.parent / f"states-{RUNNER['total_steps']}.ckpt", weights_only=False)
+        found[f"{name} head"] = {
+            f"{part}.{key}": float(value.double().abs().sum())
+            for part in ("Featurizer", "Downstream")
+            for key, value in last[part].items()
+        }
+    return found
+
+
+def run(command: list[str], seconds: float | None = None) -> bool:
+    """Run to the end, or kill after so many seconds; whether it came to the end."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as job:
+        try:
+            status = job.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(job.pid, 9)  # with the workers of its dataloaders
+            return False
+    if status:
+        raise SystemExit(f"{' '.join(command)}: ended with {status}")
+    return True
+
+
+def main() -> int:
+    """Kill, go on, compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path)
+    args = parser.parse_args()
+    draw = random.Random(args.seed)
+    work = args.work or Path(tempfile.mkdtemp())
+    work.mkdir(parents=True, exist_ok=True)
+    from s3prl_plugin.upstream.mr_hubert import small
+
+    checkpoint = small.write_random_checkpoint(work / "small.pt")
+    program = [sys.executable, "-m", "s3prl_plugin.run_downstream", "-m", "train", "-d", "suite"]
+    program += ["-u", "mr_hubert_local", "-k", str(checkpoint or work / "small.pt"), "--device", "cpu"]
+    undisturbed, commands, took_s = {}, {}, {}
+    for name, suite in suites().items():
+        (work / f"{name}.yaml").write_text(yaml.safe_dump({"suite": suite}, sort_keys=False))
+        commands[name] = [*program, "-c", str(work / f"{name}.yaml"), "-p"]
+        run([*commands[name], str(work / f"{name}_warm")])  # generated speech is cached from now on
+        began_s = time.monotonic()
+        run([*commands[name], str(work / f"{name}_undisturbed")])
+        took_s[name] = time.monotonic() - began_s
+        undisturbed[name] = outcome(work / f"{name}_undisturbed")
+        same = outcome(work / f"{name}_warm") == undisturbed[name]
+        print(f"{name}: undisturbed in {took_s[name]:.0f} s; run twice, it is {'the same' if same else 'NOT THE SAME'}")
+    kills = rounds = differing = 0
+    while kills < args.kills:
+        name = list(commands)[rounds % len(commands)]
+        folder, before = work / f"{name}_{rounds}", kills
+        while kills - before < min(PER_ROUND, args.kills - before):
+            if run([*commands[name], str(folder)], draw.uniform(0.3, 1.0) * took_s[name]):
+                break  # it was faster than the blow
+            kills += 1
+        run([*commands[name], str(folder)])
+        equal = outcome(folder) == undisturbed[name]
+        differing += not equal
+        rounds += 1
+        scores = {task: values for task, values in outcome(folder).items() if "head" not in task}
+        print(f"{name}, killed {kills - before} times ({kills} in all): {'equal' if equal else 'DIFFERS'} {scores}")
+    print(f"{kills} kills in {rounds} runs: {differing} differ from the undisturbed one")
+    return int(differing > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
