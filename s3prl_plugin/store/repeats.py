@@ -1,8 +1,9 @@
 """Which waveforms are worth keeping: those that come again. Random crops differ every time and would fill the store.
 
 Three things tell a crop: it is in the training split and has exactly the length to which the task crops (SID, ASV); or
-it bears the name of an utterance that has come with other samples (the silence class of KS). Such a waveform is kept
-only if it has been seen before, which the crops of an evaluation are: their seed is the same every time.
+it bears the name of an utterance that has come with other samples (the silence class of KS). The first are
+never kept, the others only if they have been seen before, which the crops of an evaluation are: their seed is the same
+every time.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ class Repeats:
         self._crop_samples = crop_samples
         self._seen: dict[Name, tuple[str, ...]] = {}
 
+    def is_crop(self, samples: int) -> bool:
+        """Whether a waveform of the training split has the length to which the task crops."""
+        return samples == self._crop_samples
+
     def expected(self, waveform: str, samples: int, name: Name, *, training: bool) -> bool:
         """Whether a waveform may be expected to come again; it counts as seen from now on.
 
@@ -36,13 +41,15 @@ class Repeats:
             name: of the utterance; None where it has none.
             training: whether it belongs to the training split.
         """
+        if training and self.is_crop(samples):
+            return False
         if name is None:
-            return not (training and samples == self._crop_samples)
+            return True
         seen = self._seen.get(name, ())
         if waveform in seen:
             return True
         self._seen[name] = (*seen, waveform)[-REMEMBERED:]
-        return not seen and not (training and samples == self._crop_samples)
+        return not seen
 
 
 class Announced:

@@ -1,4 +1,9 @@
-"""What stands in for a frozen upstream in a task's runner, and reads features where they are kept."""
+"""What stands in for a frozen upstream in a task's runner, and reads features where they are kept.
+
+A batch's other utterances change an utterance's features in the last digits, and which of them are missing depends on
+what was kept before. So each that may be kept is computed alone: its features are the same whatever came before,
+and whether a run was interrupted or not. Random crops, which are not kept, are computed as the batch that they are.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ from s3prl_plugin.store.repeats import Announced, Name, Repeats, names_in
 
 
 class StoredUpstream(nn.Module):
-    """An upstream whose features are kept: what is missing is computed in one batch.
+    """An upstream whose features are kept.
 
     Utterances count, and are kept, when they come from a dataloader that is watched; anything else (the second of
     noise that s3prl's featurizer begins with) is computed and forgotten. All features are rounded as they are kept, so
@@ -69,14 +74,18 @@ class StoredUpstream(nn.Module):
             the key of the entry -> (B, T, D), or a list of such, in float32.
         """
         announced, self._announced = self._announced, None
+        training = announced is not None and announced[0] == self._train_split
         digests = [digest(wav) for wav in wavs]
-        found = {waveform: self._kept.get(waveform, self._parts.names) for waveform in dict.fromkeys(digests)}
-        missing = {waveform: wav for waveform, wav in zip(digests, wavs, strict=True) if found[waveform] is None}
-        features: dict[str, Features] = {waveform: x for waveform, x in found.items() if x is not None}
-        if missing:
+        by_digest = dict(zip(digests, wavs, strict=True))
+        crops = [waveform for waveform, wav in by_digest.items() if training and self._repeats.is_crop(len(wav))]
+        others = [waveform for waveform in by_digest if waveform not in crops]
+        kept = {waveform: self._kept.get(waveform, self._parts.names) for waveform in others}
+        features: dict[str, Features] = {waveform: x for waveform, x in kept.items() if x is not None}
+        missing = [waveform for waveform in by_digest if waveform not in features]
+        for group in ([crops] if crops else []) + [[waveform] for waveform in missing if waveform not in crops]:
             with torch.no_grad(), torch.autocast(wavs[0].device.type, enabled=False):
-                computed = self._computed.compute(list(missing.values()))
-            features |= {waveform: self._kept.rounded(x) for waveform, x in zip(missing, computed, strict=True)}
+                computed = self._computed.compute([by_digest[waveform] for waveform in group])
+            features |= {waveform: self._kept.rounded(x) for waveform, x in zip(group, computed, strict=True)}
         if announced is not None:
             self._account(digests, wavs, {waveform: features[waveform] for waveform in missing}, *announced)
         samples = [len(wav) for wav in wavs]
