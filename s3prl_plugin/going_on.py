@@ -66,9 +66,7 @@ class Place:
     def kept(self) -> Iterator[None]:
         """Inside the block s3prl's runner trains, and its checkpoints have the place."""
         if self._without:
-            print(
-                "[Runner] - this checkpoint does not say where in its epoch it is: the epoch is begun anew", flush=True
-            )
+            print("[resume] this checkpoint does not say how far its epoch was: it begins anew", flush=True)
         with ExitStack() as stack:
             stack.enter_context(checkpoints.adding(self._content))
             stack.enter_context(replaced(torch.cuda.amp, GradScaler=self._grad_scaler))
@@ -95,7 +93,7 @@ class Place:
         self.position = resumed["position"] if resumed is not None else 0
         batches = iter(loader)
         if self.position:
-            print(f"[Runner] - reads again the {self.position} batches of this epoch that were trained on", flush=True)
+            print(f"[resume] reads again the {self.position} batches of this epoch that were trained on", flush=True)
             deque(islice(batches, self.position), maxlen=0)
         if resumed is not None and resumed["now"] is not None and not several:
             RandomState.of_plain(resumed["now"]).restore()

@@ -1,7 +1,9 @@
 """A suite that is killed at any moment goes on where it was, and one whose task fails says so."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -38,10 +40,12 @@ def place(tmp_path_factory, small_checkpoint):
     """A folder with a corpus, and the command that runs a suite there."""
     folder = tmp_path_factory.mktemp("interrupted")
     write_corpus(folder / "corpus")
-    runner = {"total_steps": TOTAL, "gradient_accumulate_steps": 1, "log_step": EVERY, "max_keep": 1}
+    runner = {"total_steps": TOTAL, "gradient_accumulate_steps": 2, "log_step": EVERY, "max_keep": 1}
     runner |= {"eval_step": 2 * EVERY, "save_step": EVERY}
-    override = {"runner": runner, "optimizer": {"lr": 0.01}, "downstream_expert": {"datarc": {"num_workers": 0}}}
-    suite = {"suite": {"tasks": {"SID": {"corpus": str(folder / "corpus"), "override": override}}}}
+    # crops in workers, and epochs that end in the middle of a step: what the place in an epoch decides
+    datarc = {"num_workers": 1, "max_timestep": 9000, "train_batch_size": 3}
+    override = {"runner": runner, "optimizer": {"lr": 0.01}, "downstream_expert": {"datarc": datarc}}
+    suite = {"suite": {"store": True, "tasks": {"SID": {"corpus": str(folder / "corpus"), "override": override}}}}
     (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
     program = [sys.executable, "-m", "s3prl_plugin.run_downstream", "-m", "train", "-d", "suite", "-c", "suite.yaml"]
     return folder, [*program, "-u", "mr_hubert_local", "-k", str(small_checkpoint), "--device", "cpu"]
@@ -49,11 +53,12 @@ def place(tmp_path_factory, small_checkpoint):
 
 def killed(folder, command, moment):
     """Run the command and kill it when the moment has come."""
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=folder, start_new_session=True, **quiet) as process:
         while not moment():
             assert process.poll() is None, "it ended before the moment came"
             time.sleep(0.0005)
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # with the workers of its dataloader
 
 
 def steps(task):
@@ -97,6 +102,17 @@ def test_killed_at_several_moments_it_goes_on_and_ends(place):
     assert [row.value for row in rows] == [1.0]  # a hum of 200 Hz and one of 900 Hz are easily told apart
     assert sorted(path.name for path in task.glob(".*.ckpt.*")) == []
     assert (folder / "out" / "log.txt").read_text().count("---- python -m") == len(moments) + 1
+    subprocess.run([*command[:-1], "undisturbed"], cwd=folder, capture_output=True, check=True)
+    for name in (f"states-{TOTAL}.ckpt", "dev-best.ckpt"):
+        # written by this test a moment ago, so it may be read whole
+        killed_one, other = (
+            torch.load(folder / out / "SID" / name, weights_only=False) for out in ("out", "undisturbed")
+        )
+        assert killed_one["Step"] == other["Step"]
+        for part in ("Featurizer", "Downstream"):
+            assert all(torch.equal(killed_one[part][key], other[part][key]) for key in other[part])
+    same = [json.loads((folder / out / "SID" / "run.json").read_text())["scalars"] for out in ("out", "undisturbed")]
+    assert same[0] == same[1]
 
 
 def test_a_task_that_fails_in_the_middle(place):
