@@ -123,6 +123,11 @@ def _labels(phones: Phones, tokenizer: Any) -> list[int]:
     """Phones as labels, without stress where the vocabulary has none."""
     fitting = [phone if _knows(tokenizer, phone) else phone.rstrip("012") for phone in phones]
     for phone in fitting:
+        if _knows(tokenizer, f"{phone}0"):
+            raise UserError(
+                f"PR: {phone} bears no stress, and the vocabulary has {phone}0, {phone}1 and {phone}2, as SUPERB's "
+                "phones do; name a lexicon with stress, or run PR39, the task without"
+            )
         if not _knows(tokenizer, phone):
             raise UserError(f"PR: the vocabulary has no phone {phone!r}; add it to downstream_expert.text.vocab_file")
     return tokenizer.encode(" ".join(fitting))

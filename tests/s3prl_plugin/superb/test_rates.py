@@ -112,7 +112,7 @@ def test_few_utterances_that_cannot_be_aligned_are_told_many_are_refused(letters
 
 def test_phones_are_counted_as_the_corpus_reader_gives_them(tmp_path):
     librispeech(tmp_path, [(5 * FRAME_80, "X"), (3 * FRAME_80, "X")])
-    (tmp_path / "phones").write_text("1-2-0000 AH AH B\n1-2-0001 AH AH B\n")  # 4 frames, and 1 for the end
+    (tmp_path / "phones").write_text("1-2-0000 AH0 AH0 B\n1-2-0001 AH0 AH0 B\n")  # 4 frames, and 1 for the end
     chosen = settings("PR", tmp_path, corpus__phones=str(tmp_path / "phones"))
     assert ctc_lengths.unaligned(chosen, "train", FRAME_80) == (1, 2)
     with pytest.raises(UserError, match="PR at 80 ms a frame: 1 of 2 utterances of train"):

@@ -94,3 +94,10 @@ def test_missing_files_are_named(libri, lexicon, plain, tmp_path):
 def test_phones_of_a_name_that_comes_again_are_those_of_the_first_line(tmp_path):
     (tmp_path / "a").write_text("X A\nX B\n")
     assert read_phones([tmp_path / "a"]) == {"X": ["A"]}
+
+
+def test_a_lexicon_without_stress_is_refused_for_the_phones_that_bear_it(libri, lexicon, plain, encoder):
+    lexicon.write_text("GO G OW\nDO D UW1\n")
+    with pytest.raises(UserError, match=r"OW bears no stress, and the vocabulary has OW0, OW1 and OW2.*or run PR39"):
+        LibriPhoneDataset(["dev-clean"], encoder("word", OWN / "phones_stress.txt"), 1, str(libri), str(lexicon))
+    LibriPhoneDataset(["dev-clean"], plain, 1, str(libri), str(lexicon))
