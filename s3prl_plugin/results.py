@@ -58,7 +58,10 @@ class Row:
         trivial: the two views are the same by construction (a base tap with itself).
         chance: what the score would be without any information.
         permutations: how many permutations of the labels `chance` is the mean of; None where it follows from theory.
-        chance_high: what 95 % of them do not exceed.
+        chance_low, chance_high: between which one more permutation would fall, in 95 of 100 cases.
+        first_component: the share of the tap's variance that its first principal component holds, where a score goes by
+            distances (k-means units, CKA).
+        caveat: what such a score does not see, where that component dominates.
         replicates: the score without each fold (or speaker) in turn, for paired differences with another row that has
             the same `folds_id`; of `corrected`, before the signed root.
         folds_id: tells which folds of which corpus these are.
@@ -117,7 +120,10 @@ class Row:
     ci_high: float | None = None
     chance: float | None = None
     permutations: int | None = None
+    chance_low: float | None = None
     chance_high: float | None = None
+    first_component: float | None = None
+    caveat: str | None = None
     replicates: list[float] | None = None
     folds_id: str | None = None
     n: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -34,7 +35,10 @@ def _records(paths: Iterable[str | Path]) -> Iterator[dict[str, Any]]:
     """One dictionary per row: `folder`, the row's own fields, and `resolution_ms` after `stride`."""
     folders = dict.fromkeys(folder for path in paths for folder in study.folders(path))
     for folder in folders:
-        for row in current.read(folder).rows:
+        found = current.read(folder)
+        for note in found.notes:
+            warnings.warn(note, stacklevel=2)
+        for row in found.rows:
             record: dict[str, Any] = {"folder": str(folder)}
             for field in _FIELDS:
                 record[field.name] = getattr(row, field.name)

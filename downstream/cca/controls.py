@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from s3prl_plugin.analysis.planning.durations import quantile_of
 from s3prl_plugin.analysis.planning.labels import one_hot
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.statistics.view_moments import Array
 
 CONTROLS = ("duration", "speaker")
-BINS = 10
 
 
 def control_view(names: Sequence[str], sample: Sample, rows: np.ndarray) -> Array:
@@ -31,17 +31,11 @@ def control_view(names: Sequence[str], sample: Sample, rows: np.ndarray) -> Arra
     """
     segment = sample.segment[rows]
     codes = {
-        "duration": lambda: duration_deciles(sample.alignment.end[segment] - sample.alignment.start[segment]),
+        "duration": lambda: quantile_of(sample.alignment.end[segment] - sample.alignment.start[segment]),
         "speaker": lambda: sample.speaker[rows],
     }
     columns = [codes[name]() for name in names]
     return np.column_stack([one_hot(code, np.unique(code)) for code in columns])
-
-
-def duration_deciles(duration: np.ndarray) -> np.ndarray:
-    """(n,) which tenth of the durations each one is in, 0 to 9; fewer tenths where many durations are equal."""
-    edges = np.quantile(duration, np.arange(1, BINS) / BINS) if len(duration) else np.zeros(0)
-    return np.searchsorted(np.unique(edges), duration, side="left")
 
 
 def lacks_control(names: Sequence[str], plan: Plan) -> str | None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from s3prl_plugin.analysis.cka import jackknife_cka
 from s3prl_plugin.analysis.intervals import Estimate
 from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.statistics.components import caveat, first_component
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
@@ -20,7 +23,8 @@ class CkaRows:
     """Makes the rows of CKA, one per pair of views.
 
     CKA inverts no covariance, and across folds it is not biased by few rows, so that it has no least number of rows per
-    dimension; what few rows cost shows in the interval. It is refused where a view has no size to normalise by.
+    dimension; what few rows cost shows in the interval. It is refused where a view has no size to normalise by. It is
+    about the largest directions, as rows say where one holds most of the variance.
 
     Args:
         make_row: of the analysis.
@@ -43,6 +47,8 @@ class CkaRows:
             estimate = jackknife_cka(folds)
         except Refused as refused:
             return self.refusal(tap, measure, refused.reason, n=n, **fields)
+        share = first_component(np.sum([fold.x.scatter for fold in folds], axis=0))
+        fields |= {"first_component": share, "caveat": caveat(share, "its similarities")}
         return self.of_estimate(tap, measure, estimate, n, **{"headline": True, **fields})
 
     def of_estimate(self, tap: Tap, measure: str, estimate: Estimate, n: int, **fields: Any) -> Row:

@@ -26,6 +26,7 @@ TOKENS = {
     "speaker": "speaker_utterances_per_half",
 }
 CLASSES = {"word": "word_types", "speaker": "speakers"}
+CONTROLS = ("duration",)
 
 
 class DownstreamExpert(AnalysisExpert):
@@ -45,8 +46,9 @@ class DownstreamExpert(AnalysisExpert):
         clusters = self.options.limit("clusters", 2)
         protocols: list[MiProtocol] = []
         if wanted != "published":
-            permutations = self.options.integer("permutations", 0)
-            protocols.append(DefaultProtocol(self.make_row, clusters, intervals, permutations))
+            permutations = self.options.limit("permutations", 0)
+            whitened = self.options.flag("whitened")
+            protocols.append(DefaultProtocol(self.make_row, clusters, intervals, permutations, whitened))
         if wanted != "default":
             protocols.append(PublishedProtocol(self.make_row))
         of_frames = frame_measures.build(measures, self.gathering, self.taps, self.options, self.make_row, self.say)
@@ -69,4 +71,5 @@ class DownstreamExpert(AnalysisExpert):
         self.introduce(f"mi_{unit}", sample, weights[0])
         every = [SegmentMeans.shared(self.gathering, sample, self.taps, how) for how in weights]
         seeds = self.options.integer("seeds", 1)
-        return [SegmentInformation(means, self.plan, protocols, seeds, self.make_row) for means in every]
+        control = self.options.some("control", CONTROLS) if unit != "speaker" else []
+        return [SegmentInformation(means, self.plan, protocols, seeds, self.make_row, control) for means in every]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from s3prl_plugin.analysis.chance import chance_fields
 from s3prl_plugin.analysis.information.clusters import DEFAULT, predict
 from s3prl_plugin.analysis.information.seeds import interval_fields, spread
 from s3prl_plugin.analysis.planning.permutations import permuted
@@ -14,13 +15,13 @@ from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.refusal import Refused, chance_limit
 from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.statistics.components import dominance
 from s3prl_plugin.analysis.statistics.purity import SCORES, from_table, jackknife, table_of
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.downstream.mi.labelled_frames import SPEECH, LabelledFrames
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import SAMPLE_RATE, Tap
 
-CHANCE_LEVEL = 0.95
 SUBSETS: dict[str, tuple[str | None, ...]] = {"with": (None,), "without": (SPEECH,), "both": (None, SPEECH)}
 
 
@@ -86,6 +87,7 @@ class FramePurity:
         for k, tap in enumerate(self.reservoir.taps):
             rows: list[Row] = []
             clusters: list[np.ndarray] = []
+            dominant = dominance(self.reservoir.frames(k, frames.rows[frames.trains]))
             for subset in self.subsets:
                 fields = {
                     "subset": subset,
@@ -95,6 +97,7 @@ class FramePurity:
                     "clusters": self.clusters,
                     "clusters_asked": self.clusters,
                     "seeds": len(self.seeds),
+                    **dominant,
                 }
                 try:
                     clusters = clusters or self._learn(frames, k)
@@ -150,9 +153,7 @@ class FramePurity:
                     value=_mean(per_seed),
                     seed_sd=spread(per_seed),
                     grey=verdict.grey,
-                    chance=_mean(chance[score]),
-                    chance_high=float(np.quantile(chance[score], CHANCE_LEVEL, method="higher")),
-                    permutations=self.permutations,
+                    **chance_fields(chance[score]),
                     **ends.get(score, {}),
                     **fields,
                 )

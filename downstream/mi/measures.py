@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from s3prl_plugin.analysis.information.clusters import predict
-from s3prl_plugin.analysis.information.protocols import MiProtocol
+from s3prl_plugin.analysis.information.protocols import HEADLINE, WHITENED, DefaultProtocol, MiProtocol
 from s3prl_plugin.analysis.information.sessions import left_out_together
+from s3prl_plugin.analysis.planning.durations import quantile_of
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.segment_measure import SegmentMeasure
+from s3prl_plugin.analysis.statistics.components import Whitening, dominance
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
+
+STRATA = 5  # of duration: tenths would leave too few tokens in each
 
 
 class SegmentInformation(SegmentMeasure):
@@ -28,44 +34,49 @@ class SegmentInformation(SegmentMeasure):
         protocols: choose the clusters and make the rows.
         seeds: k-means runs, whose scores are averaged.
         make_row: of the analysis.
+        control: "duration" or nothing: the default protocol's rows once more, with duration held constant.
     """
 
     def __init__(
-        self, means: SegmentMeans, plan: Plan, protocols: Sequence[MiProtocol], seeds: int, make_row: RowMaker
+        self,
+        means: SegmentMeans,
+        plan: Plan,
+        protocols: Sequence[MiProtocol],
+        seeds: int,
+        make_row: RowMaker,
+        control: Sequence[str] = (),
     ):
         super().__init__(means, "mi")
         self.plan = plan
         self.protocols = tuple(protocols)
         self.seeds = [plan.seed + i for i in range(seeds)]
         self.make_row = make_row
+        self.control = tuple(control)
 
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap after the other."""
         rows, label, classes = self.means.labelled()
         reason = self.lacks_labels(classes)
         trains = self.means.sample.trains[rows]
-        left_out = self._left_out(rows, label)
+        tokens = Tokens(label, self._left_out(rows, label), trains)
+        strata = self._durations(rows) if self.control else None
         for k, tap in enumerate(self.means.taps):
             means = self.means.means(k, rows)
             found: list[Row] = []
             for protocol in self.protocols:
-                try:
-                    if reason:
-                        raise Refused(reason)
-                    found += self._score(protocol, tap, means, label, left_out, trains)
-                except Refused as refused:
-                    found += self.make_row.refuse(
-                        tap,
-                        self.name,
-                        protocol.scores,
-                        protocol.scores[0],
-                        refused.reason,
-                        protocol=protocol.name,
-                        n=int((~trains).sum()),
-                        clusters_asked=protocol.fixed,
-                        **self.row_fields,
-                    )
+                found += self._score(protocol, tap, means, tokens, reason)
+                if isinstance(protocol, DefaultProtocol):
+                    found += self._whitened(protocol, tap, means, tokens, reason)
+                    for control in self.control:
+                        held = replace(tokens, stratum=strata)
+                        found += self._score(protocol, tap, means, held, reason, control=control)
             yield found
+
+    def _durations(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) which fifth of the durations each segment is in."""
+        sample = self.means.sample
+        segment = sample.segment[rows]
+        return quantile_of(sample.alignment.end[segment] - sample.alignment.start[segment], STRATA)
 
     def _left_out(self, rows: np.ndarray, label: np.ndarray) -> np.ndarray:
         """(n,) what intervals leave out together, from 0: a speaker; where speakers are the labels, see `sessions`."""
@@ -80,22 +91,77 @@ class SegmentInformation(SegmentMeasure):
         protocol: MiProtocol,
         tap: Tap,
         means: np.ndarray,
-        label: np.ndarray,
-        left_out: np.ndarray,
-        trains: np.ndarray,
+        tokens: Tokens,
+        reason: str | None,
+        control: str | None = None,
     ) -> list[Row]:
-        """Learn clusters with every seed, and make the rows of their tables."""
-        clusters, settings = protocol.clusters(self.unit, label[~trains])
+        """The rows of one protocol, or what it refuses."""
+        fields = self._fields(tap, tokens, control) | ({} if reason else dominance(means[tokens.trains]))
+        scores = [score for score in protocol.scores if score != WHITENED]
+        try:
+            if reason:
+                raise Refused(reason)
+            tables, clusters = self._tables(protocol, means, tokens)
+            return protocol.rows(tap, self.name, tables, clusters=clusters, **fields)
+        except Refused as refused:
+            fields |= {"protocol": protocol.name, "n": int((~tokens.trains).sum()), "clusters_asked": protocol.fixed}
+            return self.make_row.refuse(tap, self.name, scores, scores[0], refused.reason, **fields)
+
+    def _whitened(
+        self, protocol: DefaultProtocol, tap: Tap, means: np.ndarray, tokens: Tokens, reason: str | None
+    ) -> list[Row]:
+        """The row of the whitened layer, if it is wanted."""
+        if WHITENED not in protocol.scores:
+            return []
+        fields = self._fields(tap, tokens, None)
+        try:
+            if reason:
+                raise Refused(reason)
+            whitening = Whitening.of(means[tokens.trains])
+            tables, clusters = self._tables(protocol, whitening(means), tokens)
+            return protocol.whitened_rows(tap, self.name, tables, clusters=clusters, **fields)
+        except Refused as refused:
+            fields |= {"n": int((~tokens.trains).sum()), "clusters_asked": protocol.fixed}
+            return self.make_row.refuse(tap, self.name, [WHITENED], HEADLINE, refused.reason, **fields)
+
+    def _fields(self, tap: Tap, tokens: Tokens, control: str | None) -> dict[str, Any]:
+        """What all rows of a tap say."""
+        return {"n_over_d": float(tokens.trains.sum() / tap.dim), "control": control, **self.row_fields}
+
+    def _tables(self, protocol: MiProtocol, means: np.ndarray, tokens: Tokens) -> tuple[list[np.ndarray], int]:
+        """Learn clusters with every seed: their tables with the labels, and how many clusters."""
+        scored = ~tokens.trains
+        label = tokens.label[scored]
+        stratum = np.zeros(len(label), dtype=np.int64) if tokens.stratum is None else tokens.stratum[scored]
+        # What chance gives goes by the tokens of a stratum, so that fewer clusters can be had in several.
+        clusters, settings = protocol.clusters(self.unit, label[:: int(stratum.max(initial=0)) + 1])
         tables = []
         for seed in self.seeds:
-            cluster = predict(means[trains], means[~trains], clusters, seed, settings)
-            tables.append(_tables(left_out[~trains], cluster, label[~trains]))
-        share = float(trains.sum() / tap.dim)
-        return protocol.rows(tap, self.name, tables, clusters=clusters, n_over_d=share, **self.row_fields)
+            cluster = predict(means[tokens.trains], means[scored], clusters, seed, settings)
+            tables.append(_tables(stratum, tokens.left_out[scored], cluster, label))
+        return [table[0] for table in tables] if tokens.stratum is None else tables, clusters
 
 
-def _tables(left_out: np.ndarray, cluster: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """(U, K, C): how often clusters and labels meet, per group that intervals leave out."""
-    tables = np.zeros((left_out.max() + 1, cluster.max() + 1, label.max() + 1), dtype=np.int64)
-    np.add.at(tables, (left_out, cluster, label), 1)
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What is known of the segments that are scored or learned from.
+
+    Attributes:
+        label: (n,) class numbers.
+        left_out: (n,) what intervals leave out together, from 0.
+        trains: (n,) whether clusters are learned from it; the others are scored.
+        stratum: (n,) within which information is counted; None for all segments alike.
+    """
+
+    label: np.ndarray
+    left_out: np.ndarray
+    trains: np.ndarray
+    stratum: np.ndarray | None = None
+
+
+def _tables(stratum: np.ndarray, left_out: np.ndarray, cluster: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """(S, U, K, C): how often clusters and labels meet, per stratum and group that intervals leave out."""
+    keys = (stratum, left_out, cluster, label)
+    tables = np.zeros(tuple(int(key.max()) + 1 for key in keys), dtype=np.int64)
+    np.add.at(tables, keys, 1)
     return tables

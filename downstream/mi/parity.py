@@ -19,6 +19,7 @@ from s3prl_plugin.analysis.information.seeds import interval_fields, spread
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.refusal import Refused, chance_limit
 from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.statistics.components import dominance
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
@@ -90,6 +91,7 @@ class FrameParity:
             table = np.zeros((speaker.max() + 1, self.clusters, ratio), dtype=np.int64)
             np.add.at(table, (speaker, cluster, position[~trains]), 1)
             tables.append(table)
+        dominant = dominance(values[trains])
         found = [from_table(table.sum(axis=0)) for table in tables]
         verdict = chance_limit(max(each.chance_share for each in found))
         verdict.check()
@@ -113,6 +115,7 @@ class FrameParity:
                     seed_sd=spread(per_seed),
                     grey=verdict.grey,
                     chance=chance[score],
+                    **dominant,
                     higher_is_better=False,
                     **ends.get(score, {}),
                 )

@@ -40,7 +40,7 @@ class DownstreamExpert(AnalysisExpert):
             limits = self.options.integer("sampled_per_utterance", 1), self.options.integer("sampled_frames", 1)
             reservoir = shared_reservoir(self.gathering, self.taps, *limits, None)
             segments = {unit: self._segments(unit) for unit in ("phone", "word") if f"rate_{unit}" in measures}
-            protocol = DefaultProtocol(self.make_row, None, intervals)
+            protocol = DefaultProtocol(self.make_row, None, intervals, permutations=None)
             seeds = self.options.integer("seeds", 1)
             built.append(RateAndContent(self.plan, units, reservoir, segments, content, protocol, seeds, self.make_row))
         discrete = [each for each in units if each.clusters is None]

@@ -26,6 +26,7 @@ from s3prl_plugin.analysis.planning.segments import CENTRE
 from s3prl_plugin.analysis.planning.sessions import session_numbers
 from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.statistics.components import dominance
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.downstream.rate import bits
@@ -94,6 +95,8 @@ class RateAndContent:
         found = [units.of(heard[frames.trains], scored, seed) for seed in seeds]
         of_frames = [each[0] for each in found]
         rates = self._rates(units, frames, of_frames)
+        if units.clusters:
+            rates |= dominance(heard[frames.trains])
         made = self._bits(units, frames, of_frames, rates) if "rate_bits" in self.wanted else []
         for number, (unit, each) in enumerate(tokens.items(), 1):
             tables = [each.tables(one[number], units.count) for one in found]

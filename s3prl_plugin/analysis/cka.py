@@ -89,13 +89,13 @@ def _products(folds: Sequence[Moments]) -> tuple[Array, Array, Array]:
 
 def _cka(xy: Array, xx: Array, yy: Array) -> float:
     """CKA from inner products between folds."""
-    hsic, of_x, of_y = (_between_folds(products) for products in (xy, xx, yy))
+    hsic, of_x, of_y = (between_folds(products) for products in (xy, xx, yy))
     if of_x <= 0 or of_y <= 0:
         raise Refused("a view varies too little, or differs too much between folds; more data would help")
     return float(hsic / np.sqrt(of_x * of_y))
 
 
-def _between_folds(products: Array) -> float:
-    """The mean over pairs of different folds."""
+def between_folds(products: Array) -> float:
+    """The mean of (F, F) products over pairs of different folds."""
     count = len(products)
     return float((products.sum() - np.trace(products)) / (count * (count - 1)))

@@ -81,29 +81,32 @@ def run(args: argparse.Namespace) -> int:
     from s3prl_plugin.report import difference_table, table
 
     _check(args)
-    if args.table:
-        return _leaderboard(args)
+    folders = [folder for expdir in args.expdir for folder in study.folders(expdir)]
+    once = list(dict.fromkeys(folders))
     if args.compare:
-        return _comparison(args)
+        return _comparison(args, once)
+    current.say(once)
+    if args.table:
+        return _leaderboard(args, once)
     if args.output is not None:
         _page(args)
         if not (args.figures or args.json):
             return 0
-    found = [(folder, current.read(folder).rows) for expdir in args.expdir for folder in study.folders(expdir)]
+    found = [(folder, current.read(folder).rows) for folder in folders]
     if not any(rows for _, rows in found):
         given = ", ".join(map(str, args.expdir))
         raise UserError(f"{given}: the results are empty; run an analysis or a task first")
     if args.differences:
-        runs = [rows for _, rows in found]
-        lines = (json.dumps(record, ensure_ascii=False) for record in difference_table.records(runs))
-        print("\n".join(lines) if args.json else difference_table.text(runs))
+        runs, names = [rows for _, rows in found], [str(folder) for folder in folders]
+        lines = (json.dumps(record, ensure_ascii=False) for record in difference_table.records(runs, names))
+        print("\n".join(lines) if args.json else difference_table.text(runs, names))
         return 0
-    for _, rows in found:
+    for folder, rows in found:
         for group in table.groups(rows):
             if args.json:
                 print("\n".join(results.line(row) for row in group))
             elif args.output is None:
-                print(table.whole(group) + "\n")
+                print(table.whole(group, str(folder) if len(once) > 1 else None) + "\n")
     if args.figures:
         _figures(args, found)
     return 0
@@ -162,13 +165,11 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError(f"-o {args.output}: the ending decides the format; give one of {', '.join(FORMATS)}")
 
 
-def _comparison(args: argparse.Namespace) -> int:
+def _comparison(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     """Print what the models differ by."""
-    from s3prl_plugin import study
     from s3prl_plugin.report import comparison, factorial, section_text, trajectories
     from s3prl_plugin.report.sections import asked_once
 
-    folders = list(dict.fromkeys(f for expdir in args.expdir for f in study.folders(expdir)))
     grown = (*factorial.sections(folders, figures=False), *trajectories.sections(folders, figures=False))
     found = comparison.compare(folders)
     found = replace(found, sections=asked_once((*grown, *found.sections)))
@@ -177,13 +178,12 @@ def _comparison(args: argparse.Namespace) -> int:
     return 0
 
 
-def _leaderboard(args: argparse.Namespace) -> int:
+def _leaderboard(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     """Print the leaderboard, and write it where asked."""
-    from s3prl_plugin import results, study
+    from s3prl_plugin import results
     from s3prl_plugin.inference import current
     from s3prl_plugin.report import leaderboard, leaderboard_data, leaderboard_text
 
-    folders = dict.fromkeys(folder for expdir in args.expdir for folder in study.folders(expdir))
     boards = leaderboard.boards([(folder, current.read(folder).rows) for folder in folders])
     if args.output is not None:
         formats = {

@@ -9,6 +9,7 @@ are older ones: they are counted and said, and nothing is concluded from them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,12 @@ def read(folder: str | Path) -> Current:
 def notes(folders: Iterable[str | Path]) -> list[str]:
     """What a reader of some folders must know."""
     return [note for folder in folders for note in read(folder).notes]
+
+
+def say(folders: Iterable[str | Path]) -> None:
+    """Tell the user; results alone go to the standard output."""
+    for note in notes(folders):
+        print(f"[results] {note}", file=sys.stderr, flush=True)
 
 
 def _measure(row: Row) -> tuple[str | None, str]:

@@ -14,11 +14,12 @@ LEVEL = 0.05
 MARK = "*"
 
 
-def of_runs(runs: Sequence[Sequence[Row]]) -> list[tuple[str, Table]]:
+def of_runs(runs: Sequence[Sequence[Row]], names: Sequence[str]) -> list[tuple[str, Table]]:
     """The comparisons of one run within itself, or between two, each with whose they are.
 
     Args:
         runs: the rows of one or two folders.
+        names: of the folders.
 
     Raises:
         UserError: there are more than two, they have nothing in common, or a folder to be compared holds several
@@ -33,15 +34,15 @@ def of_runs(runs: Sequence[Sequence[Row]]) -> list[tuple[str, Table]]:
         if len(models) > 1:
             names = ", ".join(models.values())
             raise UserError(f"a folder holds results of several upstreams ({names}); give folders of one each")
-    title = f"A: {table.headline(runs[0])}\nB: {table.headline(runs[1])}"
+    title = "\n".join(f"{x}: {table.headline(rows, name)}" for x, rows, name in zip("AB", runs, names, strict=True))
     return [(title, each) for each in differences.between(*runs)]
 
 
-def text(runs: Sequence[Sequence[Row]]) -> str:
+def text(runs: Sequence[Sequence[Row]], names: Sequence[str]) -> str:
     """All comparisons for reading; see `of_runs`."""
     parts: list[str] = []
     title = None
-    for whose, each in of_runs(runs):
+    for whose, each in of_runs(runs, names):
         if whose != title:
             parts.append(whose)
             title = whose
@@ -49,11 +50,12 @@ def text(runs: Sequence[Sequence[Row]]) -> str:
     return "\n\n".join(parts) if parts else "no layer-wise results to compare"
 
 
-def records(runs: Sequence[Sequence[Row]]) -> list[dict[str, Any]]:
+def records(runs: Sequence[Sequence[Row]], names: Sequence[str]) -> list[dict[str, Any]]:
     """All comparisons, a dictionary each; see `of_runs`."""
+    sides = {"folder": names[0], "less_folder": names[-1]}
     return [
-        record
-        for _, each in of_runs(runs)
+        {**sides, **record}
+        for _, each in of_runs(runs, names)
         for record in [
             *(_record(each, d) for d in each.differences),
             *(

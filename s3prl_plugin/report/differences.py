@@ -18,6 +18,8 @@ import numpy as np
 from s3prl_plugin.analysis import intervals
 from s3prl_plugin.analysis.intervals import Estimate
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference import state_taps
+from s3prl_plugin.inference.state_taps import OUTPUT, is_output, states
 from s3prl_plugin.results import Row
 
 ROOTED = "corrected"
@@ -93,7 +95,7 @@ def difference(a: Row, b: Row) -> Difference:
 
 
 def within(rows: Iterable[Row]) -> list[Table]:
-    """Every tap less the best tap of its run, a table per measure.
+    """Every state tap less the best of its run, a table per measure.
 
     The best of several taps owes its place to luck in part. Its lead is a little too large where it was found, and a
     test against it would reject too often (equal taps, 8 folds: some tap of 6 in 10 % of tables, of 15 in 15 %, after
@@ -111,7 +113,7 @@ def within(rows: Iterable[Row]) -> list[Table]:
 
 
 def between(rows_a: Iterable[Row], rows_b: Iterable[Row]) -> list[Table]:
-    """The taps of one run less those of another, a table per measure.
+    """The state taps of one run less those of another, a table per measure.
 
     Taps of the same name are compared where both runs have the same taps; else those of the same frame rate that lie at
     the same relative depth, as near as their numbers allow.
@@ -135,7 +137,7 @@ def between(rows_a: Iterable[Row], rows_b: Iterable[Row]) -> list[Table]:
     for key in common:
         found: list[Difference] = []
         left: list[tuple[str, str]] = []
-        pairs, alone = matching(groups_a[key], groups_b[key])
+        pairs, alone = matching(states(groups_a[key]), states(groups_b[key]))
         for a, b in pairs:
             name = str(a.tap) if a.tap == b.tap else f"{a.tap} - {b.tap}"
             reason = lacks(a) or lacks(b)
@@ -147,6 +149,8 @@ def between(rows_a: Iterable[Row], rows_b: Iterable[Row]) -> list[Table]:
             if reason is not None:
                 left.append((name, reason))
         left += [(str(row.tap), "the other run has no such tap") for row in alone]
+        outputs = dict.fromkeys(str(row.tap) for row in (*groups_a[key], *groups_b[key]) if is_output(row))
+        left += [(tap, OUTPUT) for tap in outputs]
         tables.append(Table((*groups_a[key], *groups_b[key]), tuple(_adjusted(found)), tuple(left), len(found)))
     return tables
 
@@ -220,13 +224,15 @@ def _comparable(group: Sequence[Row]) -> tuple[list[Row], list[tuple[str, str]]]
 
 
 def _less_the_best(group: Sequence[Row]) -> Table:
-    """Every tap of one measure less the best of them."""
-    shown, left = _comparable(group)
+    """Every state tap of one measure less the best of them."""
+    shown, left = _comparable(states(group))
+    left += [(str(row.tap), OUTPUT) for row in group if is_output(row)]
     if len(shown) < 2:
         alone = [(str(row.tap), "no other tap has a number to compare with") for row in shown]
         return Table(tuple(group), (), (*left, *alone))
     sign = 1 if shown[0].higher_is_better else -1
-    best = max(shown, key=lambda row: sign * (row.value or 0.0))
+    best = state_taps.best(shown)
+    assert best is not None  # what can be compared has a number
     pairs = []
     for a, b in itertools.combinations(shown, 2):
         try:

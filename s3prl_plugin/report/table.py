@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from s3prl_plugin.inference import state_taps
 from s3prl_plugin.report.matrices import matrix_tables
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import SAMPLE_RATE
@@ -32,9 +33,9 @@ def groups(rows: Iterable[Row]) -> list[list[Row]]:
     return list(found.values())
 
 
-def whole(rows: Sequence[Row]) -> str:
+def whole(rows: Sequence[Row], folder: str | None = None) -> str:
     """Everything that a run's results say, for reading: whose they are, the layers, the tasks, what they learned."""
-    parts = [headline(rows), layer_table(rows), matrix_tables(rows), task_table(rows), weights_table(rows)]
+    parts = [headline(rows, folder), layer_table(rows), matrix_tables(rows), task_table(rows), weights_table(rows)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -53,7 +54,8 @@ def layer_table(rows: Iterable[Row]) -> str:
     measures = list(dict.fromkeys(label(r) for r in shown))
     taps = sorted({(r.tap_index if r.tap_index is not None else 0, r.tap, r.stride) for r in shown})
     cells = {(r.tap, label(r)): r for r in shown}
-    best = {m: _best([r for r in shown if label(r) == m]) for m in measures}
+    by_measure = {m: [r for r in shown if label(r) == m] for m in measures}
+    best = {m: state_taps.best(rows) if len(state_taps.valued(rows)) > 1 else None for m, rows in by_measure.items()}
     refusals = list(dict.fromkeys(r.refused for r in shown if r.refused))
     letters = {reason: chr(ord("a") + i) for i, reason in enumerate(refusals)}
 
@@ -120,10 +122,15 @@ def weights_table(rows: Iterable[Row]) -> str:
     )
 
 
-def headline(rows: Sequence[Row]) -> str:
-    """One line on whose results these are, and what a reader must know before believing them."""
+def headline(rows: Sequence[Row], folder: str | None = None) -> str:
+    """One line on whose results these are, and what a reader must know before believing them.
+
+    Args:
+        rows: of one upstream.
+        folder: of the run, where there are several.
+    """
     first = rows[0]
-    parts = [first.upstream]
+    parts = [*([folder] if folder else []), first.upstream]
     if first.params:
         parts.append(f"{first.params / 1e6:.2f} M parameters")
     corpora = dict.fromkeys(r.corpus for r in rows if r.corpus and r.tap is not None and r.score != WEIGHT)
@@ -149,15 +156,6 @@ def label(row: Row) -> str:
     return f"{row.measure} ({', '.join(restricted)})" if restricted else row.measure
 
 
-def _best(rows: Sequence[Row]) -> Row | None:
-    """The best tap of a measure; a base tap compared with itself does not count."""
-    valued = [r for r in rows if r.value is not None and not r.trivial]
-    if len(valued) < 2:
-        return None
-    sign = 1 if valued[0].higher_is_better else -1
-    return max(valued, key=lambda r: sign * (r.value or 0.0))
-
-
 def _cell(row: Row, best: Row | None, letters: dict[str, str]) -> str:
     """The text of one cell."""
     if row.value is None:
@@ -172,7 +170,7 @@ def _cell(row: Row, best: Row | None, letters: dict[str, str]) -> str:
 
 def _legend(rows: Sequence[Row], letters: dict[str, str]) -> list[str]:
     """The lines below the table that its marks need."""
-    legend = [f"{BEST} best tap of a measure; ± half of the 95 % interval"]
+    legend = [f"{BEST} best state tap of a measure; ± half of the 95 % interval"]
     greys = dict.fromkeys(r.grey for r in rows if r.grey)
     legend += [f"( ) {grey}" for grey in greys]
     legend += [f"- {letter}: {reason}" for reason, letter in letters.items()]

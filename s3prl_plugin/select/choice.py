@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from s3prl_plugin.analysis.intervals import paired_difference
+from s3prl_plugin.inference import state_taps
 from s3prl_plugin.report import differences
 from s3prl_plugin.report.differences import CONDITIONS, Difference, estimate
 from s3prl_plugin.results import Row
@@ -54,11 +55,6 @@ class Absent:
     reason: str
 
 
-def is_state(row: Row) -> bool:
-    """Whether the row is about a state tap, which a weighted sum sees, and not about an output of the model."""
-    return row.tap is not None and not row.tap.startswith("res_out")
-
-
 def rows_of(rows: Iterable[Row], measure: str) -> list[Row]:
     """The headline rows of a measure at its plain conditions under the default protocol, in the order of the taps.
 
@@ -87,18 +83,17 @@ def choose(rows: Iterable[Row], measure: str) -> Choice | Absent:
         rows: of one run of one upstream.
         measure: such as cca_phone.
     """
-    found = [row for row in rows_of(rows, measure) if is_state(row)]
+    found = state_taps.states(rows_of(rows, measure))
     if not found:
         return Absent(measure, "not in the results")
     refused = tuple((str(row.tap), f"refused: {row.refused}") for row in found if row.refused)
-    valued = [row for row in found if row.value is not None and not row.trivial]
-    if not valued:
+    valued = state_taps.valued(found)
+    best = state_taps.best(found)
+    if best is None:
         return Absent(measure, refused[0][1] if refused else "every tap is compared with itself")
-    sign = 1 if valued[0].higher_is_better else -1
     table = differences.within(valued)[0]
     compared = list(table.differences)
     if not compared:
-        best = max(valued, key=lambda row: sign * (row.value or 0.0))
         return Choice(
             rows=tuple(valued),
             best=best,

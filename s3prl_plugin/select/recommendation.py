@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from s3prl_plugin.inference.state_taps import is_output
 from s3prl_plugin.report.table import WEIGHT
 from s3prl_plugin.results import Row
 from s3prl_plugin.select.choice import Absent, Choice, choose, lowest, rows_of
@@ -139,7 +140,7 @@ def _outputs(choices: Sequence[Choice], rows: Sequence[Row]) -> list[str]:
     notes = []
     for each in choices:
         sign = 1 if each.best.higher_is_better else -1
-        others = [row for row in rows_of(rows, each.measure) if str(row.tap).startswith("res_out")]
+        others = [row for row in rows_of(rows, each.measure) if is_output(row)]
         higher = [row for row in others if row.value is not None and sign * (row.value - (each.best.value or 0)) > 0]
         if higher:
             names = ", ".join(f"{row.tap} ({row.value:.3f})" for row in higher)

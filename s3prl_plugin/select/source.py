@@ -13,6 +13,7 @@ from s3prl_plugin import config as configuration
 from s3prl_plugin import registry, results, study
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.inference import current
+from s3prl_plugin.inference.state_taps import states
 from s3prl_plugin.report.table import WEIGHT
 from s3prl_plugin.results import Row
 from s3prl_plugin.study.folders import FILE_NAME as STUDY_FILE
@@ -34,6 +35,7 @@ class Source:
         model_config: that file, of an upstream that is not this plugin's.
         suites: the sections `suite` of the run's configurations, the run's own first, then the study's.
         alone: the corpus of an analysis that was no suite's.
+        notes: what a reader of the results must know, a sentence each.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class Source:
     model_config: str | None = None
     suites: tuple[Mapping[str, Any], ...] = ()
     alone: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -64,11 +67,7 @@ class Source:
 
     def taps(self) -> list[Row]:
         """A row of every state tap that an analysis has seen, in the order of the network."""
-        from s3prl_plugin.select.choice import is_state
-
-        seen = {
-            row.tap: row for row in self.rows if is_state(row) and row.tap_index is not None and row.score != WEIGHT
-        }
+        seen = {row.tap: row for row in states(self.rows) if row.tap_index is not None and row.score != WEIGHT}
         return sorted(seen.values(), key=lambda row: row.tap_index or 0)
 
     def task_options(self, task: str) -> dict[str, Any] | None:
@@ -109,7 +108,8 @@ def sources(expdirs: Iterable[str | Path], upstream: str | None = None) -> list[
 
 def _source(folder: Path) -> Source:
     """The run in one folder."""
-    rows = current.read(folder).rows
+    found = current.read(folder)
+    rows = found.rows
     folder = folder if folder.is_dir() else folder.parent
     if not rows:
         raise UserError(f"{folder / results.FILE_NAME}: no rows; give a folder in which a run has ended")
@@ -134,6 +134,7 @@ def _source(folder: Path) -> Source:
         model_config=str(model_config) if model_config else None,
         suites=tuple(suite for suite in suites if suite),
         alone=_section(folder, "downstream_expert").get("corpus"),
+        notes=found.notes,
     )
 
 

@@ -31,6 +31,7 @@ def text(found: Recommendation, prepared: Ready | None) -> str:
         + table.headline([row for row in found.source.rows if row.tap is not None] or found.source.rows),
         f"{criterion.task}, {criterion.title}: chosen by {measures}. Evidence: {criterion.evidence} "
         f"({criterion.because})",
+        "\n".join(f"note: {note}" for note in found.source.notes),
         "\n".join(missing(found, each) for each in found.absent),
     ]
     if found.tap is not None:
@@ -80,7 +81,7 @@ def record(found: Recommendation, prepared: Ready | None) -> dict[str, Any]:
             for each in found.absent
         ],
         "learned_weights": found.weights or None,
-        "notes": list(found.notes),
+        "notes": [*found.source.notes, *found.notes],
         "run": None
         if prepared is None
         else {

@@ -19,7 +19,7 @@ TWO_RATES = (
     *(("dec0", name, 320) for name in ("pre", "layer0", "layer1")),
     *((None, name, stride) for name, stride in (("res_out0", 640), ("res_out1", 320))),
 )
-SCORES = {"cca": "corrected", "mi": "adjusted", "rank": "effective_rank"}
+SCORES = {"cca": "corrected", "mi": "adjusted", "rank": "participation_ratio"}
 
 
 def row(measure: str, place: int, per_fold: Sequence[float], taps: Sequence[Any] = TWO_RATES, **changes: Any) -> Row:

@@ -1,4 +1,4 @@
-"""Clusters of segment means: k-means learned on one half of the folds, applied to the other."""
+"""k-means as every part of the project runs it: learned on some rows, applied to others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from s3prl_plugin.analysis.refusal import Refused
+from s3prl_plugin.analysis.statistics.components import reach
+
+ROWS_AT_ONCE = 8192  # bounds the memory of distances
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,41 +21,69 @@ class Settings:
     Attributes:
         batch_size: rows per step.
         max_iter: passes over the rows, at most; it stops earlier when steps bring nothing.
-        n_init: starts, of which the best is taken.
+        n_init: starts, of which the best on a sample is taken.
+        patience: steps that bring nothing before it stops.
+        reassignment_ratio: clusters with less than this share of the largest one's rows start anew.
     """
 
     batch_size: int
     max_iter: int
     n_init: int
+    patience: int = 10
+    reassignment_ratio: float = 0.01
 
-
-ROUNDING = 4 * float(np.finfo(np.float32).eps)  # relative, of an average of frames
 
 DEFAULT = Settings(batch_size=1024, max_iter=100, n_init=1)
 
 
-def predict(
-    train: np.ndarray, scored: np.ndarray, clusters: int, seed: int, settings: Settings, what: str = "segments"
-) -> np.ndarray:
-    """Learn clusters and assign other rows to them.
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """What k-means has learned, of rows that are centred and scaled first.
+
+    Attributes:
+        mean: (D,) float64, taken off every row: |x|^2 - 2 x c + |c|^2 in float32 loses its digits otherwise.
+        scale: (D,) float64, a power of two that brings rows near one; 0 for dimensions that are constant.
+        centres: (K, D) float32, on that scale.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    centres: np.ndarray
+
+    def __len__(self) -> int:
+        """K."""
+        return len(self.centres)
+
+    def nearest(self, rows: np.ndarray) -> np.ndarray:
+        """The cluster of every row, (n, D) -> (n,); the lower number on a tie."""
+        half = ((self.centres.astype(np.float64) ** 2).sum(axis=1) / 2).astype(np.float32)
+        found = np.empty(len(rows), dtype=np.int64)
+        with threadpool_limits(limits=1):
+            for start in range(0, len(rows), ROWS_AT_ONCE):
+                part = slice(start, start + ROWS_AT_ONCE)
+                found[part] = (self.conditioned(rows[part]) @ self.centres.T - half).argmax(axis=1)
+        return found
+
+    def conditioned(self, rows: np.ndarray) -> np.ndarray:
+        """Rows as k-means sees them, (n, D) float32."""
+        return ((rows - self.mean) * self.scale).astype(np.float32)
+
+
+def learn(rows: np.ndarray, clusters: int, seed: int, settings: Settings = DEFAULT, what: str = "segments") -> Clusters:
+    """Learn clusters by mini-batches, from starts that k-means++ draws.
 
     Runs in one thread: sums over threads come in any order, and a near-tie that flips changes the number. Neither an
-    offset nor the scale of the rows matters: distances are computed from rows that are centred and near one. Where
-    fewer rows differ than there are clusters, some clusters stay empty.
+    offset nor the scale of the rows matters. Where fewer rows differ than there are clusters, some stay empty.
 
     Args:
-        train: (n_train, D) float32.
-        scored: (n, D) float32.
+        rows: (n, D) float32.
         clusters: K.
         seed: decides the starts and the order of batches, so it is part of the number.
         settings: of the algorithm.
         what: the rows are, for messages.
 
-    Returns:
-        (n,) cluster numbers, 0 <= number < K.
-
     Raises:
-        Refused: there are fewer training rows than clusters, or no rows to assign.
+        Refused: there are fewer rows than clusters.
 
     Reference:
         Sculley 2010, "Web-scale k-means clustering", as scikit-learn's MiniBatchKMeans implements it.
@@ -60,31 +91,49 @@ def predict(
     from sklearn.cluster import MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    if len(train) < clusters:
-        raise Refused(f"{len(train)} training {what} for {clusters} clusters; more speech or fewer clusters would help")
-    if not len(scored):
-        raise Refused(f"no {what} in the folds that are scored; more speech would help")
+    if len(rows) < clusters:
+        raise Refused(f"{len(rows)} training {what} for {clusters} clusters; more speech or fewer clusters would help")
     kmeans = MiniBatchKMeans(
         n_clusters=clusters,
         random_state=seed,
         batch_size=settings.batch_size,
         max_iter=settings.max_iter,
         n_init=settings.n_init,
+        max_no_improvement=settings.patience,
+        reassignment_ratio=settings.reassignment_ratio,
+        compute_labels=False,
     )
-    train, scored = _conditioned(train, scored)
+    mean = rows.mean(axis=0, dtype=np.float64)
+    learned = Clusters(mean, _scale(rows, mean), np.empty((0, rows.shape[1]), dtype=np.float32))
     with threadpool_limits(limits=1), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
-        return kmeans.fit(train).predict(scored)
+        warnings.filterwarnings("ignore", category=ConvergenceWarning)
+        kmeans.fit(learned.conditioned(rows))
+    return Clusters(learned.mean, learned.scale, kmeans.cluster_centers_.astype(np.float32))
 
 
-def _conditioned(train: np.ndarray, scored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both less the mean of the first, over a power of two: |x|^2 - 2 x c + |c|^2 in float32 is lost otherwise.
+def predict(
+    train: np.ndarray, scored: np.ndarray, clusters: int, seed: int, settings: Settings, what: str = "segments"
+) -> np.ndarray:
+    """Learn clusters and assign other rows to them.
 
-    Dimensions that vary by no more than the rounding of their mean are constant: 0.
+    Args:
+        train: (n_train, D) float32.
+        scored: (n, D) float32.
+        clusters, seed, settings, what: as `learn`.
+
+    Returns:
+        (n,) cluster numbers, 0 <= number < K.
+
+    Raises:
+        Refused: there are fewer training rows than clusters, or no rows to assign.
     """
-    mean = train.mean(axis=0, dtype=np.float64)
-    reach = np.maximum(train.max(axis=0) - mean, mean - train.min(axis=0))
-    reach[reach <= ROUNDING * np.abs(mean)] = 0
-    scale = np.where(reach > 0, 2.0 ** -np.frexp(reach.max())[1], 0)
-    centred = [((rows - mean) * scale).astype(np.float32) for rows in (train, scored)]
-    return centred[0], centred[1]
+    learned = learn(train, clusters, seed, settings, what)
+    if not len(scored):
+        raise Refused(f"no {what} in the folds that are scored; more speech would help")
+    return learned.nearest(scored)
+
+
+def _scale(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """(D,) one power of two; 0 for dimensions that are constant."""
+    far = reach(rows, mean)
+    return np.where(far > 0, 2.0 ** -np.frexp(far.max())[1], 0)

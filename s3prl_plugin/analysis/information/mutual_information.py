@@ -137,6 +137,33 @@ def from_table(table: npt.ArrayLike) -> Information:
     return Information(mi, label_entropy, cluster_entropy, expected, n, len(of_cluster), len(of_class))
 
 
+def conditional(tables: npt.ArrayLike) -> Information:
+    """The mutual information given a stratum, I(cluster; label | stratum).
+
+    Everything is the mean over strata, weighted by their tokens: MI, H(label | stratum), and the expected MI of
+    clusters paired anew with labels within each. A stratum of one class has nothing to tell.
+
+    Args:
+        tables: (S, K, C) counts.
+
+    Raises:
+        Refused: no stratum has two classes.
+    """
+    counts = _counts(tables, 3)
+    told = [(table.sum(), from_table(table)) for table in counts if (table.sum(axis=0) > 0).sum() > 1]
+    if not told:
+        raise Refused("one class only in every stratum: nothing is left to be told; more tokens would help")
+    n = int(counts.sum())
+
+    def mean(name: str) -> float:
+        return float(sum(count * getattr(each, name) for count, each in told) / n)
+
+    entropies = mean("label_entropy"), mean("cluster_entropy")
+    seen = counts.sum(axis=0)
+    sizes = int(seen.any(axis=1).sum()), int(seen.any(axis=0).sum())
+    return Information(mean("mi"), *entropies, mean("expected_mi"), n, *sizes)
+
+
 def expected_mutual_information(of_cluster: npt.ArrayLike, of_class: npt.ArrayLike) -> float:
     """The mean MI, in nats, over all pairings of clusters of these sizes with classes of these sizes.
 
@@ -199,18 +226,21 @@ def jackknife(tables: npt.ArrayLike) -> JackknifedInformation:
     information.
 
     Args:
-        tables: (U, K, C) a contingency table per speaker; speakers without tokens are ignored.
+        tables: (U, K, C) a contingency table per speaker, or (S, U, K, C) given a stratum; speakers without tokens are
+            ignored.
 
     Raises:
         Refused: fewer than two speakers, or a table without one of them has one class only.
     """
-    counts = _counts(tables, 3)
-    counts = counts[counts.any(axis=(1, 2))]
+    counts = _counts(tables, 4 if np.ndim(tables) == 4 else 3)
+    whole, speakers = (conditional, 1) if counts.ndim == 4 else (from_table, 0)
+    counts = np.moveaxis(counts, speakers, 0)
+    counts = counts[counts.reshape(len(counts), -1).any(axis=1)]
     if len(counts) < 2:
         raise Refused(f"{len(counts)} speakers: an interval over speakers needs at least two")
     total = counts.sum(axis=0)
-    information = from_table(total)
-    without = [from_table(total - table) for table in counts]
+    information = whole(total)
+    without = [whole(total - table) for table in counts]
     return JackknifedInformation(
         information,
         intervals.jackknife(information.adjusted, [each.adjusted for each in without]),

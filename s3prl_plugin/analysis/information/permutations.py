@@ -15,13 +15,16 @@ def permuted_table(table: np.ndarray, kind: str, generator: np.random.Generator)
     learned without labels, so that folds need not be minded. Speakers as labels: whole sessions, among all.
 
     Args:
-        table: (U, K, C) whole counts, per speaker; of kind "speaker", per session (or group of sessions).
+        table: (U, K, C) whole counts, per speaker; of kind "speaker", per session (or group of sessions). Of strata,
+            (S, U, K, C): labels are exchanged within each.
         kind: "phone", "word" or "speaker".
         generator: decides.
 
     Returns:
-        (U, K, C) with the same number of tokens per speaker and cluster.
+        The same shape, with the same number of tokens per speaker and cluster.
     """
+    if table.ndim == 4:
+        return np.stack([permuted_table(stratum, kind, generator) for stratum in table])
     speaker, cluster, label = (np.repeat(index, table[table > 0]) for index in np.nonzero(table))
     drawn = permuted(label, *units_of(kind, label, speaker, np.zeros_like(speaker)), generator)
     result = np.zeros_like(table)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from s3prl_plugin.analysis.chance import chance_fields
 from s3prl_plugin.analysis.information.clusters import DEFAULT, Settings
 from s3prl_plugin.analysis.information.mutual_information import (
     Information,
     JackknifedInformation,
     choose_clusters,
+    conditional,
     from_table,
     jackknife,
     label_entropy,
@@ -25,8 +27,10 @@ from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
 
 INTERVALS = ("full", "none")
-CHANCE_LEVEL = 0.95
+CHANCE_PERMUTATIONS = 20  # by default where chance is not what independent labels give
 _FIELDS = {"adjusted": "adjusted", "mi_over_h": "mi_over_h", "mi_nats": "mi"}  # score -> of `Information`
+HEADLINE = "adjusted"
+WHITENED = "whitened"
 
 
 class MiProtocol(Protocol):
@@ -60,8 +64,9 @@ class MiProtocol(Protocol):
         Args:
             tap: whose segments were clustered.
             measure: its name.
-            tables: per seed, (U, K, C): how often clusters and labels meet in the scored segments of each speaker (for
-                mi_speaker: of each session or group of them; see `sessions`).
+            tables: per seed, (U, K, C), or (S, U, K, C) where strata are held apart: how often clusters and labels meet
+                in the scored segments of each speaker (for mi_speaker: of each session or group of them; see
+                `sessions`).
             fields: further row fields.
 
         Raises:
@@ -76,18 +81,28 @@ class DefaultProtocol:
     Args:
         make_row: of the analysis.
         clusters: K; None chooses it by the amount of data.
-        intervals: "full" (delete-speaker jackknife, for `adjusted` and `mi_over_h`) or "none".
-        permutations: of the labels, whose mean score is the rows' chance; 0: what theory says of independent labels.
+        intervals: "full" (delete-speaker jackknife, for `adjusted`, `whitened` and `mi_over_h`) or "none".
+        permutations: of the labels, whose mean score is the rows' chance; 0: what theory says of independent labels;
+            None: `CHANCE_PERMUTATIONS` of words and speakers, whose tokens resemble each other for other reasons too,
+            and 0 of phones, where permutations were measured to give what theory says.
+        whitened: beside `adjusted`, the same of clusters of the whitened layer.
     """
 
     name = "default"
-    scores: tuple[str, ...] = ("adjusted", "mi_over_h", "mi_nats")
 
-    def __init__(self, make_row: RowMaker, clusters: int | None, intervals: str, permutations: int = 0):
+    def __init__(
+        self,
+        make_row: RowMaker,
+        clusters: int | None,
+        intervals: str,
+        permutations: int | None = 0,
+        whitened: bool = False,
+    ):
         self.make_row = make_row
         self.fixed = clusters
         self.intervals = intervals
         self.permutations = permutations
+        self.scores: tuple[str, ...] = (*_FIELDS, *([WHITENED] if whitened else []))
 
     def clusters(self, unit: str, label: np.ndarray) -> tuple[int, Settings]:
         """See `MiProtocol`."""
@@ -96,79 +111,92 @@ class DefaultProtocol:
 
     def rows(self, tap: Tap, measure: str, tables: Sequence[np.ndarray], **fields: Any) -> list[Row]:
         """See `MiProtocol`."""
+        return self._rows(tap, measure, tables, _FIELDS, fields)
+
+    def whitened_rows(self, tap: Tap, measure: str, tables: Sequence[np.ndarray], **fields: Any) -> list[Row]:
+        """The row of `whitened`; arguments as for `rows`, of clusters of the whitened layer."""
+        return self._rows(tap, measure, tables, {WHITENED: "adjusted"}, fields)
+
+    def _rows(
+        self,
+        tap: Tap,
+        measure: str,
+        tables: Sequence[np.ndarray],
+        scores: Mapping[str, str],
+        fields: Mapping[str, Any],
+    ) -> list[Row]:
+        """A row per score, given what of `Information` each is."""
         found = [self.information(table) for table in tables]
         verdict = self.verdict(tables, found)
         verdict.check()
-        values = _scores(found)
+        values = {score: _mean([getattr(each, name) for each in found]) for score, name in scores.items()}
         shares = {"mi_over_h": [each.chance_share for each in found], "mi_nats": [each.expected_mi for each in found]}
         chance: dict[str, dict[str, Any]] = {
-            score: {"chance": _mean(shares[score]) if score in shares else 0.0} for score in self.scores
+            score: {"chance": _mean(shares[score]) if score in shares else 0.0} for score in scores
         }
-        if self.permutations:
-            chance = self._permuted(tables, measure)
-        ends = self._interval_ends(tables) if self.intervals == "full" else {}
+        kind = measure.removeprefix("mi_").removeprefix("rate_")
+        permutations = (
+            (0 if kind == "phone" else CHANCE_PERMUTATIONS) if self.permutations is None else self.permutations
+        )
+        if permutations:
+            chance = self._permuted(tables, kind, permutations, scores)
+        ends = self._interval_ends(tables, scores) if self.intervals == "full" else {}
         return [
             self.make_row.row(
                 tap,
                 measure,
                 score,
-                headline=score == self.scores[0],
+                headline=score == HEADLINE,
                 value=values[score],
                 n=found[0].n,
                 grey=verdict.grey,
                 unit="nats" if score == "mi_nats" else None,
                 clusters_asked=self.fixed,
                 seeds=len(found),
-                seed_sd=spread([getattr(each, _FIELDS[score]) for each in found]),
+                seed_sd=spread([getattr(each, scores[score]) for each in found]),
                 **chance[score],
                 **ends.get(score, {}),
                 **fields,
             )
-            for score in self.scores
+            for score in scores
         ]
 
     def information(self, table: np.ndarray) -> Information:
-        """What the clusters of one seed tell, (U, K, C)."""
-        return from_table(table.sum(axis=0))
+        """What the clusters of one seed tell, (U, K, C) or given a stratum (S, U, K, C)."""
+        return conditional(table.sum(axis=1)) if table.ndim == 4 else from_table(table.sum(axis=0))
 
     def jackknifed(self, table: np.ndarray) -> JackknifedInformation:
-        """The same with intervals, (U, K, C)."""
+        """The same with intervals."""
         return jackknife(table)
 
     def verdict(self, tables: Sequence[np.ndarray], found: Sequence[Information]) -> Verdict:
         """Whether the number can be shown; `found` is what the tables gave."""
         return chance_limit(max(information.chance_share for information in found))
 
-    def _permuted(self, tables: Sequence[np.ndarray], measure: str) -> dict[str, dict[str, Any]]:
+    def _permuted(
+        self, tables: Sequence[np.ndarray], kind: str, permutations: int, scores: Mapping[str, str]
+    ) -> dict[str, dict[str, Any]]:
         """The row fields on chance, from labels that mean nothing."""
         drawn = []
-        for number in range(self.permutations):
-            each = [permuted_table(t, measure.removeprefix("mi_"), self._draw(measure, number)) for t in tables]
-            drawn.append(_scores([self.information(table) for table in each]))
+        for number in range(permutations):
+            draws = [stream(self.make_row.seed, "permutation", f"mi_{kind}", number) for _ in tables]
+            each = [permuted_table(table, kind, draw) for table, draw in zip(tables, draws, strict=True)]
+            drawn.append([self.information(table) for table in each])
         return {
-            score: {
-                "chance": _mean([values[score] for values in drawn]),
-                "chance_high": float(np.quantile([values[score] for values in drawn], CHANCE_LEVEL, method="higher")),
-                "permutations": self.permutations,
-            }
-            for score in self.scores
+            score: chance_fields([_mean([getattr(each, name) for each in found]) for found in drawn])
+            for score, name in scores.items()
         }
 
-    def _draw(self, measure: str, number: int) -> np.random.Generator:
-        return stream(self.make_row.seed, "permutation", measure, number)
-
-    def _interval_ends(self, tables: Sequence[np.ndarray]) -> dict[str, dict[str, Any]]:
+    def _interval_ends(self, tables: Sequence[np.ndarray], scores: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         """The intervals' row fields; none with fewer than two speakers, or where one speaker has all of a class."""
         try:
             per_seed = [self.jackknifed(table) for table in tables]
         except Refused:
             return {}
-        return {s: interval_fields([getattr(one, s) for one in per_seed]) for s in ("adjusted", "mi_over_h")}
-
-
-def _scores(found: Sequence[Information]) -> dict[str, float]:
-    """Every score of the default protocol, averaged over seeds."""
-    return {score: _mean([getattr(each, name) for each in found]) for score, name in _FIELDS.items()}
+        jackknifed = ("adjusted", "mi_over_h")
+        return {
+            s: interval_fields([getattr(one, of) for one in per_seed]) for s, of in scores.items() if of in jackknifed
+        }
 
 
 def _mean(values: Sequence[float]) -> float:

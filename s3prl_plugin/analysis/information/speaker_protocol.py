@@ -23,7 +23,7 @@ from scipy.special import xlogy
 
 from s3prl_plugin.analysis import intervals
 from s3prl_plugin.analysis.information.mutual_information import Counts, Information, JackknifedInformation, from_table
-from s3prl_plugin.analysis.information.protocols import DefaultProtocol
+from s3prl_plugin.analysis.information.protocols import WHITENED, DefaultProtocol
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.refusal import CHANCE_SHARE_REFUSED, Verdict, chance_limit
 
@@ -36,7 +36,13 @@ class SpeakerProtocol(DefaultProtocol):
     @classmethod
     def like(cls, protocol: DefaultProtocol) -> Self:
         """With the options of another."""
-        return cls(protocol.make_row, protocol.fixed, protocol.intervals, protocol.permutations)
+        return cls(
+            protocol.make_row,
+            protocol.fixed,
+            protocol.intervals,
+            protocol.permutations,
+            whitened=WHITENED in protocol.scores,
+        )
 
     def information(self, table: np.ndarray) -> Information:
         """See `DefaultProtocol`."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +22,13 @@ import yaml
 from tqdm import tqdm
 
 from s3prl_plugin import ranks
+from s3prl_plugin.analysis.information.clusters import Clusters, Settings, learn
+from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.corpora.corpus import Utterance
 from s3prl_plugin.corpora.whole_folder import is_free, whole_folder
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining import sources
 from s3prl_plugin.pretraining.unit_files import Units
-from s3prl_plugin.pretraining.units.clusters import Clusters, learn
 from s3prl_plugin.pretraining.units.frames import Frames
 from s3prl_plugin.pretraining.units.quality import measure
 from s3prl_plugin.pretraining.units.request import Request, told
@@ -36,6 +36,8 @@ from s3prl_plugin.taps import SAMPLE_RATE
 
 ABOUT = "units.yaml"
 TRAIN, VALID = "train", "valid"
+# Those of fairseq's simple_kmeans, but for the number of starts, which a request names.
+BATCH, PASSES, PATIENCE = 10_000, 100, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,11 @@ def _make(
     if not splits.get(TRAIN):
         raise UserError("units: there is no speech to learn them from; give a corpus")
     frames = Frames(request, device)
-    clusters = learn(_sample(frames, splits[TRAIN], request, progress), request.clusters, request.seed, request.starts)
+    sample = _sample(frames, splits[TRAIN], request, progress)
+    try:
+        clusters = learn(sample, request.clusters, request.seed, _settings(request), "frames")
+    except Refused as refused:
+        raise UserError(f"units: {refused.reason}") from None
     about: dict[str, Any] = {
         "request": request.identity(),
         "identity": identity,
@@ -132,24 +138,15 @@ def _make(
         about["quality"][split] = quality.as_dict()
         quality_lines += [f"{split}: {line}" for line in quality.lines()]
     buffer = io.BytesIO()
-    np.savez(buffer, mean=clusters.mean, centres=clusters.centres)
+    np.savez(buffer, mean=clusters.mean, scale=clusters.scale, centres=clusters.centres)
     (folder / "clusters.npz").write_bytes(buffer.getvalue())
     about["lines"] = quality_lines
     (folder / ABOUT).write_text(yaml.safe_dump(about, sort_keys=False), encoding="utf-8")
 
 
-def read_clusters(folder: Path) -> Clusters:
-    """The centres of units that were made.
-
-    Raises:
-        UserError: there are none.
-    """
-    path = folder / "clusters.npz"
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return Clusters(stored["mean"], stored["centres"])
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: cannot be read ({error}); make the units again") from None
+def _settings(request: Request) -> Settings:
+    """Of k-means."""
+    return Settings(BATCH, PASSES, request.starts, patience=PATIENCE, reassignment_ratio=0.0)
 
 
 def _sample(frames: Frames, utterances: Sequence[Utterance], request: Request, progress: bool) -> np.ndarray:

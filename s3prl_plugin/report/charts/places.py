@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from s3prl_plugin.inference.state_taps import is_output, states
 from s3prl_plugin.report.charts.palette import resolution
 from s3prl_plugin.results import Row
 
@@ -110,9 +111,9 @@ def _by_depth(taps: Mapping[str, Sequence[Row]]) -> Places:
     """States from 0 to 1; outputs after them."""
     found: dict[str, dict[str, float]] = {}
     for model, rows in taps.items():
-        states = [row for row in rows if not is_output(row)]
+        own = states(rows)
         outputs = [row for row in rows if is_output(row)]
-        depth = {str(row.tap): i / max(len(states) - 1, 1) for i, row in enumerate(states)}
+        depth = {str(row.tap): i / max(len(own) - 1, 1) for i, row in enumerate(own)}
         found[model] = {**depth, **{str(row.tap): 1 + GAP * (i + 1) for i, row in enumerate(outputs)}}
     high = max(place for own in found.values() for place in own.values())
     beyond = (Block(OUTPUTS, "", 1 + GAP / 2, high + GAP / 2),) if high > 1 else ()
@@ -126,11 +127,6 @@ def _by_depth(taps: Mapping[str, Sequence[Row]]) -> Places:
         blocks=beyond,
         by_tap=False,
     )
-
-
-def is_output(row: Row) -> bool:
-    """Whether a tap is an output, not a state."""
-    return row.block is None and str(row.tap).startswith("res_out")
 
 
 def _blocks(taps: Sequence[Row], same_rates: bool) -> list[Block]:

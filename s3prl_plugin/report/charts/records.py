@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from s3prl_plugin.inference.state_taps import is_output
 from s3prl_plugin.report.charts.palette import resolution
-from s3prl_plugin.report.charts.places import Places, in_order, is_output
+from s3prl_plugin.report.charts.places import Places, in_order
 from s3prl_plugin.results import Row
 
 NUMBER, UNSURE, REFUSED = "number", "unsure", "refused"

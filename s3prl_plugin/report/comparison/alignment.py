@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference.state_taps import states
 from s3prl_plugin.report import differences
 from s3prl_plugin.report.comparison import contrasts, fact_differences
 from s3prl_plugin.report.comparison.contrasts import Scores, Shown
@@ -76,7 +77,8 @@ def _table(runs: Runs, a: Run, b: Run, measure: str, segments: str | None) -> tu
     """All taps that can be aligned, and what cannot."""
     same = a.facts is not None and b.facts is not None and a.facts.architecture == b.facts.architecture
     try:
-        pairs, alone = differences.matching(runs.rows(a, measure, segments), runs.rows(b, measure, segments), same)
+        rows_a, rows_b = (states(runs.rows(run, measure, segments)) for run in (a, b))
+        pairs, alone = differences.matching(rows_a, rows_b, same)
     except UserError as error:
         return None, [f"{measure}: {error}."]
     depth = {id(row): place for run in (a, b) for row, place in _depths(run, measure, segments)}
@@ -120,5 +122,5 @@ def _line(one: Row, other: Row, depth: float | None, found: differences.Differen
 
 def _depths(run: Run, measure: str, segments: str | None) -> list[tuple[Row, float]]:
     """Every row with the relative depth of its tap."""
-    rows = run.layers.get((measure, segments), [])
+    rows = states(run.layers.get((measure, segments), []))
     return [(row, i / max(len(rows) - 1, 1)) for i, row in enumerate(rows)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from s3prl_plugin.analysis import intervals
+from s3prl_plugin.inference.state_taps import states
 from s3prl_plugin.report.comparison import best_tap, estimates
 from s3prl_plugin.report.comparison.estimates import Sum
 from s3prl_plugin.report.comparison.runs import Missing, Run, Runs
@@ -84,9 +85,7 @@ class Scores:
         Raises:
             Missing: no tap has a number, or too few folds.
         """
-        rows = self.runs.rows(run, measure)
-        if any(row.block for row in rows):  # then what belongs to no block is an output
-            rows = [row for row in rows if row.block]
+        rows = states(self.runs.rows(run, measure))
         good = [row for row in rows if lacks(row) is None]
         if not good:
             raise Missing(f"{run.name}: {lacks(rows[0])}" if rows else f"{run.name} has no {measure}")

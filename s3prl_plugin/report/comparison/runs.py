@@ -78,15 +78,16 @@ class Runs:
 
     Args:
         found: the runs, in the order given.
+        notes: what their folders hold beside them, a sentence each.
 
     Attributes:
         runs: the same.
         notes: what was left out, a sentence each.
     """
 
-    def __init__(self, found: Sequence[Run]):
+    def __init__(self, found: Sequence[Run], notes: Sequence[str] = ()):
         self.runs = tuple(found)
-        self.notes: list[str] = []
+        self.notes = list(notes)
         self._data: dict[tuple[str, str | None], tuple[Any, ...]] = {}
         for key in dict.fromkeys(key for run in self.runs for key in run.layers):
             self._data[key] = self._common_data(key)
@@ -180,12 +181,11 @@ def read(folders: Sequence[str | Path]) -> Runs:
         UserError: a folder holds no results, or those of several upstreams.
     """
     paths = [Path(folder) for folder in folders]
-    return Runs([_run(path, name) for path, name in zip(paths, _names(paths), strict=True)])
+    return Runs([_run(path, name) for path, name in zip(paths, _names(paths), strict=True)], current.notes(paths))
 
 
 def _run(folder: Path, name: str) -> Run:
-    found = current.read(folder)
-    rows = found.rows
+    rows = current.read(folder).rows
     models = {row.model: row.upstream for row in rows}
     if len(models) > 1:
         names = ", ".join(dict.fromkeys(models.values()))

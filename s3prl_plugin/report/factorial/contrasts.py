@@ -134,8 +134,9 @@ def _isolated(one: Arm, other: Arm) -> str:
 
 
 def _contrast(label: str, numbers: Numbers, found: Effect, isolates: str = "", family: str | None = None) -> Contrast:
+    own = "" if found.pooled or family is None else ", own error"
     return Contrast(
-        label=f"{label} ({len(found.seeds)} seeds)",
+        label=f"{label} ({len(found.seeds)} seeds{own})",
         measure=numbers.measure,
         score=numbers.score,
         isolates=isolates,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from s3prl_plugin import __version__, results
+from s3prl_plugin.inference import current
 from s3prl_plugin.report.charts.needed import PACKAGES, require_altair
 from s3prl_plugin.report.charts.palette import model_styles
 from s3prl_plugin.report.page import figures, in_short, intervals, others, provenance, superb, tables
@@ -170,7 +171,7 @@ def _parts(models: Sequence[Model]) -> list[Part | None]:
         if grids else None,
         *[_of_section(section) for section in found],
         Part(id="provenance", title="Where the numbers come from", tables=tuple(provenance.tables(models)),
-             notes=tuple(f"not shown: {reason}" for reason in silent)),
+             notes=(*current.notes(folders), *(f"not shown: {reason}" for reason in silent))),
     ]  # fmt: skip
 
 

@@ -42,7 +42,7 @@ SCORES = {
     "adjusted": "mutual information over the labels' entropy, adjusted for chance; 0 to 1",
     "cka": "centred kernel alignment, unbiased; 0 to 1",
     "pnmi": "phone-normalised mutual information of clusters; 0 to 1",
-    "effective_rank": "how many equally strong directions the frames' variance is worth",
+    "participation_ratio": "how many equally strong directions the frames' variance is worth",
     "r": "mean canonical correlation on held-out speakers",
     "pwcca": "projection-weighted canonical correlation",
     "mi_over_h": "mutual information over the labels' entropy, not adjusted",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from s3prl_plugin.inference import state_taps
 from s3prl_plugin.report import differences
 from s3prl_plugin.report.charts.places import in_order
 from s3prl_plugin.report.difference_table import LEVEL
@@ -46,14 +47,12 @@ def summary(panels: Sequence[Panel]) -> list[Best]:
 def _best(panel: Panel, model: str, rows: Sequence[Row]) -> Best:
     """One measure of one model."""
     rows = in_order(rows)
-    shown = [row for row in rows if row.value is not None and not row.trivial]
+    shown, row = state_taps.valued(rows), state_taps.best(rows)
     refused = sum(row.value is None for row in rows)
-    if not shown:
+    if row is None:
         return Best(panel, model, None, "", "", refused)
-    sign = 1 if shown[0].higher_is_better else -1
-    row = max(shown, key=lambda row: sign * (row.value or 0.0))
     if len(shown) == 1:
-        return Best(panel, model, row, "the only tap", "", refused)
+        return Best(panel, model, row, "the only state tap", "", refused)
     tested = next(iter(differences.within(rows)), None)
     if tested is None or tested.best is None or not tested.differences or tested.differences[0].b.tap != row.tap:
         reason = (

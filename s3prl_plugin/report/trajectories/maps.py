@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from s3prl_plugin.inference import state_taps
 from s3prl_plugin.report.charts.palette import resolution
-from s3prl_plugin.report.charts.places import is_output
 from s3prl_plugin.report.sections import Figure
 from s3prl_plugin.report.trajectories.runs import Run
 
@@ -28,8 +28,7 @@ def records(run: Run, measure: str) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for checkpoint in run.checkpoints:
         rows = checkpoint.of(measure)
-        valued = [row for row in rows if row.value is not None and not row.trivial and not is_output(row)]
-        best = max(valued, key=lambda row: (row.value or 0.0) * (1 if row.higher_is_better else -1), default=None)
+        best = state_taps.best(rows)
         for row in rows:
             bounds = row.ci_low is not None and row.ci_high is not None
             found.append(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from s3prl_plugin.report.charts.places import is_output
+from s3prl_plugin.inference.state_taps import is_output, states
 from s3prl_plugin.report.comparison import estimates
 from s3prl_plugin.report.comparison.estimates import Sum
 from s3prl_plugin.report.trajectories import peak
-from s3prl_plugin.report.trajectories.runs import Checkpoint, states
+from s3prl_plugin.report.trajectories.runs import Checkpoint
 from s3prl_plugin.results import Row
 
 PEAKING = ("cca_phone", "cca_word", "mi_phone", "mi_word")

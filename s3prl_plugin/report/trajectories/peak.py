@@ -9,8 +9,8 @@ import numpy as np
 import scipy.stats
 
 from s3prl_plugin.analysis.intervals import LEVEL
+from s3prl_plugin.inference.state_taps import states
 from s3prl_plugin.report.differences import ROOTED
-from s3prl_plugin.report.trajectories.runs import states
 from s3prl_plugin.results import Row
 
 

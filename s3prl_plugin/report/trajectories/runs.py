@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from s3prl_plugin.inference import current
-from s3prl_plugin.report.charts.places import in_order, is_output
+from s3prl_plugin.report.charts.places import in_order
 from s3prl_plugin.report.matrices import SUFFIX
 from s3prl_plugin.report.table import WEIGHT, label
 from s3prl_plugin.results import Row
@@ -55,11 +55,6 @@ class Run:
     def measures(self) -> list[str]:
         """The measures that any checkpoint has, as `table.label` names them."""
         return list(dict.fromkeys(label(row) for checkpoint in self.checkpoints for row in checkpoint.rows))
-
-
-def states(rows: Sequence[Row]) -> list[Row]:
-    """The rows of state taps; outputs, which have skips built in, are left out."""
-    return [row for row in rows if not is_output(row)]
 
 
 def find(folders: Iterable[str | Path]) -> tuple[list[Run], list[str]]:

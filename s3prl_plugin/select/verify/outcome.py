@@ -19,8 +19,9 @@ import scipy.stats
 
 from s3prl_plugin.analysis.intervals import mean_of
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference.state_taps import states
 from s3prl_plugin.results import Row
-from s3prl_plugin.select.choice import is_state, rows_of
+from s3prl_plugin.select.choice import rows_of
 from s3prl_plugin.select.recommendation import Recommendation
 from s3prl_plugin.select.verify.plan import SUM, Plan
 from s3prl_plugin.select.verify.training import Head, dev_sign
@@ -158,7 +159,7 @@ def correlations(rows: Iterable[Row], first: Sequence[str], scores: dict[str, fl
     names = dict.fromkeys([*first, *(row.measure for row in rows if row.headline and row.tap is not None)])
     found = {}
     for name in names:
-        valued = [row for row in rows_of(rows, name) if is_state(row) and row.value is not None and row.tap in scores]
+        valued = [row for row in states(rows_of(rows, name)) if row.value is not None and row.tap in scores]
         pairs = [
             (row.value if row.higher_is_better else -row.value, scores[str(row.tap)])
             for row in valued

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from s3prl_plugin.analysis.planning import durations
 from s3prl_plugin.analysis.planning.labels import one_hot
 from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.controlled import ControlledPair
-from s3prl_plugin.downstream.cca.controls import duration_deciles
 from s3prl_plugin.downstream.cca.default import cross_validate, cross_validate_pair, jackknife_pair
 
 FOLDS = 5
@@ -26,7 +26,7 @@ def tokens():
 
 
 def deciles(log_duration):
-    code = duration_deciles(np.rint(1000 * np.exp(log_duration)).astype(int))
+    code = durations.quantile_of(np.rint(1000 * np.exp(log_duration)).astype(int))
     return one_hot(code, np.unique(code))
 
 
@@ -161,11 +161,11 @@ def test_what_the_control_determines_is_left_out(tokens):
 def test_deciles_are_tenths_that_do_not_divide_equal_durations():
     rng = np.random.default_rng(4)
     duration = rng.permutation(1000)
-    codes = duration_deciles(duration)
+    codes = durations.quantile_of(duration)
     assert sorted(np.bincount(codes).tolist()) == [100] * 10
     assert (np.diff(codes[np.argsort(duration)]) >= 0).all()
     coarse = rng.choice([480, 640, 800], 1000, p=[0.7, 0.2, 0.1])
-    codes = duration_deciles(coarse)
+    codes = durations.quantile_of(coarse)
     assert all(len(set(codes[coarse == d].tolist())) == 1 for d in (480, 640, 800))
     assert len(set(codes.tolist())) == 3
-    assert len(duration_deciles(np.zeros(0))) == 0
+    assert len(durations.quantile_of(np.zeros(0))) == 0

@@ -222,3 +222,17 @@ def test_missing_words_are_refused_and_missing_utterances_are_missing_from_n(tmp
 def test_options_are_checked(corpus, tmp_path, options, message):
     with pytest.raises(UserError, match=message):
         expert(corpus, tmp_path, **options)
+
+
+def test_rows_say_where_one_direction_is_all_that_is_compared(corpus, tmp_path):
+    def loud(utterance, tap, frames):
+        x = planted.phonetic(0.5)(utterance, tap, frames)
+        x[:, 0] = 50 * planted.generator("loud", utterance.name).standard_normal(frames)
+        return x
+
+    rows = run(corpus, tmp_path, (FEATURES[0], loud, FEATURES[2]), measures=["cka_intra", "cka_phone"])
+    for measure in ("cka_intra", "cka_phone"):
+        assert rows["enc0.out", measure, "default", "cka"].first_component > 0.9
+        assert "its similarities see little else" in rows["enc0.out", measure, "default", "cka"].caveat
+        assert rows["enc0.pre", measure, "default", "cka"].caveat is None
+        assert 1 / 6 < rows["enc0.pre", measure, "default", "cka"].first_component < 0.5

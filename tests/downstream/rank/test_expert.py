@@ -1,5 +1,7 @@
 """The whole of `-d rank`: the rows are those of numpy's singular values, and a suite gathers its frames once."""
 
+import itertools
+
 import numpy as np
 import planted
 import pytest
@@ -59,6 +61,12 @@ def worth(x):
     return np.exp(scipy.stats.entropy(np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2))
 
 
+def participated(x, fold):
+    covariances = [np.cov(x[fold == f], rowvar=False) for f in np.unique(fold)]
+    pairs = list(itertools.permutations(covariances, 2))
+    return np.mean([np.trace(a) * np.trace(b) for a, b in pairs]) / np.mean([np.trace(a @ b) for a, b in pairs])
+
+
 def test_numbers_are_those_of_the_frames(corpus, tmp_path):
     made = expert(corpus, tmp_path)
     planted.feed(made, FEATURES)
@@ -67,15 +75,23 @@ def test_numbers_are_those_of_the_frames(corpus, tmp_path):
         x, fold = frames_of(made.plan, tap, feature)
         row = rows[tap.name, "rank", "default", "effective_rank"]
         without = [worth(x[fold != f]) for f in range(made.plan.folds.count)]
-        assert row.headline
+        assert not row.headline
         assert row.n == len(x)
         assert row.value == pytest.approx(worth(x), rel=1e-4)
         assert row.replicates == pytest.approx(without, rel=1e-4)
         low, high = jackknife(row.value, without).interval()
         assert (row.ci_low, row.ci_high) == pytest.approx((low, high), rel=1e-3)
-        share = rows[tap.name, "rank", "default", "rank_over_dim"]
-        assert share.value == pytest.approx(row.value / tap.dim)
-        assert share.ci_high == pytest.approx(row.ci_high / tap.dim)
+        directions = rows[tap.name, "rank", "default", "participation_ratio"]
+        assert directions.headline
+        assert directions.value == pytest.approx(participated(x, fold), rel=1e-4)
+        without = [participated(x[fold != f], fold[fold != f]) for f in range(made.plan.folds.count)]
+        assert directions.replicates == pytest.approx(without, rel=1e-4)
+        assert (directions.ci_low, directions.ci_high) == pytest.approx(
+            jackknife(directions.value, without).interval(), rel=1e-3
+        )
+        share = rows[tap.name, "rank", "default", "participation_over_dim"]
+        assert share.value == pytest.approx(directions.value / tap.dim)
+        assert share.ci_high == pytest.approx(directions.ci_high / tap.dim)
         singular = np.linalg.svd(x, compute_uv=False)
         published = rows[tap.name, "rank", "default", "rankme"]
         assert published.value == pytest.approx(np.exp(scipy.stats.entropy(singular)), rel=1e-3)
@@ -112,6 +128,8 @@ def test_a_dead_tap_and_too_few_frames_are_refused(tmp_path):
     rows = planted.rows_of(made)
     assert "do not vary" in rows["enc0.pre", "rank", "default", "effective_rank"].refused
     assert rows["enc0.out", "rank", "default", "effective_rank"].value > 5
+    assert "do not vary" in rows["enc0.pre", "rank", "default", "participation_ratio"].refused
+    assert rows["mid.out", "rank", "default", "participation_ratio"].value > 30, "few frames are no bias there"
     assert "rows for 70 dimensions" in rows["mid.out", "rank", "default", "rankme"].refused
 
 

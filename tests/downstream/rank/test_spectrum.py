@@ -1,12 +1,14 @@
 """Effective rank against the singular values of the frames, planted spectra, and what must not change it."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.stats
 
 from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import ViewMoments
-from s3prl_plugin.downstream.rank import effective_rank, rankme
+from s3prl_plugin.downstream.rank import effective_rank, participation_ratio, rankme
 
 BOTH = pytest.mark.parametrize("rank", [effective_rank, rankme])
 
@@ -89,3 +91,38 @@ def test_what_does_not_vary_is_refused():
         effective_rank(np.full((20, 3), 2.0))
     with pytest.raises(Refused, match="do not vary"):
         rankme(np.zeros((20, 3)))
+
+
+def folded(x, folds=8):
+    return [ViewMoments.of(x[np.arange(len(x)) % folds == f]) for f in range(folds)]
+
+
+def test_the_participation_ratio_is_that_of_covariances_of_different_folds():
+    x = frames(n=400) * [9, 5, 3, 1, 1, 1, 0.5]
+    covariances = [np.cov(x[np.arange(400) % 8 == f], rowvar=False) for f in range(8)]
+    pairs = list(itertools.permutations(covariances, 2))
+    wanted = np.mean([np.trace(a) * np.trace(b) for a, b in pairs]) / np.mean([np.trace(a @ b) for a, b in pairs])
+    assert participation_ratio(folded(x)) == pytest.approx(wanted, rel=1e-9)
+    for moved in (x @ rotation(7), 1e3 * x, x + 50):
+        assert participation_ratio(folded(moved)) == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("per_dimension", [2, 14])
+def test_the_participation_ratio_of_equal_directions_does_not_depend_on_their_number_of_frames(per_dimension):
+    rng = np.random.default_rng(per_dimension)
+    found = [participation_ratio(folded(rng.standard_normal((128 * per_dimension, 128)))) for _ in range(6)]
+    assert np.mean(found) == pytest.approx(128, rel=0.01)
+    assert effective_rank(rng.standard_normal((256, 128))) < 105
+
+
+def test_the_participation_ratio_of_a_planted_spectrum():
+    values = np.array([16.0, 4, 4, 1, 1, 1, 1, 0])
+    x = np.random.default_rng(0).standard_normal((40_000, 8)) * np.sqrt(values)
+    assert participation_ratio(folded(x)) == pytest.approx(values.sum() ** 2 / np.square(values).sum(), rel=0.02)
+
+
+def test_frames_that_do_not_vary_or_are_in_one_fold_are_refused():
+    with pytest.raises(Refused, match="do not vary"):
+        participation_ratio(folded(np.full((80, 3), 2.0)))
+    with pytest.raises(Refused, match="1 folds with frames, 2 needed"):
+        participation_ratio(folded(frames(), 1))

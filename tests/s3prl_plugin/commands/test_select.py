@@ -138,7 +138,7 @@ def test_no_results_and_no_folder(tmp_path, capsys):
 
 def test_two_upstreams_in_one_folder_are_refused(tmp_path, capsys):
     write(tmp_path, "cca_phone")
-    write(tmp_path, "cca_phone", upstream="hubert_base")
+    write(tmp_path, "cca_word", upstream="hubert_base")
     status, _, err = ended([str(tmp_path), "--task", "PR"], capsys)
     assert status == 2
     assert "holds results of several upstreams (mr_hubert_local (trained), hubert_base (trained))" in err

@@ -1,12 +1,20 @@
 """The rows of a folder that count: those of the newest run of every measure."""
 
 import json
+from dataclasses import replace
 
 import page_rows
 import pytest
+import tap_rows
 
-from s3prl_plugin import results
-from s3prl_plugin.inference import current
+import s3prl_plugin
+from s3prl_plugin import commands, results
+from s3prl_plugin.inference import current, state_taps
+from s3prl_plugin.report import differences, page
+from s3prl_plugin.report.page import models
+from s3prl_plugin.report.page.panels import panels
+from s3prl_plugin.report.page.summary import summary
+from s3prl_plugin.select.choice import choose
 
 
 def run(folder, options="a", taps=5, **changes):
@@ -91,3 +99,97 @@ def test_fields_of_a_newer_version_are_said(tmp_path):
     (note,) = current.read(tmp_path).notes
     assert f"schema {results.SCHEMA + 1}" in note
     assert "invented_later" in note
+
+
+KEPT = (2, 3)  # taps
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """A folder that three runs filled, and one with the last run alone; each beside a run of another model."""
+    rows = {}
+    for seed, (options, upstream) in enumerate((("60", "u"), ("200", "u"), ("200", "u[pool_to=mean:40]"))):
+        rows = page_rows.layers(upstream, count=5, best=3, seed=seed, options_id=options, weights_id="w")
+        rows = [row for row in rows if upstream == "u" or row.tap_index in KEPT]
+        results.write(tmp_path / "filled" / "run", rows)
+    results.write(tmp_path / "clean" / "run", rows)
+    for name in ("filled", "clean"):
+        results.write(tmp_path / name / "other", [replace(row, upstream="v", weights_id="x") for row in rows])
+    return tmp_path / "filled", tmp_path / "clean"
+
+
+COMMANDS = [
+    ["report", "FOLDER/run"],
+    ["report", "FOLDER/run", "--json"],
+    ["report", "FOLDER/run", "--differences"],
+    ["report", "FOLDER/run", "--differences", "--json"],
+    ["report", "FOLDER/run", "FOLDER/other", "--differences"],
+    ["report", "FOLDER/run", "FOLDER/other", "--compare"],
+    ["report", "FOLDER/run", "FOLDER/other", "--compare", "--json"],
+    ["select", "FOLDER/run", "--task", "PR"],
+    ["select", "FOLDER/run", "--task", "PR", "--json"],
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_says_of_a_folder_that_runs_filled_what_it_says_of_a_clean_one(folders, capsys, words):
+    said = []
+    for folder in folders:
+        assert commands.main([word.replace("FOLDER", str(folder)) for word in words]) == 0
+        captured = capsys.readouterr()
+        notes = current.notes([folder / "run"])
+        assert all(" ".join(note.split()) in " ".join((captured.out + captured.err).split()) for note in notes)
+        said.append(without(notes, captured.out).replace(str(folder), ""))
+    assert "5 rows are of earlier runs" in current.notes([folders[0] / "run"])[0]
+    assert said[0] == said[1]
+
+
+def without(notes, text):
+    """What is printed, on one line, without the notes."""
+    text = " ".join(text.split())
+    for note in notes:
+        for shown in (json.dumps(note), f"! {note}", f"note: {note}"):
+            for written in (f"{shown}, ", f", {shown}", f"{shown} ", shown):
+                text = text.replace(written, "")
+    return text
+
+
+def test_the_page_shows_what_it_shows_of_a_clean_folder(folders):
+    pytest.importorskip("altair")
+    pages = []
+    for folder in folders:
+        notes = current.notes([folder / "run"])
+        html = page.html([folder / "run"])
+        for note in notes:
+            assert note in html
+            html = html.replace(f'<p class="note">{note}</p>', "")
+        pages.append("".join(html.replace(str(folder), "").split()))
+    assert pages[0] == pages[1]
+
+
+def test_what_is_loaded_is_what_a_clean_folder_holds(folders):
+    with pytest.warns(UserWarning, match="rows are of earlier runs"):
+        filled = s3prl_plugin.load_results(folders[0] / "run", pandas=False)
+    clean = s3prl_plugin.load_results(folders[1] / "run", pandas=False)
+    assert [{**record, "folder": ""} for record in filled] == [{**record, "folder": ""} for record in clean]
+    assert [record["tap_index"] for record in filled] == list(KEPT)
+
+
+def test_a_state_is_compared_with_states_wherever_it_is(tmp_path, capsys):
+    """The output scores highest, and no command takes it for the best tap or adjusts for it."""
+    rows = tap_rows.layers([0.2, 0.3, 0.4, 0.5], taps=["mid.pre", "mid.layer0", "mid.layer1", "res_out0"])
+    rows = [replace(row, block=None) if row.tap == "res_out0" else row for row in rows]
+    results.write(tmp_path, rows)
+    (table,) = differences.within(current.read(tmp_path).rows)
+    assert table.comparisons == 3
+    assert {each.b.tap for each in table.differences} == {"mid.layer1"}
+    assert dict(table.not_compared) == {"res_out0": state_taps.OUTPUT}
+    chosen = choose(rows, "cca_phone")
+    assert {tap: each.p_holm for tap, each in chosen.against_best.items()} == {
+        each.a.tap: each.p_holm for each in table.differences
+    }
+    (shown,) = summary(panels(models.read([tmp_path])))
+    assert shown.row.tap == chosen.best.tap == "mid.layer1"
+    assert commands.main(["report", str(tmp_path)]) == 0
+    marked = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.rstrip().endswith("*")]
+    assert marked == ["mid.layer1"]

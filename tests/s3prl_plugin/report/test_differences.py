@@ -235,7 +235,7 @@ def test_the_command_prints_a_table_and_lines_of_json(tmp_path, capsys):
 
 def test_a_folder_of_several_upstreams_is_not_compared_with_another():
     with pytest.raises(UserError, match=r"several upstreams \(u, v\)"):
-        difference_table.text([[row(), row(upstream="v")], [row()]])
+        difference_table.text([[row(), row(upstream="v")], [row()]], ["a", "b"])
 
 
 def test_a_tap_a_whole_step_away_is_not_of_the_same_depth():

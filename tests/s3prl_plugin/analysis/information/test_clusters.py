@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from s3prl_plugin.analysis.information.clusters import DEFAULT, predict
+from s3prl_plugin.analysis.information.clusters import DEFAULT, Clusters, Settings, learn, predict
 from s3prl_plugin.analysis.refusal import Refused
 
 
@@ -34,3 +34,26 @@ def test_neither_a_repetition_nor_threads_change_the_clusters(blobs):
 def test_more_clusters_than_rows_are_refused(blobs):
     with pytest.raises(Refused, match="30 training segments for 50 clusters"):
         predict(blobs[0][:30], blobs[0], 50, 0, DEFAULT)
+
+
+def test_an_offset_or_a_scale_changes_nothing(blobs):
+    x, _ = blobs
+    at_home = predict(x[:600], x[600:], 20, 1, DEFAULT)
+    for moved in (x + 1000, x * 1024.0, x * 2.0**-20):
+        assert np.mean(at_home == predict(moved[:600], moved[600:], 20, 1, DEFAULT)) > 0.995
+
+
+def test_nearest_is_the_nearest_by_brute_force():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(9000, 5)).astype(np.float32)
+    learned = Clusters(np.full(5, 0.5), np.array([2.0, 2, 2, 2, 0]), rng.normal(size=(40, 5)).astype(np.float32))
+    seen = (rows - 0.5) * [2, 2, 2, 2, 0]
+    distance = ((seen[:, None] - learned.centres) ** 2).sum(2)
+    assert np.array_equal(learned.nearest(rows), distance.argmin(1))
+
+
+def test_settings_of_their_own_are_used(blobs):
+    x, label = blobs
+    learned = learn(x, 5, 1, Settings(10_000, 100, 3, patience=100, reassignment_ratio=0.0), "frames")
+    assert len(learned) == 5
+    assert len(set(zip(learned.nearest(x).tolist(), label.tolist(), strict=True))) == 5

@@ -13,6 +13,7 @@ from sklearn.metrics.cluster import expected_mutual_information as sklearn_expec
 
 from s3prl_plugin.analysis.information.mutual_information import (
     choose_clusters,
+    conditional,
     contingency,
     expected_mutual_information,
     from_table,
@@ -236,3 +237,37 @@ def test_intervals_cover_the_expected_score(speakers, tokens, own):
     few, many = scipy.stats.binom.ppf([0.005, 0.995], runs, [0.93, 0.98]) / runs
     assert (few <= coverage).all(), coverage
     assert (coverage <= many).all(), coverage
+
+
+def test_given_a_stratum_it_is_the_weighted_mean_of_strata():
+    rng = np.random.default_rng(5)
+    tables = rng.poisson(3, (4, 6, 5))
+    tables[3, :, 1:] = 0  # a stratum of one class has nothing to tell, and its tokens still count
+    found = conditional(tables)
+    n = tables.sum()
+    shares = [(t.sum() / n, t) for t in tables[:3]]
+    labels = [np.repeat(np.indices(t.shape).reshape(2, -1), t.ravel(), axis=1) for _, t in shares]
+    expected = {
+        "mi": sum(p * mutual_info_score(y, k) for (p, _), (k, y) in zip(shares, labels, strict=True)),
+        "label_entropy": sum(p * scipy.stats.entropy(t.sum(0)) for p, t in shares),
+        "expected_mi": sum(
+            p * sklearn_expected(contingency_matrix(y, k, sparse=True), len(y))
+            for (p, _), (k, y) in zip(shares, labels, strict=True)
+        ),
+    }
+    for name, value in expected.items():
+        assert getattr(found, name) == pytest.approx(value, rel=1e-9)
+    assert found.n == n
+
+
+def test_strata_that_a_confounder_makes_leave_nothing():
+    rng = np.random.default_rng(6)
+    stratum = rng.integers(5, size=4000)
+    label, cluster = 2 * stratum + rng.integers(2, size=4000), 3 * stratum + rng.integers(3, size=4000)
+    tables = np.zeros((5, 8, 15, 10), dtype=int)
+    np.add.at(tables, (stratum, rng.integers(8, size=4000), cluster, label), 1)
+    assert from_table(tables.sum(axis=(0, 1))).adjusted > 0.5
+    found = jackknife(tables)
+    assert abs(found.information.adjusted) < 0.01
+    low, high = found.adjusted.interval()
+    assert low < 0 < high

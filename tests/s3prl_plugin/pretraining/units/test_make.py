@@ -10,7 +10,7 @@ from s3prl_plugin.corpora import Segment, Utterance
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.sources import open_speech
 from s3prl_plugin.pretraining.units import make as making
-from s3prl_plugin.pretraining.units.make import make, read_clusters
+from s3prl_plugin.pretraining.units.make import make
 from s3prl_plugin.pretraining.units.mfcc import mfcc
 from s3prl_plugin.pretraining.units.request import Request, from_argument, from_config
 
@@ -60,10 +60,10 @@ def test_the_files_are_fairseqs(splits, tmp_path):
 def test_they_are_read_for_training(splits, tmp_path):
     made = make(Request(clusters=6), splits, tmp_path / "units", say=quiet, progress=False)
     speech = open_speech(made.list_of("valid"), [made.units_of("valid")])
-    centres = read_clusters(made.folder)
+    stored = np.load(made.folder / "clusters.npz", allow_pickle=False)
     for i in range(len(speech)):
         frames = mfcc(speech[i].waveform)[::2].numpy()
-        distance = ((frames[:, None] - centres.mean - centres.centres) ** 2).sum(2)
+        distance = ((((frames - stored["mean"]) * stored["scale"])[:, None] - stored["centres"]) ** 2).sum(2)
         assert np.mean(speech[i].units[0].numpy() == distance.argmin(1)) == 1
 
 
@@ -95,7 +95,7 @@ def test_the_same_request_is_not_made_again_and_another_is_refused(splits, tmp_p
 
 
 def test_nothing_is_left_of_units_that_failed(splits, tmp_path):
-    with pytest.raises(UserError, match=r"frames for 5000 units"):
+    with pytest.raises(UserError, match=r"units: \d+ training frames for 5000 clusters"):
         make(Request(clusters=5000), splits, tmp_path / "units", say=quiet, progress=False)
     assert list(tmp_path.iterdir()) == []
 
@@ -122,13 +122,14 @@ def test_units_of_a_tap_are_those_of_the_models_own_frames(splits, tmp_path, sma
     request = from_argument(f"{tap}:5", str(small_checkpoint), batch_seconds=3.0)
     made = make(request, splits, tmp_path / "units", say=quiet, progress=False)
     assert made.label_rate == rate
-    centres, model = read_clusters(made.folder), mr_hubert_local(small_checkpoint).eval()
+    model = mr_hubert_local(small_checkpoint).eval()
+    stored = np.load(made.folder / "clusters.npz", allow_pickle=False)
     speech = open_speech(made.list_of(), [made.units_of()], label_rates=(rate,), strides=(16000 // rate,))
     for i in range(len(speech)):
         example = speech[i]
         with torch.no_grad():
             frames = model([example.waveform])[tap][0].numpy()
-        distance = ((frames[:, None] - centres.mean - centres.centres) ** 2).sum(2)
+        distance = ((((frames - stored["mean"]) * stored["scale"])[:, None] - stored["centres"]) ** 2).sum(2)
         assert np.mean(example.units[0].numpy() == distance.argmin(1)) > 0.98  # near-ties may flip
 
 

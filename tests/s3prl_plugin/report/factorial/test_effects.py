@@ -53,16 +53,73 @@ def test_signs():
     }
 
 
-def test_the_interval_is_the_paired_t_tests():
+def table(numbers):
+    """(S, 4) of numbers, in the order of CELLS."""
+    return np.array([[numbers[cell][seed] for cell in CELLS] for seed in numbers[True, True]])
+
+
+def test_the_error_is_that_of_randomised_blocks():
+    numbers = cells(range(5), noise=0.02, of_seed=0.1, rng=np.random.default_rng(1))
+    y = table(numbers)
+    left = y - y.mean(axis=0) - y.mean(axis=1, keepdims=True) + y.mean()
+    degrees = 3 * 4
+    error = np.sqrt(np.square(left).sum() / degrees)  # of a cell
+    for name, per_seed in {
+        "loss": (y[:, 0] - y[:, 1] + y[:, 2] - y[:, 3]) / 2,
+        "rate": (y[:, 0] + y[:, 1] - y[:, 2] - y[:, 3]) / 2,
+        "interaction": y[:, 0] - y[:, 1] - y[:, 2] + y[:, 3],
+    }.items():
+        found = effect(numbers, WEIGHTS[name])
+        half = scipy.stats.t(degrees).ppf(0.975) * error * np.sqrt((4 if name == "interaction" else 1) / 5)
+        assert found.pooled
+        assert found.value == pytest.approx(per_seed.mean())
+        assert (found.low, found.high) == pytest.approx((found.value - half, found.value + half))
+    simple = effect(numbers, SIMPLE["rate without it"])
+    assert simple.high - simple.value == pytest.approx(scipy.stats.t(12).ppf(0.975) * error * np.sqrt(2 / 5))
+
+
+def test_effects_of_unequal_variance_have_the_paired_t_tests_error():
     rng = np.random.default_rng(1)
-    numbers = cells(range(5), noise=0.02, of_seed=0.1, rng=rng)
-    y = {cell: np.array(list(each.values())) for cell, each in numbers.items()}
-    with_loss, without = (y[True, auxiliary] + y[False, auxiliary] for auxiliary in (True, False))
-    expected = scipy.stats.ttest_rel(with_loss / 2, without / 2)
+    numbers = cells(range(6), noise=1e-3, rng=rng)
+    for seed in numbers[True, True]:  # the loss alone varies from seed to seed
+        by = 0.5 * rng.standard_normal()
+        for low in (True, False):
+            numbers[low, True][seed] += by
+    y = table(numbers)
+    expected = scipy.stats.ttest_rel((y[:, 0] + y[:, 2]) / 2, (y[:, 1] + y[:, 3]) / 2)
     found = effect(numbers, WEIGHTS["loss"])
-    interval = expected.confidence_interval()
-    assert (found.value, found.low, found.high) == pytest.approx(((with_loss - without).mean() / 2, *interval))
+    assert not found.pooled
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
     assert found.p == pytest.approx(expected.pvalue)
+    units = [y @ np.array(w) for w in ((1, -1, 1, -1), (1, 1, -1, -1), (1, -1, -1, 1))]
+    assert scipy.stats.bartlett(*units).pvalue < 0.05
+
+
+def test_the_check_of_variances_is_bartletts():
+    agree = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        numbers = cells(range(4), noise=0.02, rng=rng)
+        for number in numbers[True, True]:
+            numbers[True, True][number] += 0.06 * rng.standard_normal()
+        y = table(numbers)
+        units = [y @ np.array(w) for w in ((1, -1, 1, -1), (1, 1, -1, -1), (1, -1, -1, 1))]
+        agree.append((scipy.stats.bartlett(*units).pvalue >= 0.05) == effect(numbers, WEIGHTS["loss"]).pooled)
+    assert all(agree)
+
+
+def test_pooling_finds_an_effect_of_two_cell_deviations_more_often():
+    rng = np.random.default_rng(3)
+    runs, pooled, own = 600, 0, 0
+    for _ in range(runs):
+        numbers = cells(range(3), noise=1.0, of_seed=3.0, rng=rng, truth=(2.0, 0.0, 0.0))
+        found = effect(numbers, WEIGHTS["loss"])
+        y = table(numbers)
+        per_seed = (y[:, 0] - y[:, 1] + y[:, 2] - y[:, 3]) / 2
+        pooled += found.p < 0.05
+        own += over_seeds(per_seed, range(3)).p < 0.05
+    assert pooled / runs > 0.75
+    assert own / runs < 0.6
 
 
 @pytest.mark.parametrize("seeds", [3, 5])
