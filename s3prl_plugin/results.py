@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from filelock import FileLock
 
+from s3prl_plugin import unfinished
 from s3prl_plugin.checked_fields import check
 from s3prl_plugin.errors import UserError, did_you_mean, one_line
 
@@ -277,25 +279,75 @@ _NAMES = frozenset(f.name for f in fields(Row)) - {"newer"}
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a temporary file beside it, then rename."""
-    with replacing(path) as file:
+    """Write a file whole or not at all: a temporary file beside it, then rename.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with replacing(path, len(content)) as file:
         file.write(content)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write into, that takes its place when the block ends, and never where it fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def replacing(path: Path, size: int = 0) -> Iterator[BinaryIO]:
+    """A file to write into, that takes its place when the block ends, and never where it fails.
+
+    Args:
+        path: the file.
+        size: the bytes that will be written, where that is known.
+
+    Raises:
+        UserError: it cannot be written; nothing has changed then.
+    """
+    temporary = path.with_name(unfinished.name(path))
+    file = None
     try:
-        with temporary.open("wb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = _Noting(io.FileIO(temporary, "wb"))
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        failed = getattr(file, "failed", None) or (error if isinstance(error, OSError) else None)
+        size = max(size, getattr(file, "written", 0))
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if failed is not None and failed.errno in unfinished.CANNOT_WRITE:
+            raise unfinished.cannot_be_written(path, failed, size) from None
         raise
+
+
+class _Noting(io.BufferedWriter):
+    """A file that remembers why it could not be written: what writes into it may say something else.
+
+    Attributes:
+        failed: the error.
+        written: bytes so far.
+    """
+
+    failed: OSError | None = None
+    written = 0
+
+    def write(self, data: Any) -> int:
+        """As a file."""
+        self.written += memoryview(data).nbytes
+        with self._noted():
+            return super().write(data)
+
+    def flush(self) -> None:
+        """As a file."""
+        with self._noted():
+            super().flush()
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.failed = self.failed or error
+            raise
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from s3prl_plugin import unfinished
 from s3prl_plugin.compat import hooks
 from s3prl_plugin.compat.plain_files import PLAIN_FILES
 from s3prl_plugin.compat.record import note
@@ -121,7 +122,8 @@ def _whole_files(place: Path, wanted: Mapping[str, Callable[[Any], bool]]) -> It
         yield place
         return
     place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as copy:
+    unfinished.remove(place.parent, place.name)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f"{unfinished.name(place)}.") as copy:
         shutil.copytree(place, copy, dirs_exist_ok=True)
         yield Path(copy)
         for name in wanted:

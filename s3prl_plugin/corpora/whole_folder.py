@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from s3prl_plugin.errors import UserError
+from s3prl_plugin import unfinished
 
 
 def is_free(path: Path) -> bool:
@@ -28,9 +28,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        unfinished.remove(path.parent, path.name)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{unfinished.name(path)}."))
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another folder") from None
+        raise unfinished.cannot_be_written(path, error) from None
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
@@ -39,6 +40,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
         except OSError:
             if is_free(path):
                 raise
+    except OSError as error:
+        if error.errno not in unfinished.CANNOT_WRITE:
+            raise
+        raise unfinished.cannot_be_written(path, error) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
