@@ -7,8 +7,10 @@ format of `sha256sum`, written at the first download (or when a file of s3prl's 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
+import re
 import shutil
 import sys
 import time
@@ -17,8 +19,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from s3prl_plugin.addresses import is_address, shown
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import replace_file
 
@@ -51,8 +54,8 @@ def fetch(url: str, *, refresh: bool = False, sha256: str | None = None) -> Path
     Raises:
         UserError: it cannot be fetched (the message says which file to put where), or is not what it was.
     """
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise UserError(f"{url!r} is not an address; give one that begins with https://")
+    if not is_address(url):
+        raise UserError(f"{shown(url)!r} is not an address; give one that begins with https://")
     path = cache_path(url)
     with _only_process(path):
         if refresh and path.is_file() and time.time() - path.stat().st_mtime > REFRESHED_WITHIN_S:
@@ -62,6 +65,14 @@ def fetch(url: str, *, refresh: bool = False, sha256: str | None = None) -> Path
             _download(url, path)
         _verify(path, url, sha256)
     return path.resolve()
+
+
+def cure(path: str | Path) -> str:
+    """What to add to the message about a file that cannot be used: how to fetch it again, if it was downloaded."""
+    path = Path(path)
+    if path.parent.resolve() != _folder().resolve():
+        return ""
+    return f"; it was downloaded: -r fetches it again, or delete it and {_digest_file(path).name}"
 
 
 def sha256_of(path: Path) -> str:
@@ -105,16 +116,31 @@ def _only_process(path: Path) -> Iterator[None]:
 def _verify(path: Path, url: str, known: str | None) -> None:
     """Compare a file with its known or recorded digest; record the digest of one that is met for the first time."""
     record = _digest_file(path)
-    recorded = record.read_text(encoding="utf-8").split()[:1] if record.is_file() else []
+    recorded = _recorded(record)
     digest = sha256_of(path)
-    expected = known or (recorded[0] if recorded else digest)
+    expected = known or recorded or digest
+    again = f"-r fetches {shown(url)} again, or delete it and {record.name}"
+    if record.is_file() and recorded is None and known is None:
+        raise UserError(
+            f"{path}: {record.name} holds no digest, so nothing tells whether the file is what it was; {again}"
+        )
     if digest != expected:
         raise UserError(
             f"{path}: its sha256 is {digest[:12]}..., not {expected[:12]}... as when it was first downloaded or "
-            f"published; delete it and {record.name} to fetch {url} again"
+            f"published; {again}"
         )
-    if recorded != [digest]:
+    if recorded != digest:
         replace_file(record, f"{digest}  {path.name}\n".encode())
+
+
+def _recorded(record: Path) -> str | None:
+    """The digest in a record; None where it holds none."""
+    if not record.is_file():
+        return None
+    with record.open("rb") as file:
+        words = file.read(200).split()
+    found = words[0].decode("ascii", "replace").lower() if words else ""
+    return found if re.fullmatch(r"[0-9a-f]{64}", found) else None
 
 
 def _download(url: str, path: Path) -> None:
@@ -147,7 +173,7 @@ class _HopelessError(Exception):
 
 def _cannot_fetch(url: str, path: Path, reason: str) -> UserError:
     """Which file to put where, when it cannot be fetched from here."""
-    return UserError(f"{url} cannot be fetched: {reason}; get the file elsewhere and put it at {path}")
+    return UserError(f"{shown(url)} cannot be fetched: {shown(reason)}; get the file elsewhere and put it at {path}")
 
 
 def _receive(url: str, part: _Part) -> int:
@@ -163,18 +189,29 @@ def _receive(url: str, part: _Part) -> int:
             raise _HopelessError("a web page answers, not a file (check the address; is there a login?)")
         if not (answer.headers.get("Content-Range") or "").startswith(f"bytes {part.size}-"):
             part.discard()
+        elif part.is_of_another(answer.headers):  # it ignores the condition
+            part.discard()
+            return _receive(url, part)
         part.remember(answer.headers)
         length = answer.headers.get("Content-Length")
         total = part.size + int(length) if length else None
         _copy(answer, part, total)
-        return 0 if total is None else total - part.size
+        missing = 0 if total is None else total - part.size
+        if missing == 0:
+            part.refuse_what_is_no_file()
+        return missing
 
 
 def _ask(url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
     """The answer to a request."""
     headers = {"User-Agent": "s3prl-plugin", "Accept-Encoding": "identity", **headers}
+    parts = urlsplit(url)
+    request = urllib.request.Request(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), headers=headers)
+    if parts.username is not None:
+        given = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(given.encode()).decode()}")
     try:
-        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S)
+        return urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         if error.code < 500 and error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise _HopelessError(f"the server answers {error.code} {error.reason}") from None
@@ -188,7 +225,7 @@ def _copy(answer: http.client.HTTPResponse, part: _Part, total: int | None) -> N
     room = shutil.disk_usage(part.path.parent).free
     if total is not None and total - part.size > room:
         raise _HopelessError(f"{total - part.size} bytes are to come and {room} are free in {part.path.parent}")
-    print(f"[download] {answer.url} ({f'{total / 1e6:.0f} MB' if total else 'size unknown'})", file=sys.stderr)
+    print(f"[download] {shown(answer.url)} ({f'{total / 1e6:.0f} MB' if total else 'size unknown'})", file=sys.stderr)
     with (
         part.path.open("ab") as file,
         tqdm(total=total, initial=part.size, unit="B", unit_scale=True, disable=None) as bar,
@@ -219,6 +256,29 @@ class _Part:
         if not self.size or not self._version.is_file():
             return {}
         return {"Range": f"bytes={self.size}-", "If-Range": self._version.read_text(encoding="utf-8")}
+
+    def is_of_another(self, headers: http.client.HTTPMessage) -> bool:
+        """Whether the rest that a server sends is of another version than what is here."""
+        if not self.size or not self._version.is_file():
+            return False
+        known = self._version.read_text(encoding="utf-8")
+        sent = headers.get("ETag") if known.startswith('"') else headers.get("Last-Modified")
+        return sent is not None and sent != known
+
+    def refuse_what_is_no_file(self) -> None:
+        """Discard an answer of nothing, or a web page, whatever it is called.
+
+        Raises:
+            _HopelessError: it is one.
+        """
+        begin = b""
+        if self.path.is_file():
+            with self.path.open("rb") as file:
+                begin = file.read(200).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+        if not self.size or begin.startswith((b"<!doctype html", b"<html")):
+            reason = "a web page answers, not a file" if self.size else "the answer is empty"
+            self.discard()
+            raise _HopelessError(f"{reason} (check the address; is there a login?)")
 
     def remember(self, headers: http.client.HTTPMessage) -> None:
         """Keep the version that a server gives to the file; a weak one does not promise the same bytes."""

@@ -16,11 +16,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from s3prl_plugin.addresses import shown
 from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.errors import UserError
 
@@ -82,7 +83,7 @@ class Log:
         """Write lines, each with the time, and see to it that they are there whatever happens next."""
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         lines = [_CONTROL.sub("", line).rstrip() for line in text.splitlines()]
-        with self._lock:
+        with self._lock, suppress(OSError):  # a full disk: what is being done fails where it writes, and says so
             self._file.write("".join(f"{now} {line}\n" for line in lines if line))
             self._file.flush()
 
@@ -151,8 +152,8 @@ class _Stream(io.TextIOBase):
 
 
 def command() -> str:
-    """The command line of this process, to be given again."""
-    return shlex.join(["python", "-m", *sys.argv])
+    """The command line of this process, to be given again; addresses in it without passwords."""
+    return shown(shlex.join(["python", "-m", *sys.argv]))
 
 
 def _last_state(line: str) -> str:

@@ -1,5 +1,6 @@
 """Downloads against a server on this machine: ranges, cut connections, changed content, two processes, no server."""
 
+import base64
 import contextlib
 import hashlib
 import http.server
@@ -267,3 +268,100 @@ def test_a_full_disk_is_known_before(server, monkeypatch):
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     with pytest.raises(UserError, match="300000 bytes are to come and 1000 are free"):
         download.fetch(server.url)
+
+
+def test_the_rest_of_another_version_is_not_appended(server, cache):
+    """A server that ignores If-Range, and says by its ETag that the file has changed."""
+    part = download.cache_path(server.url).with_name(f"{download.cache_path(server.url).name}.part")
+    part.parent.mkdir(parents=True)
+    part.write_bytes(CONTENT[:100_000])
+    part.with_name(f"{part.name}.version").write_text(server.version)
+    plain = server.answer
+
+    def ignores_the_condition(handler):
+        if handler.headers.get("If-Range"):
+            handler.headers.replace_header("If-Range", server.version)
+        plain(handler)
+
+    server.answer = ignores_the_condition
+    server.content, server.version = bytes(reversed(CONTENT)), '"v2"'
+    assert download.fetch(server.url).read_bytes() == server.content
+    assert server.requests[-2:] == ["bytes=100000-", None]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "the answer is empty"),
+        (b"<!DOCTYPE html><p>log in", "a web page answers"),
+        (b"\n  <html>log in</html>", "a web page answers"),
+        (b"\xef\xbb\xbf<HTML>", "a web page answers"),
+    ],
+)
+def test_what_is_no_file_is_not_kept(server, cache, content, told):
+    server.content = content
+    with pytest.raises(UserError, match=told):
+        download.fetch(server.url)
+    assert {path.suffix for path in cache.iterdir()} <= {".lock"}
+    server.content = CONTENT
+    assert download.fetch(server.url).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("record", [b"", b"\xff\xfe\x00", b"not a digest", b"0" * 63, bytes(10_000)])
+def test_a_record_that_holds_no_digest_accepts_nothing(server, cache, record):
+    path = download.fetch(server.url)
+    (cache / f"{path.name}.sha256").write_bytes(record)
+    with pytest.raises(UserError, match="holds no digest") as caught:
+        download.fetch(server.url)
+    assert "-r fetches" in str(caught.value)
+    assert (cache / f"{path.name}.sha256").read_bytes() == record
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    assert download.fetch(server.url, sha256=digest) == path  # what is known needs no record
+
+
+def test_passwords_are_used_and_never_shown(server, cache, capsys, monkeypatch):
+    monkeypatch.setattr(download, "PAUSES_S", ())
+    sent = []
+    plain = server.answer
+
+    def answer(handler):
+        sent.append(handler.headers.get("Authorization"))
+        plain(handler)
+
+    server.answer = answer
+    secret = server.url.replace("http://", "http://me:p%40ss-word@")
+    messages = []
+    for server.status in (403, 500):
+        with pytest.raises(UserError) as caught:
+            download.fetch(secret)
+        messages.append(str(caught.value))
+    server.status = None
+    path = download.fetch(secret)
+    path.write_bytes(b"changed")
+    for url in (secret, secret.replace("http", "ftp")):
+        with pytest.raises(UserError) as caught:
+            download.fetch(url)
+        messages.append(str(caught.value))
+    assert set(sent) == {f"Basic {base64.b64encode(b'me:p@ss-word').decode()}"}
+    shown = "".join(messages) + "".join(capsys.readouterr())
+    assert "127.0.0.1" in shown
+    assert "ss-word" not in shown
+
+
+def test_a_command_is_shown_without_passwords(monkeypatch):
+    from s3prl_plugin.log import command
+
+    monkeypatch.setattr(sys, "argv", ["p", "-k", "https://me:secret@host/a.pt?token=x", "-n", "https://host/b"])
+    assert command() == "python -m p -k 'https://host/a.pt?...' -n https://host/b"
+
+
+def test_a_downloaded_file_that_cannot_be_used_says_how_to_fetch_it_again(server, cache):
+    from s3prl_plugin.upstream.mr_hubert.hubconf import mr_hubert_local, mr_hubert_url
+
+    with pytest.raises(UserError, match=r"it was downloaded: -r fetches it again, or delete it and .*\.pt\.sha256"):
+        mr_hubert_url(server.url)
+    other = cache.parent / "mine.pt"
+    other.write_bytes(CONTENT)
+    with pytest.raises(UserError) as caught:
+        mr_hubert_local(str(other))
+    assert "-r fetches it again" not in str(caught.value)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from s3prl_plugin import pooling
+from s3prl_plugin import download, pooling
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.taps import SAMPLE_RATE, States
 from s3prl_plugin.upstream import features
@@ -42,7 +42,10 @@ class UpstreamExpert(nn.Module):
     def __init__(self, ckpt: str | Path, model_config: str | Path | None = None, **given: Any):
         super().__init__()
         self.options = options.read(model_config, given)
-        loaded = checkpoint.load(ckpt)
+        try:
+            loaded = checkpoint.load(ckpt)
+        except UserError as error:
+            raise UserError(f"{error}{download.cure(ckpt)}") from None
         if self.options.feature_grad_mult is not None:
             config = replace(loaded.config, feature_grad_mult=float(self.options.feature_grad_mult))
             loaded = replace(loaded, config=config)
