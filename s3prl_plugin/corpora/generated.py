@@ -90,7 +90,7 @@ def _check_same(path: Path, recipe: Recipe) -> None:
     about = path / "corpus.yaml"
     try:
         digest = yaml.safe_load(about.read_text(encoding="utf-8"))["recipe"]["digest"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError):
         raise UserError(f"{path}: not empty, and not generated speech; choose another folder") from None
     if digest != recipe.digest:
         raise UserError(f"{path}: generated with other settings ({about}); choose another folder or remove this one")

@@ -15,8 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from s3prl_plugin import config as configuration
 from s3prl_plugin.corpora import alignments as aligning
 from s3prl_plugin.corpora import from_folder
 from s3prl_plugin.corpora.collector import Collector
@@ -107,9 +106,9 @@ def _identity(folder: Path) -> tuple[str, str, tuple[str, ...]]:
     said: Any = {}
     if path.is_file():
         try:
-            said = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: not YAML ({' '.join(str(error).split())}); mend or remove it") from None
+            said = configuration.parse(path.read_bytes()) or {}
+        except UserError as error:
+            raise UserError(f"{path}: {error}; mend or remove it") from None
         if not isinstance(said, dict):
             raise UserError(f"{path}: not a mapping; write lines such as `kind: real`, or remove it")
     kind = str(said.get("kind", "real"))

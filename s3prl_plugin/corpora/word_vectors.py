@@ -18,6 +18,7 @@ Reference:
 from __future__ import annotations
 
 import gzip
+import itertools
 import math
 import zlib
 from collections.abc import Collection, Iterator
@@ -32,6 +33,9 @@ from s3prl_plugin.errors import UserError
 GZIP = b"\x1f\x8b"
 LARGE = 100_000_000  # bytes: from there on a bar shows how far reading is
 LINES_A_TICK = 10_000
+# no table has more; and what a word and a value can take in text
+MOST_DIMENSIONS = 20_000
+WORD_BYTES, VALUE_BYTES = 4096, 64
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,11 @@ class _Table:
             if not self.dim:
                 tabs, fields = b"\t" in line, line.split()
                 if promised is None and len(fields) == 2 and not tabs and all(field.isdigit() for field in fields):
-                    promised, self.dim = int(fields[0]), int(fields[1])
-                    if not self.dim:
-                        raise self._error(number, "vectors of 0 dimensions; give another table")
+                    promised, self.dim = int(fields[0][:20]), int(fields[1][:20])
+                    if not 0 < self.dim <= MOST_DIMENSIONS:
+                        raise self._error(
+                            number, f"vectors of {fields[1][:20].decode()} dimensions; give another table"
+                        )
                     continue
                 self.dim = len(line.partition(b"\t")[2].split()) if tabs else len(fields) - 1
                 if self.dim < 1:
@@ -173,7 +179,15 @@ class _Table:
             bar = tqdm(total=size, desc=self.path.name, unit="B", unit_scale=True, disable=quiet, dynamic_ncols=True)
             with bar:
                 try:
-                    for number, line in enumerate(file, 1):
+                    for number in itertools.count(1):
+                        longest = WORD_BYTES + VALUE_BYTES * (self.dim or MOST_DIMENSIONS)
+                        line = file.readline(longest + 1)
+                        if not line:
+                            break
+                        if len(line) > longest:
+                            raise self._error(
+                                number, f"longer than {longest} bytes; give a table `word value value ...`"
+                            )
                         if number % LINES_A_TICK == 0:
                             bar.update(raw.tell() - bar.n)
                         yield number, line

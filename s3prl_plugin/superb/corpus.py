@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from s3prl_plugin import config as configuration
 from s3prl_plugin import corpora
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.superb.tasks import Task
@@ -81,8 +80,10 @@ def _as_it_is(layout: Any, root: Path, folder: Path, name: str) -> TaskCorpus:
     """A corpus that has the layout: published, or laid out by this plugin before."""
     about = root / _ABOUT
     if about.is_file():
-        said = yaml.safe_load(about.read_text(encoding="utf-8"))
-        return TaskCorpus(root, said["corpus"], said["kind"], root, laid_out=True)
+        said = configuration.read(about)
+        if not all(isinstance(said.data.get(key), str) for key in ("corpus", "kind")):
+            raise UserError(f"{about}: does not say which corpus this is; lay it out anew")
+        return TaskCorpus(root, said.data["corpus"], said.data["kind"], root, laid_out=True)
     made = folder / f"{name}-{hashlib.sha256(str(root).encode()).hexdigest()[:8]}"
     if hasattr(layout, "complete"):
         layout.complete(root, made)

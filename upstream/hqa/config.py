@@ -11,6 +11,8 @@ from s3prl_plugin.taps import SAMPLE_RATE, Tap
 QUANTISERS = ("stochastic", "nearest")
 LEAST = {"channels": 1, "hop": 1, "hidden": 2, "codes": 2, "code_dim": 1, "residual_blocks": 0}
 MOST_HALVINGS = 16
+# Far above any model that makes sense; a file that asks for more is broken, and is refused before memory is taken.
+MOST = {"channels": 4096, "hop": 16000, "hidden": 4096, "codes": 65536, "code_dim": 4096, "residual_blocks": 64}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +49,12 @@ class Config:
         whole = self.halvings and all(type(n) is int and n > 0 for n in self.halvings)
         if not whole or sum(self.halvings) > MOST_HALVINGS:
             raise UserError(
-                f"halvings: {self.halvings!r}; give a whole number per level, {MOST_HALVINGS} in all at most"
+                f"halvings: {_brief(self.halvings)}; give a whole number per level, {MOST_HALVINGS} in all at most"
             )
         for name, least in LEAST.items():
-            if type(getattr(self, name)) is not int or getattr(self, name) < least:
-                raise UserError(f"{name}: {getattr(self, name)!r} is no whole number of at least {least}")
+            size = getattr(self, name)
+            if type(size) is not int or not least <= size <= MOST[name]:
+                raise UserError(f"{name}: {_brief(size)} is no whole number from {least} to {MOST[name]}")
         if self.hidden % 2:
             raise UserError(f"hidden: {self.hidden} is odd, and half of it are needed; give an even number")
         if self.dims not in (1, 2):
@@ -97,3 +100,12 @@ class Config:
                 tap = Tap(len(found), f"{block}.{layer}", block, layer, stride, self.code_dim, codes=codes)
                 found.append(tap)
         return tuple(found)
+
+
+def _brief(value: object) -> str:
+    """A value from a file, in a message."""
+    try:
+        text = repr(value)
+    except ValueError:  # a number of too many digits
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= 60 else text[:57] + "..."

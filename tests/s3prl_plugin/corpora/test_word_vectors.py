@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -125,3 +126,23 @@ def test_a_bar_is_shown_for_large_tables_only(tmp_path, monkeypatch, capfd):
     assert "table.txt" not in capfd.readouterr().err
     word_vectors.read(path, ["the"])
     assert "table.txt" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("start", ["", "the 1 2 3\n", "3 3\n"])
+def test_a_line_longer_than_a_vector_is_refused_unread(tmp_path, monkeypatch, start, packed):
+    monkeypatch.setattr(word_vectors, "MOST_DIMENSIONS", 100)
+    content = (start + "cat " + "1 " * 500_000).encode()
+    path = tmp_path / "table"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    tracemalloc.start()
+    with pytest.raises(UserError, match=rf"line {1 + bool(start)}: longer than \d+ bytes"):
+        word_vectors.read(path, ["cat"])
+    assert tracemalloc.get_traced_memory()[1] < 600_000
+    tracemalloc.stop()
+
+
+def test_as_many_dimensions_as_no_table_has_are_refused(tmp_path):
+    (tmp_path / "table").write_text("3 1000000000000\nthe 1 2 3\n")
+    with pytest.raises(UserError, match="line 1: vectors of 1000000000000 dimensions"):
+        word_vectors.read(tmp_path / "table", ["the"])

@@ -97,3 +97,15 @@ def test_other_files_are_refused(tmp_path, model, small_checkpoint):
         checkpoint.load(tmp_path / "absent")
     with pytest.raises(UserError, match="is a folder"):
         checkpoint.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["channels", "hop", "hidden", "codes", "code_dim", "residual_blocks"])
+@pytest.mark.parametrize("size", [10**12, 10**400, 2**31, True, 2.0, None, "8"])
+def test_a_file_that_asks_for_more_than_makes_sense_is_refused_before_it_is_made(tmp_path, model, name, size):
+    path = checkpoint.save(tmp_path / "a", model)
+    said, weights = checkpoint._read(path)
+    said["config"][name] = size
+    save_file(weights, path, metadata={checkpoint.FORMAT: json.dumps(said)})
+    with pytest.raises(UserError, match=f"{name}: .* is no whole number from ") as error:
+        checkpoint.load(path)
+    assert len(str(error.value)) < 300 + len(str(path))
