@@ -6,9 +6,11 @@ Every flag but --tasks is s3prl's own; see `arguments` for what is completed and
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,10 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     import torch
     from s3prl import run_downstream as stock
 
-    from s3prl_plugin import arguments
+    from s3prl_plugin import arguments, unfinished
     from s3prl_plugin.compat.distributed import patience
     from s3prl_plugin.compat.replaced import replaced
     from s3prl_plugin.compat.torch import cuda_is_hidden
+    from s3prl_plugin.log import command
     from s3prl_plugin.progress import Progress
     from s3prl_plugin.runner import Runner
     from s3prl_plugin.study.runner import StudyRunner
@@ -51,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             # none of s3prl's arguments, all of which it hands to every downstream
             config = arguments.chosen(config, vars(args).pop("tasks", None))
             arguments.check_run(args, config)
+            if int(os.environ.get("RANK", 0)) == 0:
+                unfinished.remove(Path(args.expdir))
             if torch.device(args.device).type == "cpu":  # s3prl chooses a CUDA device for every rank before its runner
                 stack.enter_context(cuda_is_hidden())
             if args.downstream == "suite" and args.mode == "train" and "study" not in config:
@@ -73,10 +78,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         stack.enter_context(patience())
         try:
             stock.main()
+        except KeyboardInterrupt:
+            if runners and not {"suite", "study"} & runners[-1].config.keys():  # which say it themselves
+                print(
+                    f"[stopped] the same command{_resuming(runners[-1].args, flags)} goes on: {command()}", flush=True
+                )
+            raise
         finally:
             if torch.distributed.is_available() and torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()
     return runners[-1].status
+
+
+def _resuming(args: argparse.Namespace, flags: Sequence[str]) -> str:
+    """What a command needs to go on with what it was stopped at: s3prl's training goes on when it is told to."""
+    return "" if args.mode != "train" or {"-a", "--auto_resume"} & set(flags) else " with -a"
 
 
 if __name__ == "__main__":

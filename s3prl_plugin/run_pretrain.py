@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -29,11 +31,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         UserError: a flag, a name or a file that the user can mend, or a training that went astray.
     """
+    from s3prl_plugin import unfinished
     from s3prl_plugin.pretraining import arguments, cells, settings, states
     from s3prl_plugin.pretraining.runner import Runner
     from s3prl_plugin.progress import Progress
 
-    args = arguments.read(list(sys.argv[1:] if argv is None else argv))
+    flags = list(sys.argv[1:] if argv is None else argv)
+    args = arguments.read(flags)
+    if int(os.environ.get("RANK", 0)) == 0:
+        unfinished.remove(Path(args.expdir))
     if cells.asked(args.upstream_config):
         return cells.run(args)
     state = states.load(args.state) if args.state is not None else None
@@ -59,7 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         display.begin(f"pre-training {args.upstream}", task=True)
         if runner.step == runner.total:
             display.say(f"[pretrain] {args.expdir}: all {runner.total} steps are done")
-        runner.train()
+        try:
+            runner.train()
+        except KeyboardInterrupt:
+            again = [*flags, *(["-a"] if not {"-a", "--auto_resume"} & set(flags) else [])]
+            display.say(f"[pretrain] stopped after step {runner.step}, which is saved; what goes on from there:")
+            display.say(f"[pretrain] {shlex.join(['python', '-m', arguments.PROGRAM, *again])}")
+            raise
         display.say(f"[pretrain] {Path(args.expdir) / 'checkpoint_last.pt'}: the model after {runner.total} steps")
     return 0
 

@@ -11,8 +11,9 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from s3prl_plugin import __version__
+from s3prl_plugin import __version__, stopping, unfinished
 from s3prl_plugin.errors import UserError, did_you_mean, one_line
 
 PROGRAM = "s3prl-plugin"
@@ -37,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: what follows the program's name; by default the command line.
 
     Returns:
-        The exit status: 0; 2 for what the user can mend, told in one line; 130 when interrupted; 141 when whatever
-        reads the output has ended.
+        The exit status: 0; 2 for what the user can mend, told in one line; 130 when interrupted; 143 or 129 by
+        SIGTERM or SIGHUP; 141 when whatever reads the output has ended.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     return exit_status(lambda: _run(words))
@@ -51,16 +52,26 @@ def exit_status(job: Callable[[], int]) -> int:
         job: returns its own status.
     """
     try:
-        return job()
+        with stopping.at_once():
+            return job()
     except UserError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 2
+    except stopping.Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.status
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at the end
         return 141
+    except OSError as error:
+        if error.errno not in unfinished.CANNOT_WRITE:
+            raise
+        place = Path(error.filename) if isinstance(error.filename, str) else Path.cwd() / "a file"
+        print(f"error: {unfinished.cannot_be_written(place.absolute(), error)}", file=sys.stderr)
+        return 2
 
 
 def _run(words: list[str]) -> int:

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from s3prl_plugin import ranks
+from s3prl_plugin import ranks, stopping
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.place import STEPS
 from s3prl_plugin.pretraining import states
@@ -86,6 +86,7 @@ class Runner:
             self._scaler.load_state_dict(resumed["Scaler"])
         self._records: defaultdict[str, list[Any]] = defaultdict(list)
         self._bar: tqdm | None = None
+        self._asked = stopping.Asked()
 
     def train(self) -> None:
         """Train to the last step of the last stage.
@@ -99,7 +100,10 @@ class Runner:
         self.expert.train()
         if self.step == 0 and 0 in self._kept:
             self._export(checkpoint_name(0))
-        with tqdm(total=self.total, initial=self.step, desc=STEPS) as self._bar:
+        with (
+            stopping.between_steps() as self._asked,
+            tqdm(total=self.total, initial=self.step, desc=STEPS) as self._bar,
+        ):
             while self.step < self.total:
                 number, done = place_of(self.stages, self.step)
                 self._train_stage(self.stages[number], done)
@@ -136,6 +140,9 @@ class Runner:
             self._save(optimizer)
             if self._bar is not None:
                 self._bar.update(1)
+            if self._asked and self.step < self.total:
+                self._save(optimizer, stops=True)
+                self._asked.stop()
 
     def _distributed(self, module: _Loss) -> nn.Module:
         """With several processes, gradients are averaged over them."""
@@ -226,12 +233,13 @@ class Runner:
         prefix = f"{self.args.upstream}/valid-"
         self.expert.log_records(records=records, logger=self.journal, prefix=prefix, global_step=self.step)
 
-    def _save(self, optimizer: torch.optim.Optimizer) -> None:
-        """Write a state and checkpoints where it is time to."""
+    def _save(self, optimizer: torch.optim.Optimizer, stops: bool = False) -> None:
+        """Write a state and checkpoints where it is time to, or the training `stops`."""
         settings = self.settings.runner
-        if self.step in self._kept:
+        if self.step in self._kept and not stops:
             self._export(checkpoint_name(self.step))
-        if (self.step % settings.save_step and self.step != self.total) or not ranks.leads():
+        due = self.step % settings.save_step == 0 or self.step == self.total
+        if due == stops or not ranks.leads():  # where it stops, what was due is there
             return
         self._export(LAST)
         kept = ("upstream", "seed")

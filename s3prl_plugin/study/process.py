@@ -15,10 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 GRACE_S = 15.0  # to end in peace, for a run whose study was stopped
 
@@ -55,23 +53,6 @@ def run(flags: Sequence[str], reason_file: Path, program: str = "run_downstream"
     if status == 1:
         return "a part of it failed; its output above, or its log, says what and why"
     return f"ended with status {status}; its output above says why"
-
-
-@contextmanager
-def stops_like_ctrl_c() -> Iterator[None]:
-    """Inside the block SIGTERM (of `kill`, or a batch system) ends this process as Ctrl-C does."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def main(words: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from s3prl_plugin import corpora, results, superb
+from s3prl_plugin import corpora, results, stopping, superb
 from s3prl_plugin.config import Config
 from s3prl_plugin.durations import about
 from s3prl_plugin.errors import UserError
@@ -55,7 +55,7 @@ class StudyRunner:
         finished = f"; {before} are finished already" if before else ""
         _say(f"{_count(study.upstreams, 'upstream')}, {_count(todo, 'run')}{finished}")
         failures: list[tuple[Job, str]] = []
-        with process.stops_like_ctrl_c():
+        with stopping.at_once():
             for number, job in enumerate(todo):
                 reason = None
                 if seconds[number] is None:

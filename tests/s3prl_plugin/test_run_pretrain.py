@@ -92,6 +92,27 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bits(tmp_path, speech):
     assert [row["step"] for row in told[0]] == [4, 8, 12, 16, 20, 24]
 
 
+def test_asked_to_stop_it_saves_the_step_and_goes_on_to_the_same_bits(tmp_path, speech):
+    parts = {"speech": speech, "runner": {"total_steps": 24, "log_step": 4, "save_step": 24}}
+    whole = train(tmp_path / "whole", **parts)
+    config = tones.write_experiment(tmp_path / "experiment.yaml", **parts)
+    out = tmp_path / "stopped"
+    command = [sys.executable, "-m", "s3prl_plugin.run_pretrain", "-u", "mr_hubert", "-g", config, "-p", out]
+    command = [*map(str, command), "--device", "cpu"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("[pretrain] step 4") or " 4/24" in line:
+                process.send_signal(signal.SIGTERM)
+    assert process.returncode == 128 + signal.SIGTERM, "".join(said)
+    (kept,) = out.glob("states-*.ckpt")
+    assert f"stopped after step {kept.stem.partition('-')[2]}, which is saved" in "".join(said)
+    assert f"python -m s3prl_plugin.run_pretrain -u mr_hubert -g {config} -p {out} --device cpu -a" in "".join(said)
+    assert run_pretrain.main([*command[3:], "-a"]) == 0
+    assert same(state(whole, 24), state(out, 24))
+
+
 @pytest.mark.slow
 def test_two_processes_have_the_gradients_of_one(tmp_path, speech):
     model = {**STILL, "encoder_layerdrop": 0.3}

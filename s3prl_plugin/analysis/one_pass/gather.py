@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from s3prl_plugin import ranks
+from s3prl_plugin import ranks, stopping
 from s3prl_plugin.analysis.one_pass import saved_pass
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
@@ -76,8 +76,17 @@ class Pass:
             disable=not ranks.leads(),
         )  # fmt: skip
         written = time.monotonic()
-        with progress:
-            for batch in self.waveforms.read(numbers[done:]):
+        with stopping.between_steps() as asked, progress:
+            batches = iter(self.waveforms.read(numbers[done:]))
+            while not asked:
+                try:
+                    batch = next(batches, None)
+                except RuntimeError:
+                    if asked:  # the processes that read were stopped, too
+                        break
+                    raise
+                if batch is None:
+                    break
                 if batch.positions:
                     states = states_of([torch.from_numpy(wave).to(device) for wave in batch.waveforms])
                     self.gathering.update(Batch(states, batch.positions, self.gathering.plan))
@@ -88,6 +97,9 @@ class Pass:
                     written = time.monotonic()
         if not before or before["done"] < done:
             saved.save(self.gathering, done)
+        if asked and done < len(numbers):
+            print(f"[{self.name}] the pass is saved after {done} of {len(numbers)} batches", flush=True)
+            asked.stop()
 
     def collect(self) -> None:
         """Wait for the other processes, and add what they gathered, in their order.

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from s3prl_plugin import __version__, digests, registry, results
+from s3prl_plugin import __version__, digests, registry, results, stopping
 from s3prl_plugin import config as configuration
 from s3prl_plugin.config import Config
 from s3prl_plugin.durations import about
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     for training in todo:
         _check(config, training, module.UpstreamPretrainExpert)
     cells = _Cells(args, todo)
-    with process.stops_like_ctrl_c():
+    with stopping.at_once():
         return cells.run()
 
 

@@ -19,11 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-from s3prl_plugin import outcome, superb
+from s3prl_plugin import outcome, stopping, superb
 from s3prl_plugin.durations import about, clock
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.select.verify.plan import Plan
-from s3prl_plugin.study import process
 from s3prl_plugin.study.jobs import Job
 
 DEV_BY = {
@@ -75,7 +74,7 @@ class Training:
         plan = self.plan
         corpus = superb.prepare(plan.task, str(plan.section["corpus"]), plan.folder / "data")
         plan.task.check(plan.task.settings(plan.section, corpus), corpus)
-        with process.stops_like_ctrl_c():
+        with stopping.at_once():
             for number, subject in enumerate(plan.features):
                 self._done = number * plan.heads // len(plan.features)
                 try:

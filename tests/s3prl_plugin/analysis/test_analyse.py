@@ -1,5 +1,8 @@
 """A pass that is interrupted, shared out or merged, against one that is none of these."""
 
+import os
+import signal
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +12,7 @@ import soundfile
 import torch
 
 import s3prl_plugin
-from s3prl_plugin import corpora, results
+from s3prl_plugin import corpora, results, stopping
 from s3prl_plugin.analysis.one_pass import saved_pass
 from s3prl_plugin.analysis.one_pass.saved_pass import Shard
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert
@@ -95,6 +98,26 @@ def test_a_killed_pass_goes_on_to_the_same_bits(on_disk, whole, tmp_path, batche
     assert len(count) == 12 - batches
     assert (tmp_path / results.FILE_NAME).read_bytes() == (whole / results.FILE_NAME).read_bytes()
     assert not (tmp_path / saved_pass.FOLDER).exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_pass_that_is_asked_to_stop_is_saved_and_goes_on_to_the_same_bits(on_disk, whole, tmp_path, number, capsys):
+    count = []
+
+    def asked_at_the_fifth(waveforms):
+        count.append(1)
+        if len(count) == 5:
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
+        return upstream(waveforms)
+
+    with pytest.raises(stopping.Stopped), stopping.at_once():
+        run(tmp_path, asked_at_the_fifth)
+    assert len(count) == 5
+    assert "[cca] the pass is saved after 5 of 12 batches" in capsys.readouterr().out
+    run(tmp_path, lambda waveforms: count.append(1) or upstream(waveforms))
+    assert len(count) == 12
+    assert (tmp_path / results.FILE_NAME).read_bytes() == (whole / results.FILE_NAME).read_bytes()
 
 
 def suite(folder, states_of=upstream, **options):

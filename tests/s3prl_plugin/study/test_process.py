@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from s3prl_plugin import stopping
 from s3prl_plugin.study import process
 
 
@@ -68,7 +69,7 @@ def test_a_signal_to_the_study_ends_the_run(number, program, tmp_path):
     thread = threading.Thread(target=stop)
     thread.start()
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), process.stops_like_ctrl_c():
+    with pytest.raises(KeyboardInterrupt), stopping.at_once():
         process.run([], tmp_path / "reason")
     thread.join()
     assert signal.getsignal(signal.SIGTERM) is before
