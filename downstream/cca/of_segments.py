@@ -93,6 +93,7 @@ class OfSegments:
         if unit not in self._samples:
             self.expert.introduce(measure, sample, self.weights[0])
             self._samples[unit] = sample
+        self.expert.count(measure, sample)
         return SegmentMeans.shared(self.expert.gathering, sample, self.expert.taps, weights)
 
     def _sample(self, unit: str) -> Sample:

@@ -18,6 +18,7 @@ from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.components import dominance
 from s3prl_plugin.analysis.statistics.purity import SCORES, from_table, jackknife, table_of
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
+from s3prl_plugin.analysis.token_counts import TokenCount
 from s3prl_plugin.downstream.mi.labelled_frames import SPEECH, LabelledFrames
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import SAMPLE_RATE, Tap
@@ -77,8 +78,19 @@ class FramePurity:
 
     def line(self) -> str:
         """What is going to be scored, in one line."""
-        drawn = LabelledFrames.of(self.plan, self.reservoir, np.arange(len(self.reservoir)), self.stride)
+        drawn = self._drawn()
         return f"{self.name}: {drawn.line()}; all taps on a grid of {1000 * self.stride / SAMPLE_RATE:g} ms"
+
+    def tokens(self) -> TokenCount:
+        """See `CountsTokens`."""
+        drawn = self._drawn()
+        asked = f"frames of {1000 * self.stride / SAMPLE_RATE:g} ms: {self.reservoir.asked}"
+        used, learned = len(drawn.rows), int(drawn.trains.sum())
+        return TokenCount(self.name, asked, used + sum(drawn.dropped.values()), drawn.dropped, used, learned)
+
+    def _drawn(self) -> LabelledFrames:
+        """The frames that were drawn before the pass."""
+        return LabelledFrames.of(self.plan, self.reservoir, np.arange(len(self.reservoir)), self.stride)
 
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap after the other."""

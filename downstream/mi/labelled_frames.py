@@ -68,7 +68,9 @@ class LabelledFrames:
 
     def line(self) -> str:
         """One line on what is used and what is not."""
-        text = f"{len(self.rows)} frames of {self.classes} classes, {int((~self.speech).sum())} of them silent"
+        silent, learned = int((~self.speech).sum()), int(self.trains.sum())
+        text = f"{len(self.rows)} frames of {self.classes} classes, {silent} of them silent"
+        text += f", {learned} to learn from and {len(self.rows) - learned} to score"
         left = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items() if count)
         return f"{text}; not used: {left}" if left else text
 

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from s3prl_plugin import corpora, ranks, results
+from s3prl_plugin.analysis import token_counts
 from s3prl_plugin.analysis.analyse import analyse
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.one_pass.batch import Batch
@@ -23,6 +24,7 @@ from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
 from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.token_counts import CountsTokens, TokenCount
 from s3prl_plugin.corpora import skips
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import Row
@@ -52,6 +54,7 @@ class AnalysisExpert(torch.nn.Module):
         gathering: the plan and the statistics of the pass.
         plan: what is decided about the corpus.
         rows: the results, once they are computed.
+        tokens: measure of segments -> how many tokens it asks for, finds and uses.
         reads: files that decide its numbers, besides the corpus -> their digests.
 
     Raises:
@@ -93,6 +96,7 @@ class AnalysisExpert(torch.nn.Module):
         if self._leads:
             for line in self.plan.summary():
                 self.say(line)
+        self.tokens: dict[str, TokenCount] = {}
         self.measures: list[Measure] = self.build(measures)
         self.say(check_memory(self.gathering, self.options))
 
@@ -153,6 +157,11 @@ class AnalysisExpert(torch.nn.Module):
                 self.rows += rows
                 progress.update()
         results.write(self.expdir, self.rows)
+        counts = [*self.tokens.values(), *(each.tokens() for each in self.measures if isinstance(each, CountsTokens))]
+        found = token_counts.records(counts, self.rows)
+        token_counts.write(self.expdir, self.name, found)
+        for line in token_counts.lines(found):
+            self.say(line)
         if self._leads:
             for line in skips.lines(self.plan.corpus.without(self.gathering.skips).skipped):
                 self.say(line)
@@ -161,11 +170,18 @@ class AnalysisExpert(torch.nn.Module):
     def introduce(self, measure: str, sample: Sample, weights: str = WHOLE_FRAMES) -> None:
         """Tell the user what a measure of segments is about, and once how the frame rates blur such segments."""
         self.say(f"{measure}: {sample.line()}")
+        self.count(measure, sample)
         if sample.unit == "speaker":
             for note in self.plan.session_folds.notes:
                 self.say(note)
         elif self._leads and len(sample):
             self.say(self.plan.crowding(sample, {tap.stride for tap in self.taps}, weights))
+
+    def count(self, measure: str, sample: Sample) -> None:
+        """Note how many tokens a measure of segments asks for, finds and uses."""
+        found = len(sample) + sum(sample.dropped.values())
+        learned = sample.learned if sample.halves else None
+        self.tokens[measure] = TokenCount(measure, sample.name, found, sample.dropped, len(sample), learned)
 
     def say(self, line: str) -> None:
         """Tell the user."""

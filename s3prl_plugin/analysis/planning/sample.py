@@ -58,6 +58,7 @@ class Sample:
         row: (all segments,) the row of a segment of `alignment`, -1 where it is not sampled.
         row_fields: what results rows say of its folds, where these are not the plan's.
         dropped: reason -> number of segments that were left out.
+        halves: one half is learned from, and the other one scored.
     """
 
     name: str
@@ -72,10 +73,16 @@ class Sample:
     row: np.ndarray
     row_fields: dict[str, Any] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
+    halves: bool = False
 
     def __len__(self) -> int:
         """The number of rows."""
         return len(self.segment)
+
+    @property
+    def learned(self) -> int:
+        """The number of rows in the training half."""
+        return int(self.trains.sum())
 
     @property
     def unit(self) -> str:
@@ -86,6 +93,8 @@ class Sample:
         """One line on what is used and what is not."""
         what = ("utterances", "speakers") if self.unit == "speaker" else ("segments", "classes")
         text = f"{len(self)} {what[0]} of {len(self.classes)} {what[1]}"
+        if self.halves:
+            text += f", {self.learned} to learn from and {len(self) - self.learned} to score"
         left = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items() if count)
         return f"{text}; not used: {left}" if left else text
 
@@ -144,6 +153,7 @@ class Drawing:
             session=self.session[utterance],
             row=row,
             row_fields=self.row_fields,
+            halves=wanted.halves,
             dropped={
                 "silence": int(silence[alignment.label].sum()),
                 self._why_left_out: int((~silence[alignment.label] & ~spoken).sum()),

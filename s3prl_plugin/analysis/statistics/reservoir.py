@@ -55,6 +55,7 @@ class FrameReservoir:
 
     Attributes:
         taps, stride: as given.
+        asked: how many moments were asked for, in words.
         utterance: (N,) positions in the corpus, increasing.
         fold, speaker: (N,) of the utterance; see `Sample`.
         moment: (N,) samples at 16 kHz from the start of the utterance, increasing within it.
@@ -70,6 +71,7 @@ class FrameReservoir:
     ):
         self.taps = tuple(taps)
         self.stride = stride
+        self.asked = f"{per_utterance} of an utterance, {limit} in all"
         self.utterance, self.moment = draw(plan, per_utterance, limit)
         self.fold = plan.folds.of_utterance[self.utterance]
         self.speaker = plan.speaker_of_utterance[self.utterance]

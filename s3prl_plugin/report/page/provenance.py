@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from s3prl_plugin.analysis import token_counts
 from s3prl_plugin.report.page.models import Model
 from s3prl_plugin.report.page.tables import Shown, Table, cell, columns, without_empty
 from s3prl_plugin.results import Row
@@ -54,7 +55,7 @@ def speakers(folder: Path) -> int | None:
 
 def tables(models: Sequence[Model]) -> list[Table]:
     """Models, corpora and software."""
-    found = [without_empty(_models(models)), without_empty(_analyses(models)), _versions(models)]
+    found = [without_empty(_models(models)), without_empty(_analyses(models)), _tokens(models), _versions(models)]
     return [table for table in found if table.rows]
 
 
@@ -113,6 +114,27 @@ def _analyses(models: Sequence[Model]) -> Table:
             )
         )  # fmt: skip
     return Table("Corpora and folds", columns(head), tuple(rows))
+
+
+def _tokens(models: Sequence[Model]) -> Table:
+    """What n counts: one line per measure, and per model where these differ."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    notes: dict[str, None] = {}
+    for model in models:
+        for folder in model.folders:
+            for records in token_counts.read(folder).values():
+                notes |= dict.fromkeys(token_counts.notes(records))
+                for cells in map(token_counts.cells, records):
+                    whose = found.setdefault(cells, [])
+                    whose += [model.name] if model.name not in whose else []
+    rows = tuple(
+        (*map(Shown, cells), Shown("all" if len(whose) == len(models) and len(models) > 1 else ", ".join(whose)))
+        for cells, whose in found.items()
+    )
+    head = ["measure", "asked for", ("found", "in the corpus"), "left out", "used",
+            ("learned from", "clusters are learned on these, and scored on the others"),
+            ("n", "scored: what n of its rows says"), "models"]  # fmt: skip
+    return without_empty(Table("What n counts", columns(head), rows, tuple(notes)))
 
 
 def _versions(models: Sequence[Model]) -> Table:
