@@ -17,7 +17,16 @@ import torch
 from s3prl.downstream.runner import ModelEntry
 from s3prl.downstream.runner import Runner as StockRunner
 
-from s3prl_plugin import fine_tuning, foreign, going_on, provenance, ranks, upstream_facts, upstream_files
+from s3prl_plugin import (
+    fine_tuning,
+    foreign,
+    going_on,
+    provenance,
+    ranks,
+    tap_selection,
+    upstream_facts,
+    upstream_files,
+)
 from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.compat.s3prl import running
 from s3prl_plugin.difference import first_difference
@@ -29,7 +38,7 @@ from s3prl_plugin.random_state import RandomState
 from s3prl_plugin.store.suite import TaskStore
 from s3prl_plugin.store.upstream import StoredUpstream
 from s3prl_plugin.suite import Suite
-from s3prl_plugin.taps import States
+from s3prl_plugin.taps import SAMPLE_RATE, States
 from s3prl_plugin.upstream_facts import Forward
 
 KEPT = "upstream_identity"  # the argument under which checkpoints say on what they were trained
@@ -143,11 +152,25 @@ class Runner(StockRunner):
             upstream_dim=self.featurizer.model.output_dim,
             upstream_rate=self.featurizer.model.downsample_rate,
             taps=self.featurizer.model.taps,
+            selected=self._selected_taps(),
             provenance=provenance.of_upstream(self.upstream.model, self.args),
             **self.config,
             **vars(self.args),
         )
         return self._init_model(model, "Downstream", trainable=False)
+
+    def _selected_taps(self) -> list[str] | None:
+        """The taps that `-s` and `-l` mean, for the analyses there are; None for all."""
+        args, suite = self.args, self.config.get("suite")
+        if suite is None and args.upstream_feature_normalize:
+            raise UserError("--upstream_feature_normalize: an analysis measures states as they are; leave it out")
+        key, layer = args.upstream_feature_selection, args.upstream_layer_selection
+        if (key == tap_selection.ALL and layer is None) or (suite is not None and not suite.get("analyses")):
+            return None
+        noise = [torch.randn(SAMPLE_RATE, generator=torch.Generator().manual_seed(0)).to(args.device)]
+        with torch.no_grad():
+            features = self.upstream.model.eval()(noise)
+        return tap_selection.by_flags(features, self.featurizer.model(noise, features), key, layer)
 
     def train(self) -> None:
         """Train s3prl's downstream, or run all of a suite.

@@ -94,6 +94,18 @@ class States:
         k = self.position(tap)
         return self.tensors[k][i, : int(self.lengths[k][i])]
 
+    def only(self, positions: Sequence[int]) -> States:
+        """The States of some of the taps, by their positions."""
+        return States(*self._of(positions), self.waveforms)
+
+    def _of(self, positions: Sequence[int]) -> tuple[list[Tap], list[torch.Tensor], list[torch.Tensor]]:
+        """Some of the taps, their tensors and their lengths."""
+        return (
+            [self.taps[k] for k in positions],
+            [self.tensors[k] for k in positions],
+            [self.lengths[k] for k in positions],
+        )
+
 
 class DecodableStates(States):
     """States of a model that can turn the codes of its discrete taps back into what it heard.
@@ -117,3 +129,7 @@ class DecodableStates(States):
     def decoded(self, tap: int, i: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The log-mel spectrogram of utterance `i`, and what a discrete tap's codes leave of it: (T, bands) in dB."""
         return self._decode(tap, i)
+
+    def only(self, positions: Sequence[int]) -> DecodableStates:
+        """See `States.only`."""
+        return DecodableStates(*self._of(positions), self.waveforms, lambda tap, i: self._decode(positions[tap], i))

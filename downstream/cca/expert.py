@@ -66,7 +66,7 @@ class DownstreamExpert(AnalysisExpert):
             protocols.append(DefaultProtocol(self.make_row, intervals, extra, self.spectra))
         if wanted != "default":
             protocols.append(PublishedProtocol(self.make_row, self.plan.seed))
-        sampler = Sampler(self.gathering, self.taps, self.options)
+        sampler = Sampler(self.gathering, self.taps, self.options, self.coarsest)
         other = OtherModel(self.options, sampler, self.device)
         other.check(measures, self.name)
         self.reads |= other.reads
@@ -102,8 +102,7 @@ class DownstreamExpert(AnalysisExpert):
                 other=second,
             ),
         )
-        base = self.options.tap("base", self.taps) if "cca_intra" in measures else None
-        return FrameMeasures(statistics, protocol, "cca_mel" in measures, base, None if published else frames)
+        return FrameMeasures(statistics, protocol, "cca_mel" in measures, self.base, None if published else frames)
 
     def _sampled(
         self, measures: Sequence[str], other: OtherModel, protocols: Sequence[CcaProtocol]

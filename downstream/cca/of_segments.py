@@ -54,7 +54,7 @@ class OfSegments:
         tables = self._tables(measures)
         labelled = [self._labelled(unit, how) for unit in UNITS if f"cca_{unit}" in measures for how in self.weights]
         with_vectors = [each for measure, path in tables.items() for each in self._with_vectors(measure, path)]
-        strides = {tap.stride for tap in self.expert.taps}
+        strides = {tap.stride for tap in self.expert.measured}
         crowding = [
             Crowding(sample, strides, self.expert.make_row, how)
             for sample in self._samples.values()

@@ -33,7 +33,7 @@ class DownstreamExpert(AnalysisExpert):
         Raises:
             UserError: an option cannot be used.
         """
-        sampler = Sampler(self.gathering, self.taps, self.options)
+        sampler = Sampler(self.gathering, self.taps, self.options, self.coarsest)
         other = OtherModel(self.options, sampler, self.device)
         other.check(measures, self.name)
         self.reads |= other.reads
@@ -45,8 +45,7 @@ class DownstreamExpert(AnalysisExpert):
         if second or {"cka_mel", "cka_intra"} & set(measures):
             limit = self.options.limit("frame_utterances")
             frames = shared_frames(self.gathering, self.taps, limit, self.device, second)
-            base = self.options.tap("base", self.taps) if "cka_intra" in measures else None
-            built.append(FrameMeasures(frames, rows, "cka_mel" in measures, base))
+            built.append(FrameMeasures(frames, rows, "cka_mel" in measures, self.base))
         comparison = other.comparison() if "cka_inter" in measures else None
         if comparison:
             built.append(SavedInter(comparison, rows))

@@ -51,12 +51,15 @@ class DownstreamExpert(AnalysisExpert):
             protocols.append(DefaultProtocol(self.make_row, clusters, intervals, permutations, whitened))
         if wanted != "default":
             protocols.append(PublishedProtocol(self.make_row))
-        of_frames = frame_measures.build(measures, self.gathering, self.taps, self.options, self.make_row, self.say)
+        strides = [tap.stride for tap in self.upstream_taps]
+        of_frames = frame_measures.build(
+            measures, self.gathering, self.taps, strides, self.options, self.make_row, self.say
+        )
         units = [measure.removeprefix("mi_") for measure in measures if measure not in FRAME_MEASURES]
         scores = [each for unit in units for each in self._segments(unit, protocols)]
         means = [each.means for each in scores if each.unit != "speaker"]
-        strides = {tap.stride for tap in self.taps}
-        return [*scores, *of_frames, *(Crowding(each.sample, strides, self.make_row, each.weights) for each in means)]
+        rates = {tap.stride for tap in self.measured}
+        return [*scores, *of_frames, *(Crowding(each.sample, rates, self.make_row, each.weights) for each in means)]
 
     def _segments(self, unit: str, protocols: Sequence[MiProtocol]) -> list[SegmentInformation]:
         """mi_phone, mi_word or mi_speaker, of segments made every way; the published tool has no mi_speaker."""

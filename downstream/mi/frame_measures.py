@@ -21,6 +21,7 @@ def build(
     wanted: Sequence[str],
     gathering: Gathering,
     taps: Sequence[Tap],
+    strides: Sequence[int],
     options: Options,
     make_row: RowMaker,
     say: Callable[[str], None],
@@ -30,7 +31,8 @@ def build(
     Args:
         wanted: measures of any kind.
         gathering: of the run; gets the reservoirs.
-        taps: of the upstream.
+        taps: that are measured.
+        strides: of all taps of the upstream, in samples; they decide the grids.
         options, make_row: of the analysis.
         say: tells the user.
 
@@ -41,7 +43,7 @@ def build(
     clusters, seeds = options.integer("frame_clusters", 2), options.integer("seeds", 1)
     permutations = options.integer("frame_permutations", 1)
     silence, intervals = options.choice("silence", tuple(SUBSETS)), options.choice("intervals", INTERVALS)
-    grid = _grid(taps, options)
+    grid = _grid(strides, options)
     limits = options.integer("sampled_per_utterance", 1), options.integer("sampled_frames", 1)
 
     def reservoir(stride: int | None) -> FrameReservoir:
@@ -54,15 +56,15 @@ def build(
         say(purity.line())
         built.append(purity)
     if FrameParity.name in wanted:
-        own = reservoir(None) if len({tap.stride for tap in taps}) > 1 else None
-        built.append(FrameParity(own, taps, plan, make_row, clusters, seeds, intervals))
+        own = reservoir(None) if len(set(strides)) > 1 else None
+        built.append(FrameParity(own, taps, max(strides), plan, make_row, clusters, seeds, intervals))
     return built
 
 
-def _grid(taps: Sequence[Tap], options: Options) -> int:
+def _grid(strides: Sequence[int], options: Options) -> int:
     """The stride on which mi_frames sees all taps, in samples."""
     if options["frame_ms"] is None:
-        return max(tap.stride for tap in taps)
+        return max(strides)
     samples = options.positive("frame_ms") * SAMPLE_RATE / 1000
     if samples != int(samples):
         raise options.error("frame_ms", f"a whole number of samples at {SAMPLE_RATE} Hz, such as 20, 40 or 80")

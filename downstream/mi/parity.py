@@ -34,7 +34,8 @@ class FrameParity:
 
     Args:
         reservoir: of every tap's own frames; None where all taps have one rate, which is refused.
-        taps: of the upstream.
+        taps: that are measured.
+        coarsest: the stride of the upstream's lowest frame rate, in samples.
         plan: of the run; its seed is that of the first k-means.
         make_row: of the analysis.
         clusters: K.
@@ -48,6 +49,7 @@ class FrameParity:
         self,
         reservoir: FrameReservoir | None,
         taps: Sequence[Tap],
+        coarsest: int,
         plan: Plan,
         make_row: RowMaker,
         clusters: int,
@@ -56,6 +58,7 @@ class FrameParity:
     ):
         self.reservoir = reservoir
         self.taps = tuple(taps)
+        self.coarsest = coarsest
         self.plan = plan
         self.make_row = make_row
         self.clusters = clusters
@@ -124,7 +127,7 @@ class FrameParity:
 
     def _ratio(self, tap: Tap) -> int:
         """How many frames of a tap lie in one of the lowest rate."""
-        coarsest = max(other.stride for other in self.taps)
+        coarsest = self.coarsest
         if self.reservoir is None:
             raise Refused("all taps have one frame rate: no frame has a place within a coarser one")
         if tap.stride == coarsest:

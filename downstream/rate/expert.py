@@ -50,9 +50,9 @@ class DownstreamExpert(AnalysisExpert):
 
     def _names(self) -> list[str] | None:
         """The taps that are asked for."""
-        if self.options["taps"] is None:
+        if self.options["taps"] is None and self.measured == self.upstream_taps:
             return None
-        return self.options.choices("taps", [tap.name for tap in self.taps])
+        return [tap.name for tap in self.measured]
 
     def _clusters(self) -> list[int]:
         """Every K."""

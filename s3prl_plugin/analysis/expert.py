@@ -44,6 +44,7 @@ class AnalysisExpert(torch.nn.Module):
         downstream_expert: options; those left out are taken from the downstream's config.yaml.
         expdir: the folder that gets results.jsonl.
         taps: what the upstream exposes.
+        selected: the names of those that `-s` and `-l` mean; None for all.
         provenance: the fields of a results row that describe the upstream and the software.
         gathering: of a suite; its plan is made from the options `corpus`, `split_by`, `shared_texts` when it is not
             given.
@@ -52,6 +53,10 @@ class AnalysisExpert(torch.nn.Module):
 
     Attributes:
         gathering: the plan and the statistics of the pass.
+        upstream_taps: as given; grids and counts of frames are those of all of them, whichever are measured.
+        measured: the taps that have rows: those that the option `taps` and `selected` have in common.
+        taps: those that are seen: with the base tap of an intra-model measure, where it is not among them.
+        base: the position of that one in `taps`; None without such a measure.
         plan: what is decided about the corpus.
         rows: the results, once they are computed.
         tokens: measure of segments -> how many tokens it asks for, finds and uses.
@@ -75,6 +80,7 @@ class AnalysisExpert(torch.nn.Module):
         taps: Sequence[Tap],
         provenance: dict[str, Any],
         gathering: Gathering | None = None,
+        selected: Sequence[str] | None = None,
         device: str | torch.device = "cpu",
         seed: int = DEFAULT_SEED,
         **kwargs: Any,
@@ -84,11 +90,13 @@ class AnalysisExpert(torch.nn.Module):
         measures = self.options.choices("measures", self.known_measures)
         self._reading = self.options.integer("batch_size", 1), self.options.integer("num_workers", 0)
         self.expdir = expdir
-        self.taps = tuple(taps)
+        self.upstream_taps = tuple(taps)
+        self._choose(measures, selected)
         self.device = torch.device(device)
         self.provenance = dict(provenance)
         self._leads = gathering is None
-        self.gathering = self._checked(gathering) if gathering is not None else Gathering(self._new_plan(seed))
+        whole = self._checked(gathering) if gathering is not None else Gathering(self._new_plan(seed))
+        self.gathering = whole.at(self.upstream_taps, self.taps)
         self.plan = self.gathering.plan
         self.rows: list[Row] = []
         self.reads: dict[str, str | None] = {}
@@ -128,7 +136,7 @@ class AnalysisExpert(torch.nn.Module):
         Raises:
             UserError: the states are not finite.
         """
-        if states.taps != self.taps:
+        if states.taps != self.upstream_taps:
             raise ValueError("the taps of this batch are not those that the analysis was built for")
         self.gathering.update(Batch(states, positions, self.plan))
 
@@ -154,7 +162,7 @@ class AnalysisExpert(torch.nn.Module):
         ):
             self.rows = []
             for rows in self._computed():
-                self.rows += rows
+                self.rows += [row for row in rows if self._is_measured(row)]
                 progress.update()
         results.write(self.expdir, self.rows)
         counts = [*self.tokens.values(), *(each.tokens() for each in self.measures if isinstance(each, CountsTokens))]
@@ -175,7 +183,12 @@ class AnalysisExpert(torch.nn.Module):
             for note in self.plan.session_folds.notes:
                 self.say(note)
         elif self._leads and len(sample):
-            self.say(self.plan.crowding(sample, {tap.stride for tap in self.taps}, weights))
+            self.say(self.plan.crowding(sample, {tap.stride for tap in self.measured}, weights))
+
+    @property
+    def coarsest(self) -> int:
+        """The stride of the upstream's lowest frame rate, in samples; of all its taps, whichever are measured."""
+        return max(tap.stride for tap in self.upstream_taps)
 
     def count(self, measure: str, sample: Sample) -> None:
         """Note how many tokens a measure of segments asks for, finds and uses."""
@@ -187,6 +200,28 @@ class AnalysisExpert(torch.nn.Module):
         """Tell the user."""
         if ranks.leads():
             print(f"[{self.name}] {line}", flush=True)
+
+    def _choose(self, measures: Sequence[str], selected: Sequence[str] | None) -> None:
+        """Which taps are measured, and which are seen for it."""
+        names = self.options.taps("taps", self.upstream_taps)
+        chosen = [name for name in names if selected is None or name in selected]
+        if not chosen:
+            raise UserError(
+                f"{self.name}: downstream_expert.taps ({', '.join(names)}) and -s or -l ({', '.join(selected or ())}) "
+                "have no tap in common; leave one of them out"
+            )
+        self.measured = tuple(tap for tap in self.upstream_taps if tap.name in chosen)
+        self.taps, self.base = self.measured, None
+        if f"{self.name}_intra" in measures:
+            base = self.upstream_taps[self.options.tap("base", self.upstream_taps)]
+            self.taps = tuple(tap for tap in self.upstream_taps if tap in self.measured or tap == base)
+            self.base = self.taps.index(base)
+
+    def _is_measured(self, row: Row) -> bool:
+        """Whether a row is of the taps that are measured, and not of one that is seen for the others."""
+        names = {tap.name for tap in self.measured}
+        of_pair = row.measure.endswith("_matrix") and row.upstream2 is None
+        return (row.tap is None or row.tap in names) and not (of_pair and row.tap2 not in names)
 
     def _computed(self) -> Iterator[list[Row]]:
         for measure in self.measures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from s3prl_plugin import config
+from s3prl_plugin import config, tap_selection
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.taps import Tap
 
@@ -84,6 +84,18 @@ class Options:
             hint = did_you_mean(str(value), names)
             raise UserError(f"{self.name}: downstream_expert.{key}: no tap is called {value!r}; {hint}")
         return names.index(value)
+
+    def taps(self, key: str, taps: Sequence[Tap]) -> list[str]:
+        """The names of the taps that a list of names and patterns means; null: of all."""
+        value = self.values[key]
+        if value is None:
+            return [tap.name for tap in taps]
+        if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
+            raise self.error(key, "null or a list of taps, by names or patterns, such as [mid.layer3, 'dec0.*']")
+        try:
+            return tap_selection.by_patterns(value, taps)
+        except UserError as error:
+            raise UserError(f"{self.name}: downstream_expert.{key}: {error}") from None
 
     def integer(self, key: str, least: int) -> int:
         """A whole number of at least `least`."""

@@ -143,7 +143,7 @@ def mel_map(utterance: Utterance, tap: Tap, frames: int) -> np.ndarray:
 def feed(expert: AnalysisExpert, features: Sequence[Feature], batch_size: int = 8, missing: Sequence[int] = ()) -> None:
     """One pass of an analysis over its plan's utterances, less those that are `missing`."""
     positions = [p for p in expert.plan.needed if p not in missing]
-    for states, chosen in batches(expert.plan.corpus, positions, batch_size, expert.taps, features):
+    for states, chosen in batches(expert.plan.corpus, positions, batch_size, expert.upstream_taps, features):
         expert("test", states, chosen, records={})
 
 

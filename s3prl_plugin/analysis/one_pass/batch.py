@@ -56,6 +56,20 @@ class Batch:
         self._weights: dict[_Key, tuple[np.ndarray, torch.Tensor]] = {}
         self._pooled: dict[_Key, tuple[np.ndarray, np.ndarray]] = {}
         self._others: dict[str, Batch] = {}
+        self._all: Batch | None = None  # at all taps, where this one is at some: not itself, which would keep it alive
+        self._place: Sequence[int] = range(len(states.taps))
+
+    def only(self, positions: Sequence[int]) -> Batch:
+        """The same utterances at some of the taps; what all taps have in common stays what it is for all of them.
+
+        Args:
+            positions: of the taps, increasing.
+        """
+        whole = self._whole
+        found = Batch(whole.states.only(positions), whole.positions, whole.plan)
+        found._all, found._place = whole, positions
+        found._mels, found._weights, found._others = whole._mels, whole._weights, whole._others
+        return found
 
     def __len__(self) -> int:
         """The number of utterances."""
@@ -67,6 +81,8 @@ class Batch:
         Raises:
             UserError: they are not all finite.
         """
+        if self._all is not None:
+            return self._all.frames(i, self._place[tap])
         key = (i, tap)
         if key not in self._frames:
             rows = self.states.utterance(tap, i).float()
@@ -84,10 +100,14 @@ class Batch:
 
         Frame measures of all these taps are taken on the same frames, so that their differences are paired.
         """
-        taps = zip(self.states.taps, self._lengths, strict=True)
+        taps = zip(self._whole.states.taps, self._whole._lengths, strict=True)
         shortest = min(lengths[i] for tap, lengths in taps if tap.stride == stride)
         heard = mel.frames_of(len(self.states.waveforms[i]))
         return covered_frames(heard, mel.HOP, stride, shortest, mel.TAP_OFFSET)
+
+    def complete(self, i: int) -> bool:
+        """Whether utterance `i` has a frame at every tap of the upstream."""
+        return all(lengths[i] > 0 for lengths in self._whole._lengths)
 
     def log_mel(self, i: int, stride: int, decimate: bool = False) -> torch.Tensor:
         """The log-mel frames of utterance `i` at a stride, (T, 80), T = `common_frames`; see `mel.at_stride`."""
@@ -134,6 +154,11 @@ class Batch:
         segment, means = self._pooled[key]
         row = sample.row[segment]
         return row[row >= 0], means[row >= 0]
+
+    @property
+    def _whole(self) -> Batch:
+        """The same utterances at all taps."""
+        return self if self._all is None else self._all
 
     @cached_property
     def _lengths(self) -> list[list[int]]:

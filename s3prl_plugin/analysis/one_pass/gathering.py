@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.corpora.skips import Skips
+from s3prl_plugin.taps import Tap
 
 
 class Statistic(Protocol):
@@ -46,6 +47,44 @@ class Statistic(Protocol):
 S = TypeVar("S", bound=Statistic)
 
 
+class OfTaps:
+    """A statistic of some taps: it sees a batch at these alone.
+
+    Args:
+        statistic: of these taps.
+        positions: of them, among all taps of the upstream.
+    """
+
+    def __init__(self, statistic: Statistic, positions: Sequence[int]):
+        self.statistic = statistic
+        self.positions = positions
+
+    @property
+    def memory_bytes(self) -> int:
+        """See `Statistic`."""
+        return self.statistic.memory_bytes
+
+    def describe(self) -> str:
+        """See `Statistic`; which taps they are, its name says."""
+        return self.statistic.describe()
+
+    def update(self, batch: Batch) -> None:
+        """See `Statistic`."""
+        self.statistic.update(batch.only(self.positions))
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Statistic`."""
+        return self.statistic.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See `Statistic`."""
+        self.statistic.load_state_dict(state)
+
+    def merge(self, state: Mapping[str, Any]) -> None:
+        """See `Statistic`."""
+        self.statistic.merge(state)
+
+
 class Gathering:
     """The plan of a run, and the statistics that its analyses gather in one pass.
 
@@ -56,12 +95,14 @@ class Gathering:
 
     Attributes:
         plan: as given.
+        whole: itself.
         statistics: by a name that says everything that decides their content.
         skips: reason -> utterances that were left out during the pass.
     """
 
     def __init__(self, plan: Plan):
         self.plan = plan
+        self.whole = self
         self.statistics: dict[str, Statistic] = {}
         self.skips = Skips()
 
@@ -75,6 +116,15 @@ class Gathering:
         if name not in self.statistics:
             self.statistics[name] = make()
         return cast(S, self.statistics[name])
+
+    def at(self, taps: Sequence[Tap], chosen: Sequence[Tap]) -> Gathering:
+        """The same gathering for an analysis of some taps only; its statistics are told from those of all.
+
+        Args:
+            taps: of the upstream.
+            chosen: those that the analysis sees.
+        """
+        return self.whole if len(chosen) == len(taps) else _AtSomeTaps(self.whole, taps, chosen)
 
     @property
     def memory_bytes(self) -> int:
@@ -102,3 +152,18 @@ class Gathering:
         for name, statistic in self.statistics.items():
             statistic.merge(state["statistics"][name])
         self.skips.merge(state["skips"])
+
+
+class _AtSomeTaps(Gathering):
+    """See `Gathering.at`."""
+
+    def __init__(self, whole: Gathering, taps: Sequence[Tap], chosen: Sequence[Tap]):
+        self.whole = whole
+        self.plan, self.statistics, self.skips = whole.plan, whole.statistics, whole.skips
+        self._positions = [taps.index(tap) for tap in chosen]
+        self._names = ", ".join(tap.name for tap in chosen)
+
+    def share(self, name: str, make: Callable[[], S]) -> S:
+        """See `Gathering.share`."""
+        kept = self.whole.share(f"{name}; of {self._names}", lambda: OfTaps(make(), self._positions))
+        return cast(S, kept.statistic)

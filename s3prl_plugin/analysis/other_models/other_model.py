@@ -138,7 +138,7 @@ class OtherModel:
         the numbers of a matrix are about the same frames.
         """
         sampler, folds = self._sampler, self._sampler.gathering.plan.folds.count
-        grid = max(tap.stride for tap in sampler.taps)
+        grid = sampler.coarsest
         own = sampler.own(grid)
         found = [TapPairs(Side(sampler.taps, own), None, own.fold, folds)]
         if self.given:

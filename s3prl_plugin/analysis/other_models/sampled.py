@@ -33,14 +33,16 @@ class Sampler:
         gathering: of the run.
         taps: of its own model.
         options: of the analysis: `sampled_per_utterance` and `sampled_frames`.
+        coarsest: the stride of the lowest frame rate that its own model has; None for that of `taps`.
 
     Raises:
         UserError: an option cannot be used.
     """
 
-    def __init__(self, gathering: Gathering, taps: Sequence[Tap], options: Options):
+    def __init__(self, gathering: Gathering, taps: Sequence[Tap], options: Options, coarsest: int | None = None):
         self.gathering = gathering
         self.taps = tuple(taps)
+        self.coarsest = coarsest or max(tap.stride for tap in taps)
         self.per_utterance = options.integer("sampled_per_utterance", 1)
         self.limit = options.integer("sampled_frames", 1)
 

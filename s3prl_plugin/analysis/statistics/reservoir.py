@@ -96,7 +96,7 @@ class FrameReservoir:
         """Take the frames of a batch's utterances."""
         for i, position in enumerate(batch.positions):
             mine = slice(*self._offsets[position : position + 2])
-            if mine.start == mine.stop or any(not len(batch.frames(i, k)) for k in range(len(self.taps))):
+            if mine.start == mine.stop or not batch.complete(i):
                 continue  # an utterance that a tap has no frame of has no rows at any tap: rows are paired
             for k, tap in enumerate(self.taps):
                 self._kept.kept[k][mine] = _at(batch.frames(i, k), tap.stride, self.moment[mine], self.stride)
