@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   s3prl-plugin report STUDY --compare
   s3prl-plugin report --table out_*
   s3prl-plugin report --table out_* -o leaderboard.md
+  s3prl-plugin report OUT --submission
 """
 
 
@@ -59,6 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the leaderboard: one line per upstream, SUPERB's columns, superb_s, ranks; several seeds are averaged",
     )
     parser.add_argument(
+        "--submission",
+        action="store_true",
+        help="whether a run's folder holds what the SUPERB leaderboard takes: task by task, and what is wrong",
+    )
+    parser.add_argument(
         "-o",
         "--output",
         type=Path,
@@ -81,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
     from s3prl_plugin.report import difference_table, table
 
     _check(args)
+    if args.submission:
+        return _submission(args)
     folders = [folder for expdir in args.expdir for folder in study.folders(expdir)]
     once = list(dict.fromkeys(folders))
     if args.compare:
@@ -143,6 +151,12 @@ def _check(args: argparse.Namespace) -> None:
     for name in ("format", "width"):
         if getattr(args, name) is not None and args.figures is None:
             raise UserError(f"--{name} {getattr(args, name)}: it is about figures; give --figures DIR, too")
+    if args.submission:
+        other = next((name for name in ("table", "compare", "differences", "figures") if getattr(args, name)), None)
+        if other is not None or args.output is not None:
+            raise UserError(f"--submission and {'-o' if other is None else f'--{other}'}: ask for one of them")
+        if len(args.expdir) > 1:
+            raise UserError("--submission is about one run: give its folder alone")
     if args.compare and (args.table or args.differences or args.figures):
         other = next(name for name in ("table", "differences", "figures") if getattr(args, name))
         raise UserError(f"--compare and --{other} are two reports: ask for one of them")
@@ -176,6 +190,17 @@ def _comparison(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     text = section_text.text(found.sections, (*found.banners, *found.notes), brief=len(found.models) > 2)
     print(json.dumps(asdict(found), ensure_ascii=False) if args.json else text, end="")
     return 0
+
+
+def _submission(args: argparse.Namespace) -> int:
+    """Print what of a run can be handed in."""
+    from s3prl_plugin.inference import current
+    from s3prl_plugin.report import submission
+
+    (folder,) = args.expdir
+    found = submission.check(folder, current.read(folder).rows)
+    print(json.dumps([asdict(one) for one in found], indent=1) if args.json else submission.text(folder, found))
+    return int(any(one.faults for one in found))
 
 
 def _leaderboard(args: argparse.Namespace, folders: Sequence[Path]) -> int:

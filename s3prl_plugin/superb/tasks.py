@@ -74,6 +74,7 @@ class Task:
         scorer: the module in s3prl_plugin/superb that scores what the downstream leaves unscored.
         predictions: files that every evaluation writes anew, and of which those of the reported one are to be kept;
             patterns below the task's folder, `{part}` for the name of every one of its parts.
+        submitted: what the leaderboard takes: its name there -> the file, or pattern of files, below the task's folder.
         cropped: the dotted key of the samples to which training cuts longer utterances, somewhere else every time.
         frame_rate: what it counts frames for, one of `rates.RULES`.
     """
@@ -96,6 +97,7 @@ class Task:
     parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scorer: str | None = None
     predictions: tuple[str, ...] = ()
+    submitted: Mapping[str, str] = field(default_factory=dict)
     cropped: str | None = None
     frame_rate: str = "any"
 
