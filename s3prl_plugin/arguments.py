@@ -140,6 +140,8 @@ def check_run(args: argparse.Namespace, config: dict[str, Any]) -> None:
 
         superb.asked(config["suite"])
         fine_tuning.check_suite(config["suite"], args.upstream_trainable)
+        if args.init_ckpt is not None and args.upstream_trainable:
+            raise UserError("-i and -f: the tasks of a suite fine-tune the upstream of -u and -k; leave one out")
     if (args.hub == "huggingface" or args.push_to_hf_hub) and huggingface_hub.is_gone("HfFolder"):
         raise UserError("--hub huggingface, --push_to_hf_hub: huggingface_hub 1.0 has no HfFolder; leave them out")
     if args.mode == "inference" and not Path(args.evaluate_split).is_file():

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 import s3prl_plugin
-from s3prl_plugin import digests, macs
+from s3prl_plugin import digests, macs, tuned
 
 _known_ids: WeakKeyDictionary[torch.nn.Module, str] = WeakKeyDictionary()
 
@@ -36,6 +36,9 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
     params = sum(p.numel() for p in model.parameters())
     describe: Callable[[], dict[str, Any]] = getattr(model, "describe", dict)
     described = describe()
+    init_ckpt = getattr(args, "init_ckpt", None)
+    if init_ckpt is not None:
+        described = tuned.described(described, init_ckpt)
     name = args.upstream
     options = described.get("options") or {}
     if options:

@@ -24,6 +24,7 @@ from s3prl_plugin import (
     provenance,
     ranks,
     tap_selection,
+    tuned,
     upstream_facts,
     upstream_files,
 )
@@ -124,10 +125,22 @@ class Runner(StockRunner):
         entry.model = asked.applied(entry.model, self.args.device)
         return entry
 
+    def _load_weight(self, model: torch.nn.Module, name: str) -> None:
+        """What a checkpoint (-i) holds of a part; an analysis, or a suite, takes a tuned upstream from it."""
+        if not self._takes_states:
+            super()._load_weight(model, name)
+        elif name == tuned.KEY and self.init_ckpt:
+            tuned.load(model, self.init_ckpt, self.args)
+
+    @property
+    def _takes_states(self) -> bool:
+        """Whether this is an analysis or a suite, which sees all taps of the upstream."""
+        expert = importlib.import_module(f"s3prl.downstream.{self.args.downstream}.expert").DownstreamExpert
+        return getattr(expert, "takes_states", False)
+
     def _get_featurizer(self) -> ModelEntry:
         """All taps for an analysis, s3prl's weighted sum for everything else."""
-        expert = importlib.import_module(f"s3prl.downstream.{self.args.downstream}.expert").DownstreamExpert
-        if getattr(expert, "takes_states", False):
+        if self._takes_states:
             featurizer = StatesFeaturizer(self.upstream.model, self.args.device)
             return self._init_model(featurizer, "Featurizer", trainable=False)
         try:

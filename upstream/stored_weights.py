@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
 from s3prl_plugin.errors import UserError
+
+# What wrappers put before the names of the network that they hold: DistributedDataParallel, torch.compile, a trainer.
+PREFIXES = ("module.", "_orig_mod.", "model.")
+
+
+def without_prefixes(state: Mapping[str, Any], prefixes: Sequence[str] = PREFIXES[:2]) -> dict[str, Any]:
+    """A state dict under the network's own names: a prefix goes that every name has, again and again.
+
+    Args:
+        state: name -> tensor.
+        prefixes: that may be there.
+    """
+    found = dict(state)
+    while found:
+        prefix = next((each for each in prefixes if all(str(name).startswith(each) for name in found)), None)
+        if prefix is None:
+            break
+        found = {str(name).removeprefix(prefix): tensor for name, tensor in found.items()}
+    return found
 
 
 def check_places(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:

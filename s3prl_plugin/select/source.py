@@ -30,6 +30,7 @@ class Source:
         folder: of the run.
         rows: of its results.
         upstream: the entry, as in `-u`.
+        tuned: as in `-i`: the run's checkpoint that the upstream's weights were loaded from, if any.
         checkpoint: as in `-k`; None where the entry needs none, or the folder does not say.
         options: what the file of `-g` held.
         model_config: that file, of an upstream that is not this plugin's.
@@ -42,6 +43,7 @@ class Source:
     rows: tuple[Row, ...]
     upstream: str
     checkpoint: str | None = None
+    tuned: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     model_config: str | None = None
     suites: tuple[Mapping[str, Any], ...] = ()
@@ -63,7 +65,8 @@ class Source:
         """The flags that load the upstream, without its options."""
         needs = self.upstream.endswith(("_local", "_url", "_custom"))
         checkpoint = self.checkpoint or (PLACEHOLDER if needs else None)
-        return ["-u", self.upstream, *(["-k", checkpoint] if checkpoint else [])]
+        tuned = ["-i", self.tuned] if self.tuned else []
+        return ["-u", self.upstream, *(["-k", checkpoint] if checkpoint else []), *tuned]
 
     def taps(self) -> list[Row]:
         """A row of every state tap that an analysis has seen, in the order of the network."""
@@ -130,6 +133,7 @@ def _source(folder: Path) -> Source:
         rows=rows,
         upstream=entry,
         checkpoint=str(checkpoint) if checkpoint else None,
+        tuned=said.get("init_ckpt"),
         options=options,
         model_config=str(model_config) if model_config else None,
         suites=tuple(suite for suite in suites if suite),
@@ -142,7 +146,7 @@ def parted(name: str) -> tuple[str, dict[str, Any]]:
     """The entry and the options of an upstream as results rows name it: `mr_hubert_local[pool_to=mean:40,seed=1]`."""
     entry, _, options = name.partition("[")
     pairs = [pair.partition("=") for pair in options.rstrip("]").split(",") if "=" in pair]
-    return entry, {key: yaml.safe_load(value) for key, _, value in pairs}
+    return entry, {key: yaml.safe_load(value) for key, _, value in pairs if key != "tuned"}
 
 
 def _arguments(folder: Path, upstream: str) -> dict[str, Any]:

@@ -198,6 +198,11 @@ def planned(
 
 def _check_checkpoint(source: Source) -> None:
     """Refuse a checkpoint that is not the one that was analysed: its heads would say nothing about the choice."""
+    if source.tuned:
+        raise UserError(
+            f"{source.folder} has analysed a fine-tuned upstream (-i {source.tuned}), and heads would be trained on "
+            "the one of -k; leave --verify out"
+        )
     facts = upstream_facts.read(source.folder)
     analysed = ((facts and facts.identity) or {}).get("checkpoint") or source.rows[0].checkpoint_sha256
     found = digests.of_path(source.checkpoint) if source.checkpoint else None
