@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
+import importlib.util
 import platform
+import sys
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, files, packages_distributions, version
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -30,7 +33,7 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
 
     Returns:
         upstream, upstream_config, variant, checkpoint_sha256, weights, weights_id, train_step, params, macs_per_s,
-        pretraining, unit_iteration, versions.
+        pretraining, unit_iteration, checkpoint, model_type, versions.
     """
     model = getattr(model, "module", model)  # of DistributedDataParallel, in fine-tuning
     params = sum(p.numel() for p in model.parameters())
@@ -46,7 +49,8 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
     own_config = None if hasattr(model, "describe") else getattr(args, "upstream_model_config", None)
     return {
         "upstream": name,
-        "upstream_config": hashlib.sha256(Path(own_config).read_bytes()).hexdigest()[:16] if own_config else None,
+        "upstream_config": described.get("config_id")
+        or (hashlib.sha256(Path(own_config).read_bytes()).hexdigest()[:16] if own_config else None),
         "variant": described.get("variant"),
         "checkpoint_sha256": described.get("checkpoint_sha256"),
         "weights": described.get("weights", "trained" if params else None),
@@ -55,6 +59,8 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
         "macs_per_s": described["macs_per_s"] if "macs_per_s" in described else macs.for_one_second(model),
         "pretraining": described.get("pretraining"),
         "unit_iteration": described.get("unit_iteration"),
+        "checkpoint": described.get("checkpoint"),
+        "model_type": described.get("model_type"),
         "weights_id": _weights_id_once(model) if params else None,
         "versions": versions(),
     }
@@ -108,12 +114,45 @@ def _weights_id_once(model: torch.nn.Module) -> str:
 @cache
 def _versions() -> tuple[tuple[str, str], ...]:
     found = [("s3prl_plugin", s3prl_plugin.__version__), ("python", platform.python_version())]
-    for package in ("s3prl", "torch", "numpy", "scipy", "scikit-learn", "librosa"):
+    found += [("s3prl", said) for said in [s3prl_version()] if said]
+    for package in ("torch", "torchaudio", "transformers", "numpy", "scipy", "scikit-learn", "librosa"):
         try:
             found.append((package, version(package)))
         except PackageNotFoundError:
             continue
     return tuple(found)
+
+
+def s3prl_version() -> str | None:
+    """The version of the package s3prl, and which distribution it is of, where that is not s3prl's own.
+
+    Several distributions hold a package of that name, and the one that was installed last has written over the others.
+
+    Returns:
+        None where there is no such package; it is not imported.
+    """
+    spec = importlib.util.find_spec("s3prl")
+    if spec is None or spec.origin is None:
+        return None
+    root = Path(spec.origin).parent
+    loaded = getattr(sys.modules.get("s3prl"), "__version__", None)
+    found = loaded or (root / "version.txt").read_text(encoding="utf-8").strip()
+    claiming = sorted(set(packages_distributions().get("s3prl", ())))
+    owners = [name for name in claiming if _is_of(root / "hub.py", name)] or claiming
+    others = [name for name in claiming if name not in owners]
+    if owners == ["s3prl"] and not others:
+        return str(found)
+    beside = f"; {', '.join(others)} is installed, too" if others else ""
+    return f"{found} (of {' or '.join(owners) or 'no distribution'}{beside})"
+
+
+def _is_of(file: Path, name: str) -> bool:
+    """Whether a file is as a distribution has installed it."""
+    for entry in files(name) or ():
+        if entry.hash is not None and Path(str(entry.locate())) == file:
+            content = hashlib.new(entry.hash.mode, file.read_bytes()).digest()
+            return base64.urlsafe_b64encode(content).rstrip(b"=").decode() == entry.hash.value
+    return False
 
 
 def versions() -> dict[str, str]:

@@ -33,10 +33,13 @@ class Row:
 
     Attributes:
         upstream: the entry, with its options that differ from their defaults: `mr_hubert_tiny[pool_to=mean:40]`.
-        upstream_config: digest of a file of `-g` that the upstream reads itself, whose options are not in `upstream`.
+        upstream_config: digest of a file of `-g` that the upstream reads itself, whose options are not in `upstream`;
+            for a model of transformers, of what its configuration says.
         weights_id: digest of the upstream's weights as they are in memory, wherever they come from; None for an
             upstream without weights.
         checkpoint_sha256: of the file that they come from, where that is known.
+        checkpoint, model_type: of a model of transformers, its folder, or its name on the hub with the commit, and its
+            architecture.
         weights: "trained", "random", or None for an upstream without weights.
         corpus_kind: "real" or "generated".
         measure: cca_phone, mi_word, SID, ...
@@ -140,6 +143,8 @@ class Row:
     macs_per_s: float | None = None
     pretraining: str | None = None
     unit_iteration: int | None = None
+    checkpoint: str | None = None
+    model_type: str | None = None
     published_corpus: bool = False
     changed_settings: list[str] | None = None
     predictions: list[str] | None = None

@@ -64,7 +64,8 @@ class Facts:
     """What is known of an upstream.
 
     Attributes:
-        upstream, checkpoint_sha256, weights, weights_id, train_step, params, macs_per_s: as in the rows of the run.
+        upstream, checkpoint_sha256, weights, weights_id, train_step, params, macs_per_s, checkpoint, model_type,
+            versions: as in the rows of the run.
         options: of the upstream (`-g`), those that differ from their defaults.
         taps: what was observed, under these options.
         architecture: what the loaded network is, whatever the options make of its output: of this plugin's upstreams
@@ -83,6 +84,9 @@ class Facts:
     train_step: int | None = None
     params: int | None = None
     macs_per_s: float | None = None
+    checkpoint: str | None = None
+    model_type: str | None = None
+    versions: Mapping[str, str] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     taps: tuple[Tap, ...] = ()
     architecture: Mapping[str, Any] = field(default_factory=dict)
@@ -96,7 +100,10 @@ class Facts:
         return self.weights_id or self.checkpoint_sha256
 
 
-_OF_ROWS = ("upstream", "checkpoint_sha256", "weights", "weights_id", "train_step", "params", "macs_per_s")
+_OF_ROWS = (
+    *("upstream", "checkpoint_sha256", "weights", "weights_id", "train_step", "params", "macs_per_s"),
+    *("checkpoint", "model_type", "versions"),
+)
 
 
 def of_upstream(

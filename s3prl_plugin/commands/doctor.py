@@ -23,7 +23,7 @@ examples:
   s3prl-plugin doctor
   s3prl-plugin doctor --json
 """
-LIBRARIES = ("s3prl", "torch", "torchaudio", "transformers", "huggingface_hub", "numpy", "soundfile", "soxr")
+LIBRARIES = ("torch", "torchaudio", "transformers", "huggingface_hub", "numpy", "soundfile", "soxr")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +118,10 @@ def _train_example(folder: str) -> None:
 
 def _versions() -> dict[str, str | None]:
     """The versions of what matters; None for what is not installed."""
+    from s3prl_plugin import provenance
+
     versions: dict[str, str | None] = {"python": platform.python_version(), "s3prl_plugin": __version__}
+    versions["s3prl"] = provenance.s3prl_version()
     for name in LIBRARIES:
         try:
             versions[name] = importlib.metadata.version(name)

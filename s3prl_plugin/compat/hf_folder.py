@@ -26,6 +26,8 @@ WEIGHTS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+# What differs between copies of one model.
+_SAY_NOTHING = frozenset({"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"})
 _HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _TIMEOUT_S = 10.0
 
@@ -48,6 +50,13 @@ class Folder:
     def model_type(self) -> str:
         """The architecture, in transformers' words."""
         return str(self.config.get("model_type"))
+
+    @cached_property
+    def config_id(self) -> str:
+        """A short name of what decides the states beside the weights; the same in every copy of the folder."""
+        said = [self.config, *(_json(self.path / name) for name in PREPARED_BY if (self.path / name).is_file())]
+        decisive = [{key: value for key, value in part.items() if key not in _SAY_NOTHING} for part in said]
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def weights(self) -> list[Path]:
@@ -107,12 +116,17 @@ def config_of(folder: Path, name: str) -> Mapping[str, Any]:
     if not path.is_file():
         raise UserError(f"{name}: no {CONFIG} in this folder; give one that transformers' save_pretrained wrote")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = _json(path)
     except ValueError as error:
         raise UserError(f"{name}: its {CONFIG} cannot be read ({error}); save the model again") from None
     if not isinstance(found, dict) or not isinstance(found.get("model_type"), str):
         raise UserError(f"{name}: its {CONFIG} names no model_type; give a folder that save_pretrained wrote")
     return found
+
+
+def _json(path: Path) -> Any:
+    """The content of a file."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _weights(folder: Path) -> list[Path]:
@@ -124,7 +138,7 @@ def _weights(folder: Path) -> list[Path]:
         if not kind.endswith(".json"):
             return [path]
         try:
-            parts = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
+            parts = sorted(set(_json(path)["weight_map"].values()))
             return [path, *(folder / Path(part).name for part in parts)]
         except (ValueError, TypeError, KeyError, AttributeError):
             raise UserError(f"{path}: does not list the files of weights; save the model again") from None

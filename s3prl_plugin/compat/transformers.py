@@ -91,6 +91,7 @@ def _heal(module: ModuleType) -> None:
         return {
             "checkpoint_sha256": found.digest,
             "checkpoint": found.name,
+            "config_id": found.config_id,
             "model_type": found.model_type,
             "weights": "trained",  # all of them, or it would not have been loaded
         }
