@@ -44,7 +44,7 @@ class Row:
         corpus_kind: "real" or "generated".
         measure: cca_phone, mi_word, SID, ...
         protocol: "default", "published", or None for a task.
-        score: which score of the measure: corrected, r, pwcca, adjusted, mi_over_h, accuracy, ...
+        score: which score of the measure: r2, r, pwcca, adjusted, mi_over_h, accuracy, ...
         headline: True for the one score of a measure that tables show.
         tap, tap_index, block, stride: where it was measured; None for a task's score.
         tap2, upstream2: the other side of a pair.
@@ -56,6 +56,8 @@ class Row:
             seen at its own stride.
         units: of a discrete sequence, what its units are: "codes" (of the model), "k-means 100".
         n: rows scored (held-out rows over all folds); n_over_d: training rows over the tap's dimension.
+        n_eff_over_d: independent rows per dimension that the training rows are worth.
+        directions: of a CCA, the number that the score is a mean over: the rank of the reference view in training.
         speakers: of the corpus that was analysed; None for a task.
         value: the number; None when refused.
         refused: why there is no number, and what would help.
@@ -67,8 +69,9 @@ class Row:
         first_component: the share of the tap's variance that its first principal component holds, where a score goes by
             distances (k-means units, CKA).
         caveat: what such a score does not see, where that component dominates.
-        replicates: the score without each fold (or speaker) in turn, for paired differences with another row that has
-            the same `folds_id`; of `corrected`, before the signed root.
+        per_fold: what every held-out fold says of the score, whose mean is `value`, for paired differences with another
+            row that has the same `folds_id`; None where `replicates` are kept.
+        replicates: of a jackknifed score, the score without each fold (or speaker) in turn, for the same.
         folds_id: tells which folds of which corpus these are.
         params, macs_per_s: of the upstream; multiply-accumulates for one second of audio, alone.
         pretraining, unit_iteration: what the upstream was trained on, and the HuBERT iteration that made its target
@@ -129,10 +132,13 @@ class Row:
     chance_high: float | None = None
     first_component: float | None = None
     caveat: str | None = None
+    per_fold: list[float] | None = None
     replicates: list[float] | None = None
     folds_id: str | None = None
     n: int | None = None
     n_over_d: float | None = None
+    n_eff_over_d: float | None = None
+    directions: int | None = None
     folds: int | None = None
     split_by: str | None = None
     task_checkpoint: str | None = None

@@ -36,6 +36,23 @@ class Whitening:
         """The number of directions that have variance."""
         return self.map.shape[0]
 
+    def precision(self) -> Precision:
+        """The inverse of the scatter that it whitens."""
+        return Precision(self.map.T @ self.map, self.rank)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Precision:
+    """The inverse of a view's training scatter, over the directions that have variance.
+
+    Attributes:
+        matrix: (d, d) a generalised inverse; map' @ map of any whitening.
+        rank: of the scatter.
+    """
+
+    matrix: Array
+    rank: int
+
 
 Whitener = Callable[[ViewMoments], Whitening]
 """A view's training moments -> one of the maps that whiten it."""

@@ -19,6 +19,7 @@ import numpy as np
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.downstream.cca.canonical import Whitener, whiten
 from s3prl_plugin.downstream.cca.folded_view import LeftOut
+from s3prl_plugin.downstream.cca.regression import Regression
 from s3prl_plugin.downstream.cca.split import Fitted, fit_whitened
 
 EXPLAINED = 1e-10  # share of a dimension's variance: with less left, the control determines it
@@ -59,13 +60,23 @@ class ControlledPair:
 
     def fit(self, left_out: LeftOut, k: int) -> Fitted:
         """See `FoldedPair`."""
+        pair = self._training(left_out)
+        return fit_whitened(self._whitener(pair.x), self._whitener(pair.y), pair.xy, pair.y, k)
+
+    def regression(self, left_out: LeftOut) -> Regression:
+        """See `FoldedPair`."""
+        pair = self._training(left_out)
+        x, y = (self._whitener(view).precision() for view in (pair.x, pair.y))
+        return Regression.of(x, y, pair.xy, pair.n)
+
+    def _training(self, left_out: LeftOut) -> Moments:
+        """The residual moments of all folds but those left out, whose coefficients are kept."""
         training = Moments.merge([fold for i, fold in enumerate(self.folds) if i not in left_out])
         self._coefficients[left_out] = gamma = _coefficients(training)
         variance = np.diag(training.x.scatter)
         rest = _residual(training, gamma)
         left = np.diag(rest.scatter) > EXPLAINED * variance
-        pair = _pair(replace(rest, scatter=rest.scatter * np.outer(left, left)), self._d)
-        return fit_whitened(self._whitener(pair.x), self._whitener(pair.y), pair.xy, pair.y, k)
+        return _pair(replace(rest, scatter=rest.scatter * np.outer(left, left)), self._d)
 
     def held_out(self, fold: int, left_out: LeftOut) -> Moments:
         """See `FoldedPair`; the coefficients are those of the last fit without these folds."""

@@ -19,9 +19,9 @@ from s3prl_plugin.downstream.cca.matrix import CcaMatrix
 from s3prl_plugin.downstream.cca.measures import FrameMeasures
 from s3prl_plugin.downstream.cca.of_segments import OfSegments
 from s3prl_plugin.downstream.cca.protocols import (
-    EXTRA_SCORES,
     INTERVALS,
     PUBLISHED_FOLDS,
+    SCORES,
     CcaProtocol,
     DefaultProtocol,
     PublishedProtocol,
@@ -59,11 +59,11 @@ class DownstreamExpert(AnalysisExpert):
         """
         wanted = self.options.choice("protocol", ("default", "published", "both"))
         intervals = self.options.choice("intervals", INTERVALS)
-        self.spectra = Spectra() if self.options.flag("spectrum") else None
+        scores = self.options.some("scores", SCORES)
+        self.spectra = Spectra() if "spectrum" in scores else None
         protocols: list[CcaProtocol] = []
         if wanted != "published":
-            extra = self.options.some("extra_scores", EXTRA_SCORES)
-            protocols.append(DefaultProtocol(self.make_row, intervals, extra, self.spectra))
+            protocols.append(DefaultProtocol(self.make_row, intervals, scores, self.spectra))
         if wanted != "default":
             protocols.append(PublishedProtocol(self.make_row, self.plan.seed))
         sampler = Sampler(self.gathering, self.taps, self.options, self.coarsest)
@@ -117,7 +117,7 @@ class DownstreamExpert(AnalysisExpert):
             raise UserError(f"cca: {which} has no published protocol; set protocol to default or both")
         built: list[SavedInter | CcaMatrix] = [SavedInter(comparison, default)] if comparison else []
         for pairs in other.matrices() if "cca_matrix" in measures else ():
-            matrix = CcaMatrix(pairs, self.make_row, fast=default.intervals != "none")
+            matrix = CcaMatrix(pairs, self.make_row, intervals=default.intervals != "none")
             self.say(matrix.line(self.plan.folds.count))
             built.append(matrix)
         return built

@@ -39,4 +39,4 @@ class SavedInter:
                 yield self.protocol.refusals(tap, NAME, refused.reason, **fields)
                 continue
             y = shared.setdefault(self.comparison.stride(k), FoldedView([fold.y for fold in folds]))
-            yield self.protocol.rows(tap, NAME, folds, self.comparison.other.dim, y=y, **fields)
+            yield self.protocol.rows(tap, NAME, folds, y=y, **fields)

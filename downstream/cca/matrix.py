@@ -7,36 +7,38 @@ from typing import Any
 
 import numpy as np
 
-from s3prl_plugin.analysis.other_models.tap_pairs import Pair, TapPairs, seconds_of_eigenvectors
-from s3prl_plugin.analysis.refusal import Refused, Verdict, data_limit
+from s3prl_plugin.analysis.other_models.tap_pairs import Pair, TapPairs, seconds_of_product
+from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
-from s3prl_plugin.downstream.cca.default import Scores, cross_validate
+from s3prl_plugin.downstream.cca import r2
 from s3prl_plugin.downstream.cca.folded_view import FoldedView
+from s3prl_plugin.downstream.cca.pair import PairOfViews
+from s3prl_plugin.downstream.cca.protocols import HEADLINE, about, with_interval
+from s3prl_plugin.downstream.cca.r2 import R2
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
 
 NAME = "cca_matrix"
-SCORES = ("corrected", "r")
-EIGENVECTORS_PER_FIT = 2  # a fit of 768 dimensions takes about as long again beside them
+PRODUCTS_PER_FIT = 5  # of two (d, d) matrices: a regression, the inverses, and the cross scatter of their rows
 
 
 class CcaMatrix:
     """The CCA of every pair; a tap is whitened once per training set for all its partners.
 
-    A pair is fitted once. As everywhere, the mean is over as many directions as the second tap has dimensions, so that
-    the two places of a pair of taps of other dimensions differ by that factor.
+    A pair is fitted once. As everywhere, the mean is over as many directions as the second tap has, so that the two
+    places of a pair of taps of other dimensions differ by that factor.
 
     Args:
         pairs: of taps.
         make_row: of the analysis.
-        fast: whether `r` gets Nadeau and Bengio's interval.
+        intervals: whether rows get Nadeau and Bengio's interval.
     """
 
-    def __init__(self, pairs: TapPairs, make_row: RowMaker, fast: bool):
+    def __init__(self, pairs: TapPairs, make_row: RowMaker, intervals: bool):
         self.pairs = pairs
         self.make_row = make_row
-        self.fast = fast
+        self.intervals = intervals
 
     def __len__(self) -> int:
         """One list of rows per pair."""
@@ -50,8 +52,8 @@ class CcaMatrix:
         """
         d = self.pairs.widest
         taps = len(self.pairs.own.taps) + (0 if self.pairs.within else len(self.pairs.other.taps))
-        memory = 2 * 8 * folds * d * d * taps  # a scatter and a whitening each
-        seconds = folds * EIGENVECTORS_PER_FIT * seconds_of_eigenvectors(d)
+        memory = 2 * 8 * folds * d * d * taps  # a scatter and its inverse each
+        seconds = folds * seconds_of_product(PRODUCTS_PER_FIT * d, d)
         return f"{self.pairs.line(NAME, seconds)}, {memory / 1e9:.2f} GB"
 
     def compute(self) -> Iterator[list[Row]]:
@@ -63,12 +65,13 @@ class CcaMatrix:
             try:
                 folds = self._folds(pair, rows, parts, views)
                 x, y = (views[key] for key in self._keys(pair))
-                verdict = _verdict(folds)
-                scores = cross_validate(folds, y.folds[0].dim, x=x, y=y)
+                found = r2.cross_validate(PairOfViews(folds, x, y))
+                found.limit.check()
             except Refused as refused:
                 yield self._refusals(pair, refused.reason, len(rows))
             else:
-                yield [row for place in self.pairs.places(pair) for row in self._rows(*place, scores, verdict)]
+                both_ways = (found, found.turned())
+                yield [self._row(*place, each) for place, each in zip(self.pairs.places(pair), both_ways, strict=False)]
 
     def _folds(
         self, pair: Pair, rows: np.ndarray, parts: list[np.ndarray], views: dict[tuple[bool, int], FoldedView]
@@ -86,39 +89,19 @@ class CcaMatrix:
         """Which views a pair is made of: of the other model or not, and the tap."""
         return (False, pair[0]), (not self.pairs.within, pair[1])
 
-    def _rows(self, tap: Tap, tap2: Tap, fields: dict[str, Any], scores: Scores, verdict: Verdict) -> list[Row]:
-        """The rows of one place of a pair."""
-        share = scores.k / tap2.dim  # the fit's mean is over the dimensions of its own second tap
-        interval: dict[str, Any] = {}
-        if self.fast and not fields["trivial"]:
-            low, high = scores.fast("r").interval()
-            interval = {"ci_low": low * share, "ci_high": high * share}
-        common = {"n": scores.n, "n_over_d": scores.n_train / tap.dim, "grey": verdict.grey, "chance": 0.0, **fields}
-        return [
-            self.make_row.row(tap, NAME, "corrected", value=scores.corrected * share, **common),
-            self.make_row.row(tap, NAME, "r", value=scores.r * share, **interval, **common),
-        ]
+    def _row(self, tap: Tap, tap2: Tap, fields: dict[str, Any], found: R2) -> Row:
+        """The row of one place of a pair."""
+        shown = self.intervals and not fields["trivial"]
+        number = with_interval(found.estimate) if shown else {"value": found.value}
+        rests_on = {"n": found.n, "n_over_d": found.n_train / tap.dim, "grey": found.limit.grey, **about(found)}
+        return self.make_row.row(tap, NAME, HEADLINE, chance=0.0, **number, **rests_on, **fields)
 
     def _refusals(self, pair: Pair, reason: str, n: int) -> list[Row]:
         """The rows of a pair that cannot be had."""
         found = []
         for tap, _, fields in self.pairs.places(pair):
-            found += self.make_row.refuse(tap, NAME, SCORES, "", reason, n=n, **fields)
+            found += self.make_row.refuse(tap, NAME, (HEADLINE,), "", reason, n=n, **fields)
         return found
-
-
-def _verdict(folds: list[Moments]) -> Verdict:
-    """Whether a pair can be shown.
-
-    Raises:
-        Refused: there are too few rows for its dimensions.
-    """
-    sizes = [fold.n for fold in folds]
-    if not sizes:
-        raise Refused("no fold has two sampled frames; more speech would help")
-    verdict = data_limit(sum(sizes) - max(sizes), max(folds[0].x.dim, folds[0].y.dim))
-    verdict.check()
-    return verdict
 
 
 def _cross(x: Array, mean: Array, y: Array) -> Array:

@@ -29,8 +29,7 @@ from s3prl_plugin.taps import Tap
 class FrameMeasures:
     """cca_mel, cca_intra, and cca_inter with a model in the same pass, under one protocol.
 
-    The base tap's row with itself is reported and marked trivial: it is 1 less the share of dimensions without variance
-    (a layer normalisation leaves one), which is the most that any other tap can reach.
+    The base tap's row with itself is reported and marked trivial: it is 1.
 
     Args:
         statistics: what is kept of the frames; it names the other model.
@@ -91,7 +90,7 @@ class FrameMeasures:
             folds = self.frames.moments(folds, subset) if self.frames else folds
             x = x or FoldedView([fold.x for fold in folds])
             y = shared.setdefault((subset, measure, tap.stride), FoldedView([fold.y for fold in folds]))
-            rows += self.protocol.rows(tap, measure, folds, y.folds[0].dim, x, y, **fields)
+            rows += self.protocol.rows(tap, measure, folds, x, y, **fields)
         return rows
 
     def _pairs(self, tap: Tap) -> dict[str, list[Moments]]:
@@ -155,11 +154,11 @@ class LabelledSegments(SegmentMeasure):
                 folds = self._moments(protocol, means, rows, label, classes)
                 y = views.setdefault(protocol.name, FoldedView([fold.y for fold in folds]))
                 if not isinstance(protocol, DefaultProtocol):
-                    found += protocol.rows(tap, self.name, folds, classes - 1, y=y, **self.row_fields)
+                    found += protocol.rows(tap, self.name, folds, y=y, **self.row_fields)
                     continue
                 pair = PairOfViews(folds, y=y)
                 permuted = self._permuted(pair, means, rows, label, classes)
-                found += protocol.rows_of_pair(tap, self.name, pair, classes - 1, permuted, **self.row_fields)
+                found += protocol.rows_of_pair(tap, self.name, pair, permuted, **self.row_fields)
                 if self.control:
                     found += self._controlled(protocol, tap, means, rows, label, classes)
             yield found
@@ -196,7 +195,7 @@ class LabelledSegments(SegmentMeasure):
         both = np.column_stack([means, one_hot(label, np.arange(classes))])
         fold, count = self._folds(rows)
         folds = [Moments.of(both[fold == f], z[fold == f]) for f in range(count)]
-        return protocol.rows_of_pair(tap, self.name, ControlledPair(folds, tap.dim), classes - 1, **fields)
+        return protocol.rows_of_pair(tap, self.name, ControlledPair(folds, tap.dim), **fields)
 
     def _permuted(
         self, pair: PairOfViews, means: np.ndarray, rows: np.ndarray, label: np.ndarray, classes: int

@@ -9,6 +9,7 @@ from typing import Protocol
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.canonical import Whitener, correlations
 from s3prl_plugin.downstream.cca.folded_view import FoldedView, LeftOut
+from s3prl_plugin.downstream.cca.regression import Regression
 from s3prl_plugin.downstream.cca.split import Fitted, fit_whitened
 
 
@@ -39,6 +40,14 @@ class FoldedPair(Protocol):
 
         Raises:
             Refused: a view is constant, or k is 0.
+        """
+        ...
+
+    def regression(self, left_out: LeftOut) -> Regression:
+        """Both views regressed on each other over all folds but those left out.
+
+        Raises:
+            Refused: a view is constant.
         """
         ...
 
@@ -91,6 +100,13 @@ class PairOfViews:
             training = Moments(self.x.training(left_out), y_training, cross)
             fitted = replace(fitted, train_correlations=correlations(fitted.directions, training))
         return fitted
+
+    def regression(self, left_out: LeftOut) -> Regression:
+        """See `FoldedPair`."""
+        training = [fold for i, fold in enumerate(self.folds) if i not in left_out]
+        n = sum(fold.n for fold in training)
+        x, y = self.x.precision(left_out), self.y.precision(left_out)
+        return Regression.of(x, y, Moments.merge_cross(training), n)
 
     def held_out(self, fold: int, left_out: LeftOut) -> Moments:
         """See `FoldedPair`."""

@@ -12,19 +12,20 @@ from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.refusal import Refused, Verdict, data_limit
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.view_moments import Moments
-from s3prl_plugin.downstream.cca import svcca
-from s3prl_plugin.downstream.cca.default import Jackknifed, Scores, cross_validate_pair, jackknife_pair
+from s3prl_plugin.downstream.cca import r2, svcca
+from s3prl_plugin.downstream.cca.default import cross_validate_pair, jackknife_pair
 from s3prl_plugin.downstream.cca.folded_view import FoldedView
 from s3prl_plugin.downstream.cca.pair import FoldedPair, PairOfViews
 from s3prl_plugin.downstream.cca.published import EPSILONS, cross_validate_published
+from s3prl_plugin.downstream.cca.r2 import R2
 from s3prl_plugin.downstream.cca.spectra import Spectra
 from s3prl_plugin.downstream.cca.validation import MIN_FOLDS
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import Tap
 
-INTERVALS = ("full", "fast", "none")
-SCORES = ("corrected", "r", "pwcca")
-EXTRA_SCORES = ("svcca",)
+INTERVALS = ("folds", "jackknife", "none")
+HEADLINE = "r2"
+SCORES = (HEADLINE, "r", "pwcca", "spectrum", "svcca")
 CHANCE_LEVEL = 0.95
 
 PUBLISHED_FOLDS = 10
@@ -48,7 +49,6 @@ class CcaProtocol(Protocol):
         tap: Tap,
         measure: str,
         folds: Sequence[Moments],
-        k: int,
         x: FoldedView | None = None,
         y: FoldedView | None = None,
         **fields: Any,
@@ -59,7 +59,6 @@ class CcaProtocol(Protocol):
             tap: whose view is x.
             measure: its name.
             folds: joint moments per fold.
-            k: the number of directions that count: of classes less one, or of dimensions of y.
             x, y: whitenings that are shared with other pairs.
             fields: further row fields, such as `tap2`.
         """
@@ -71,23 +70,28 @@ class CcaProtocol(Protocol):
 
 
 class DefaultProtocol:
-    """Cross-validation over the plan's folds: `corrected`, with `r` and `pwcca` beside it.
+    """Cross-validation over the plan's folds: `r2`, and on request other scores beside it.
 
     Args:
         make_row: of the analysis.
-        intervals: "full" (delete-one-fold jackknife with refit), "fast" (Nadeau-Bengio, not for `corrected`), "none".
-        extra_scores: some of `EXTRA_SCORES`.
+        intervals: "folds" (Nadeau-Bengio, from the fits that there are), "jackknife" (delete-one-fold, with refits),
+            "none".
+        scores: some of `SCORES`; `r2` is always there, and "spectrum" is no row.
         spectra: keeps the correlation of every direction; None where they are not wanted.
     """
 
     name = "default"
 
     def __init__(
-        self, make_row: RowMaker, intervals: str, extra_scores: Sequence[str] = (), spectra: Spectra | None = None
+        self,
+        make_row: RowMaker,
+        intervals: str = INTERVALS[0],
+        scores: Sequence[str] = (HEADLINE,),
+        spectra: Spectra | None = None,
     ):
         self.make_row = make_row
         self.intervals = intervals
-        self.scores: tuple[str, ...] = (*SCORES, *extra_scores)
+        self.scores = tuple(score for score in SCORES if score == HEADLINE or (score in scores and score != "spectrum"))
         self.spectra = spectra
 
     def rows(
@@ -95,32 +99,31 @@ class DefaultProtocol:
         tap: Tap,
         measure: str,
         folds: Sequence[Moments],
-        k: int,
         x: FoldedView | None = None,
         y: FoldedView | None = None,
         **fields: Any,
     ) -> list[Row]:
         """See `CcaProtocol`."""
-        return self.rows_of_pair(tap, measure, PairOfViews(folds, x, y), k, **fields)
+        return self.rows_of_pair(tap, measure, PairOfViews(folds, x, y), **fields)
 
     def rows_of_pair(
-        self, tap: Tap, measure: str, pair: FoldedPair, k: int, permuted: Iterable[FoldedPair] = (), **fields: Any
+        self, tap: Tap, measure: str, pair: FoldedPair, permuted: Iterable[FoldedPair] = (), **fields: Any
     ) -> list[Row]:
         """The rows of any pair of views, such as one with something held constant.
 
         Args:
-            tap, measure, k, fields: see `CcaProtocol.rows`.
+            tap, measure, fields: see `CcaProtocol.rows`.
             pair: the tap's view (x) with another.
             permuted: the same with labels that mean nothing; their mean score is the rows' chance.
         """
         sizes = pair.sizes
-        n_train, trivial = sum(sizes) - max(sizes), bool(fields.get("trivial"))
-        fields["n_over_d"] = n_train / tap.dim
-        verdict = data_limit(n_train, max(tap.dim, k))
+        fields["n_over_d"] = (sum(sizes) - max(sizes)) / tap.dim
         try:
-            verdict.check()
-            scores, numbers = self._numbers(pair, k, trivial)
-            chance = self._chance([self._values(each, k) for each in permuted])
+            found = r2.cross_validate(pair)
+            fields |= about(found)
+            found.limit.check()
+            estimates = self._jackknifed(pair, found) if self._jackknifes(pair) else self._over_folds(pair, found)
+            chance = self._chance([self._over_folds(each, r2.cross_validate(each, found.k)) for each in permuted])
         except Refused as refused:
             return self.refusals(tap, measure, refused.reason, n=sum(sizes), **fields)
         rows = [
@@ -128,53 +131,55 @@ class DefaultProtocol:
                 tap,
                 measure,
                 score,
-                headline=score == self.scores[0],
-                n=scores.n,
-                grey=verdict.grey,
-                **numbers[score],
+                headline=score == HEADLINE,
+                n=found.n,
+                grey=found.limit.grey,
+                **self._fields(estimates[score], bool(fields.get("trivial"))),
                 **chance[score],
                 **fields,
             )
             for score in self.scores
         ]
         if self.spectra is not None:
-            self.spectra.add(rows[0], scores)
+            self.spectra.add(rows[0], cross_validate_pair(pair, found.k))
         return rows
 
     def refusals(self, tap: Tap, measure: str, reason: str, **fields: Any) -> list[Row]:
         """See `CcaProtocol`."""
-        return self.make_row.refuse(tap, measure, self.scores, self.scores[0], reason, **fields)
+        return self.make_row.refuse(tap, measure, self.scores, HEADLINE, reason, **fields)
 
-    def _numbers(self, pair: FoldedPair, k: int, trivial: bool) -> tuple[Scores, dict[str, dict[str, Any]]]:
-        """Every score's row fields: the value, and an interval where it has one."""
-        scored = sum(n > 1 for n in pair.sizes)
-        if self.intervals == "full" and not trivial and scored > MIN_FOLDS:
-            jackknifed = jackknife_pair(pair, k)
-            scores, found = jackknifed.scores, {score: _jackknifed(score, jackknifed) for score in SCORES}
-            if "svcca" in self.scores:
-                found["svcca"] = _with_interval(svcca.jackknife(pair))
-            return scores, found
-        scores = cross_validate_pair(pair, k)
-        found = {score: {"value": getattr(scores, score)} for score in SCORES}
-        if self.intervals == "fast" and not trivial:
-            found |= {score: _with_interval(scores.fast(score)) for score in ("r", "pwcca")}
-        if "svcca" in self.scores:
-            estimate = svcca.cross_validate(pair)
-            wanted = self.intervals == "fast" and not trivial
-            found["svcca"] = _with_interval(estimate) if wanted else {"value": estimate.value}
-        return scores, found
+    def _over_folds(self, pair: FoldedPair, found: R2) -> dict[str, Estimate]:
+        """Every score, with Nadeau and Bengio's standard error."""
+        estimates = {HEADLINE: found.estimate}
+        if {"r", "pwcca"} & set(self.scores):
+            scores = cross_validate_pair(pair, found.k)
+            estimates |= {score: scores.over_folds(score) for score in ("r", "pwcca")}
+        return estimates | ({"svcca": svcca.cross_validate(pair)} if "svcca" in self.scores else {})
 
-    def _values(self, pair: FoldedPair, k: int) -> dict[str, float]:
-        """Every score, without intervals."""
-        scores = cross_validate_pair(pair, k)
-        extra = {"svcca": svcca.cross_validate(pair).value} if "svcca" in self.scores else {}
-        return {**{score: getattr(scores, score) for score in SCORES}, **extra}
+    def _jackknifed(self, pair: FoldedPair, found: R2) -> dict[str, Estimate]:
+        """Every score, with the jackknife's."""
+        estimates = {HEADLINE: r2.jackknife(pair, found)}
+        if {"r", "pwcca"} & set(self.scores):
+            jackknifed = jackknife_pair(pair, found.k)
+            estimates |= {"r": jackknifed.r, "pwcca": jackknifed.pwcca}
+        return estimates | ({"svcca": svcca.jackknife(pair)} if "svcca" in self.scores else {})
 
-    def _chance(self, permuted: Sequence[dict[str, float]]) -> dict[str, dict[str, Any]]:
+    def _jackknifes(self, pair: FoldedPair) -> bool:
+        """Whether a jackknife is asked for and can be had: with three folds none can be left out."""
+        return self.intervals == "jackknife" and sum(n > 1 for n in pair.sizes) > MIN_FOLDS
+
+    def _fields(self, estimate: Estimate, trivial: bool) -> dict[str, Any]:
+        """The row fields of a score; no interval where none was asked for, or there was a fold too few for it."""
+        lacking = self.intervals == "jackknife" and estimate.replicates is None
+        if self.intervals == "none" or trivial or lacking:
+            return {"value": estimate.value}
+        return with_interval(estimate)
+
+    def _chance(self, permuted: Sequence[dict[str, Estimate]]) -> dict[str, dict[str, Any]]:
         """Every score's row fields on chance: 0 by construction, or what labels that mean nothing gave."""
         if not permuted:
             return {score: {"chance": 0.0} for score in self.scores}
-        values = {score: [each[score] for each in permuted] for score in self.scores}
+        values = {score: [each[score].value for each in permuted] for score in self.scores}
         return {
             score: {
                 "chance": float(np.mean(found)),
@@ -185,23 +190,16 @@ class DefaultProtocol:
         }
 
 
-def _jackknifed(score: str, jackknifed: Jackknifed) -> dict[str, Any]:
-    """The row fields of a score; the replicates of `corrected` are those of the product before the signed root."""
-    low, high = jackknifed.interval(score)
-    estimate: Estimate = jackknifed.product if score == "corrected" else getattr(jackknifed, score)
-    value = getattr(jackknifed.scores, score)
-    return {"value": value, "ci_low": low, "ci_high": high, "replicates": _replicates(estimate)}
+def about(found: R2) -> dict[str, Any]:
+    """What rows say of the data that an `r2` rests on."""
+    return {"directions": found.k, "n_eff_over_d": found.n_eff_over_d}
 
 
-def _with_interval(estimate: Estimate) -> dict[str, Any]:
-    """The row fields of an estimate."""
+def with_interval(estimate: Estimate) -> dict[str, Any]:
+    """The row fields of an estimate: what every fold says, or the score without each fold where it was jackknifed."""
     low, high = estimate.interval()
-    return {"value": estimate.value, "ci_low": low, "ci_high": high, "replicates": _replicates(estimate)}
-
-
-def _replicates(estimate: Estimate) -> list[float] | None:
-    """As a row keeps them."""
-    return None if estimate.replicates is None else estimate.replicates.tolist()
+    kept = {"per_fold": estimate.per_fold} if estimate.replicates is None else {"replicates": estimate.replicates}
+    return {"value": estimate.value, "ci_low": low, "ci_high": high, **{k: v.tolist() for k, v in kept.items()}}
 
 
 class PublishedProtocol:
@@ -229,7 +227,6 @@ class PublishedProtocol:
         tap: Tap,
         measure: str,
         folds: Sequence[Moments],
-        k: int,
         x: FoldedView | None = None,
         y: FoldedView | None = None,
         **fields: Any,
@@ -238,7 +235,7 @@ class PublishedProtocol:
         n = sum(fold.n for fold in folds)
         n_train = n - max(folds[dev].n + folds[test].n for dev, test in self.trials)
         fields |= {"n_over_d": n_train / tap.dim, **self._what_folds()}
-        verdict = data_limit(n_train, max(tap.dim, k))
+        verdict = data_limit(n_train, max(tap.dim, folds[0].y.dim))
         if not verdict.refused and min(fold.n for fold in folds) < 2:
             verdict = Verdict(refused=f"too few rows for {PUBLISHED_FOLDS} folds; more utterances would help")
         if verdict.refused:

@@ -1,19 +1,22 @@
-"""CCA of two arrays with one fold held out, by either protocol."""
+"""CCA of two arrays: R2_CCA over all folds, and either protocol with one fold held out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from s3prl_plugin.analysis.intervals import signed_root
-from s3prl_plugin.analysis.planning.labels import is_one_hot, one_hot
-from s3prl_plugin.analysis.refusal import Refused, data_limit
+from s3prl_plugin.analysis.planning.labels import is_one_hot, labelled_folds, one_hot
+from s3prl_plugin.analysis.refusal import Refused, effective_limit
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments
-from s3prl_plugin.downstream.cca import published
-from s3prl_plugin.downstream.cca.split import fit_split
+from s3prl_plugin.downstream.cca import published, r2
+from s3prl_plugin.downstream.cca.canonical import whiten
+from s3prl_plugin.downstream.cca.pair import PairOfViews
+from s3prl_plugin.downstream.cca.r2 import R2
+from s3prl_plugin.downstream.cca.regression import Regression
+from s3prl_plugin.downstream.cca.split import fit_whitened
 from s3prl_plugin.errors import UserError, did_you_mean
 
 PROTOCOLS = ("default", "published")
@@ -30,7 +33,7 @@ class CcaScore:
         train_correlations: (k,) of the same directions.
         r: mean held-out correlation.
         score: the protocol's PWCCA.
-        corrected: sign(r) sqrt(mean training * mean held-out correlation); None in the published protocol.
+        r2: what this fold says of the mean squared canonical correlation; None in the published protocol.
         mean_score: the published PWCCA averaged over both views' weightings; None in the default protocol.
         n_train, n_test: rows used.
         n_over_d: training rows over the dimension of x.
@@ -43,13 +46,54 @@ class CcaScore:
     train_correlations: Array
     r: float
     score: float
-    corrected: float | None
+    r2: float | None
     mean_score: float | None
     n_train: int
     n_test: int
     n_over_d: float
     dropped: int = 0
     grey: str | None = None
+
+
+def r2_cca(x: npt.ArrayLike, y: npt.ArrayLike, fold: npt.ArrayLike, k: int | None = None) -> R2:
+    """The mean squared canonical correlation of two views of the same rows, R2_CCA, estimated without bias.
+
+    It can be compared between layers of different width and corpora of different size; see `downstream.cca.r2`.
+
+    Args:
+        x: (N, d1) the layer's view.
+        y: (N, d2) the reference, or (N,) labels: integers or strings. Labels that do not have two rows in three folds
+            are left out, and their rows counted in `dropped`.
+        fold: (N,) integers; rows that depend on each other (of one speaker, of one utterance) belong in one fold.
+        k: the number of directions to take the mean over; None for the rank of y in training.
+
+    Returns:
+        `.value`, `.interval(level)` over folds, `.per_fold`, and what they rest on; `.limit` says whether the data
+        barely support it (below 3 effective rows per dimension).
+
+    Raises:
+        UserError: arrays of other shapes, with NaN or infinite values, or labels that are floating-point numbers.
+        Refused: the data cannot support the number: fewer than 1.3 effective rows per dimension, fewer than three
+            folds, one class, a constant view.
+
+    Reference:
+        Kornblith, Norouzi, Lee & Hinton 2019, "Similarity of Neural Network Representations Revisited", table 1.
+    """
+    if k is not None and k < 1:
+        raise UserError(f"k={k}: the mean is over one direction at least; leave k out to take the rank of y")
+    rows, reference, fold_of = _checked(x, y, fold)
+    names, number = np.unique(fold_of, return_inverse=True)
+    if is_one_hot(reference):
+        data = labelled_folds(rows, reference.argmax(axis=1), number, len(names))
+        folds, dropped = data.folds, data.dropped
+        if data.k < 1:
+            raise Refused(f"{len(data.classes)} classes have two rows in three folds, two classes are needed")
+    else:
+        parts = [number == f for f in range(len(names))]
+        folds, dropped = [Moments.of(rows[part], reference[part]) for part in parts], 0
+    found = replace(r2.cross_validate(PairOfViews(folds), k), dropped=dropped)
+    found.limit.check()
+    return found
 
 
 def cca_score(
@@ -84,8 +128,8 @@ def cca_score(
 
     Raises:
         UserError: arrays of other shapes, with NaN or infinite values, or a fold that has no rows.
-        Refused: the data cannot support the number: less than two training rows per dimension, one class, a constant
-            view (default protocol only).
+        Refused: the data cannot support the number: less than 1.3 effective training rows per dimension, one class, a
+            constant view (default protocol only).
 
     Reference:
         Pasad, Shi & Livescu 2023, "Comparative layer-wise analysis of self-supervised speech models",
@@ -116,16 +160,20 @@ def _default(x: Array, y: Array, train: Mask, held_out: Mask) -> CcaScore:
         if held_out.sum() < 2:
             raise Refused(f"training has no row of the classes of {dropped} held-out rows; more data would help")
     n_train, n_test = int(train.sum()), int(held_out.sum())
-    limit = data_limit(n_train, max(x.shape[1], k))
+    training, rows = Moments.of(x[train], y[train]), Moments.of(x[held_out], y[held_out])
+    white = whiten(training.x), whiten(training.y)
+    split = fit_whitened(*white, training.xy, training.y, k).score(rows)
+    regression = Regression.of(white[0].precision(), white[1].precision(), training.xy, n_train)
+    (share,), rows_per_dimension = r2.estimated([regression.score(rows)], k)
+    limit = effective_limit(rows_per_dimension)
     limit.check()
-    split = fit_split(Moments.of(x[train], y[train]), Moments.of(x[held_out], y[held_out]), k)
     return CcaScore(
         protocol="default",
         correlations=split.correlations,
         train_correlations=split.train_correlations,
         r=split.r,
         score=split.pwcca,
-        corrected=signed_root(split.train_r * split.r),
+        r2=float(share),
         mean_score=None,
         n_train=n_train,
         n_test=n_test,
@@ -152,7 +200,7 @@ def _published(x: Array, y: Array, train: Mask, held_out: Mask, epsilon: tuple[f
         train_correlations=train_correlations,
         r=float(scores.correlations.mean()),
         score=scores.score,
-        corrected=None,
+        r2=None,
         mean_score=scores.mean_score,
         n_train=int(train.sum()),
         n_test=int(held_out.sum()),
@@ -164,6 +212,13 @@ def _checked(x: Any, y: Any, fold: Any) -> tuple[Array, Array, npt.NDArray[Any]]
     """The views as float64 (labels one-hot) and the folds; wrong ones are refused."""
     x, y, fold = np.asarray(x), np.asarray(y), np.asarray(fold)
     if y.ndim == 1:
+        if y.dtype == object:
+            y = np.array(y.tolist())  # what its elements are
+        if y.dtype.kind not in "biuUS":
+            raise UserError(
+                f"y of shape {y.shape} holds labels, and these are {y.dtype}; give labels as integers or strings, or a "
+                "view of one dimension as (N, 1)"
+            )
         y = one_hot(y, np.unique(y))
     if not (x.ndim == y.ndim == 2 and fold.ndim == 1 and len(x) == len(y) == len(fold)):
         raise UserError(

@@ -29,10 +29,8 @@ _IDENTITY = (
 class Spectra:
     """Collects the spectra of a run's rows of the default protocol, and writes them.
 
-    A line says which row it belongs to, and has three lists with one number per direction, in order of falling training
-    correlation: `held_out` and `training` (means over folds) and `corrected`. It shows whether the row's `corrected`
-    can be believed: it comes out too high where a few directions are correlated and many are not, and there the mean of
-    the list `corrected` is nearer the truth.
+    A line says which row it belongs to, and has two lists with one number per direction, in order of falling training
+    correlation: `held_out` and `training` (means over folds).
     """
 
     def __init__(self) -> None:
@@ -52,7 +50,6 @@ class Spectra:
                 "n_over_d": row.n_over_d,
                 "held_out": scores.spectrum.tolist(),
                 "training": scores.train_correlations.mean(axis=0).tolist(),
-                "corrected": scores.corrected_spectrum.tolist(),
             }
         )
 

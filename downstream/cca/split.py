@@ -8,7 +8,7 @@ import numpy as np
 
 from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
-from s3prl_plugin.downstream.cca.canonical import Directions, Whitening, correlations, fit, whiten
+from s3prl_plugin.downstream.cca.canonical import Directions, Whitening, correlations, fit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,11 +61,6 @@ class Split:
         return float(self.correlations.mean())
 
     @property
-    def train_r(self) -> float:
-        """The mean training correlation."""
-        return float(self.train_correlations.mean())
-
-    @property
     def pwcca(self) -> float:
         """The weighted mean of the held-out correlations; a missing direction has the mean weight of the others."""
         total = self.weights.sum()
@@ -93,11 +88,6 @@ def fit_whitened(x: Whitening, y: Whitening, xy: Array, y_training: ViewMoments,
     directions = fit(x, y, xy).first(k)
     weights = np.abs(directions.y @ y_training.scatter).sum(axis=1)
     return Fitted(directions, directions.correlations, weights, k)
-
-
-def fit_split(train: Moments, held_out: Moments, k: int) -> Split:
-    """Directions fitted on training moments and scored on held-out ones; see `fit_whitened`."""
-    return fit_whitened(whiten(train.x), whiten(train.y), train.xy, train.y, k).score(held_out)
 
 
 def _padded(values: Array, k: int) -> Array:

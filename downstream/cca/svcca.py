@@ -11,7 +11,7 @@ Reference:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from s3prl_plugin.analysis import intervals
 from s3prl_plugin.analysis.intervals import Estimate
 from s3prl_plugin.analysis.statistics.view_moments import ViewMoments
 from s3prl_plugin.downstream.cca.canonical import Whitening, varying
+from s3prl_plugin.downstream.cca.folded_view import LeftOut
 from s3prl_plugin.downstream.cca.pair import FoldedPair
-from s3prl_plugin.downstream.cca.split import Split
+from s3prl_plugin.downstream.cca.split import Fitted, Split
 from s3prl_plugin.downstream.cca.validation import Validation
 
 KEPT_VARIANCE = 0.99
@@ -57,18 +58,21 @@ def cross_validate(pair: FoldedPair) -> Estimate:
     Raises:
         Refused: fewer than three folds have rows, or a view is constant.
     """
-    return intervals.nadeau_bengio(_per_split(_validation(pair).whole()))
+    validation, fit = _whitened(pair)
+    return intervals.nadeau_bengio(_per_split(validation.whole(fit)))
 
 
 def jackknife(pair: FoldedPair) -> Estimate:
     """`cross_validate` with the delete-one-fold jackknife in place of the interval; four folds at least."""
-    validation = _validation(pair)
-    replicates = [np.mean(_per_split(splits)) for splits in validation.without_each()]
-    return intervals.jackknife(float(np.mean(_per_split(validation.whole()))), replicates)
+    validation, fit = _whitened(pair)
+    replicates = [np.mean(_per_split(splits)) for splits in validation.without_each(fit)]
+    return intervals.jackknife(float(np.mean(_per_split(validation.whole(fit)))), replicates)
 
 
-def _validation(pair: FoldedPair) -> Validation:
-    return Validation(pair.whitened_by(whiten_truncated), pair.k_max)
+def _whitened(pair: FoldedPair) -> tuple[Validation, Callable[[LeftOut], Fitted]]:
+    """The validation of a pair, and how it is fitted."""
+    truncated = pair.whitened_by(whiten_truncated)
+    return Validation(truncated), lambda left_out: truncated.fit(left_out, pair.k_max)
 
 
 def _per_split(splits: Sequence[Split]) -> list[float]:

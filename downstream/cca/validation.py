@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from s3prl_plugin.analysis.refusal import Refused
+from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.folded_view import LeftOut
 from s3prl_plugin.downstream.cca.pair import FoldedPair
-from s3prl_plugin.downstream.cca.split import Split
 
 MIN_FOLDS = 3
+Split = TypeVar("Split", covariant=True)
+
+
+class Fit(Protocol[Split]):
+    """What was learned from training folds."""
+
+    def score(self, held_out: Moments) -> Split:
+        """What held-out rows say of it."""
+        ...
 
 
 class Validation:
@@ -17,7 +28,6 @@ class Validation:
 
     Args:
         pair: whose folds are held out in turn; folds of fewer than two rows are trained on and not scored.
-        k: the number of directions that count.
 
     Attributes:
         scored: the folds that are scored.
@@ -26,23 +36,29 @@ class Validation:
         Refused: fewer than three folds have rows.
     """
 
-    def __init__(self, pair: FoldedPair, k: int):
+    def __init__(self, pair: FoldedPair):
         self.pair = pair
-        self.k = k
         self.scored = [i for i, n in enumerate(pair.sizes) if n > 1]
         if len(self.scored) < MIN_FOLDS:
             raise Refused(
                 f"{len(self.scored)} folds with rows, {MIN_FOLDS} needed; more utterances or speakers would help"
             )
 
-    def whole(self) -> list[Split]:
-        """Every fold held out in turn: one split per scored fold."""
-        return [self._splits(frozenset([i]))[0] for i in self.scored]
+    def whole(self, fit: Callable[[LeftOut], Fit[Split]]) -> list[Split]:
+        """Every fold held out in turn: one split per scored fold.
 
-    def without_each(self) -> list[list[Split]]:
+        Args:
+            fit: learns from all folds but those that are left out.
+        """
+        return [self._splits(fit, frozenset([i]))[0] for i in self.scored]
+
+    def without_each(self, fit: Callable[[LeftOut], Fit[Split]]) -> list[list[Split]]:
         """The whole cross-validation anew without each scored fold: as many lists of splits as there are such folds.
 
         Every training set without two folds is fitted once and scored on both: F (F - 1) / 2 fits.
+
+        Args:
+            fit: see `whole`.
 
         Raises:
             Refused: there are three scored folds, and none could be done without.
@@ -51,12 +67,12 @@ class Validation:
             raise Refused(f"{len(self.scored)} folds with rows: a jackknife over folds needs {MIN_FOLDS + 1}")
         without: dict[int, list[Split]] = {i: [] for i in self.scored}
         for f, g in itertools.combinations(self.scored, 2):
-            on_f, on_g = self._splits(frozenset([f, g]))
+            on_f, on_g = self._splits(fit, frozenset([f, g]))
             without[g].append(on_f)
             without[f].append(on_g)
         return list(without.values())
 
-    def _splits(self, left_out: LeftOut) -> list[Split]:
+    def _splits(self, fit: Callable[[LeftOut], Fit[Split]], left_out: LeftOut) -> list[Split]:
         """One fit without the folds left out, scored on each of these."""
-        fitted = self.pair.fit(left_out, self.k)
+        fitted = fit(left_out)
         return [fitted.score(self.pair.held_out(i, left_out)) for i in sorted(left_out)]

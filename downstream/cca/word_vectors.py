@@ -30,7 +30,6 @@ from s3prl_plugin.analysis.segment_measure import SegmentMeasure
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.corpora.word_vectors import WordVectors
-from s3prl_plugin.downstream.cca.canonical import whiten
 from s3prl_plugin.downstream.cca.folded_view import FoldedView
 from s3prl_plugin.downstream.cca.pair import PairOfViews
 from s3prl_plugin.downstream.cca.protocols import PUBLISHED_FOLDS, CcaProtocol, DefaultProtocol
@@ -84,12 +83,11 @@ class VectorSegments(SegmentMeasure):
                     continue
                 folds = self._labelled(protocol, self.means.means(k, rows), rows, label, len(vectors))
                 pair = self._pair(protocol, folds, vectors)
-                rank = whiten(ViewMoments.merge([fold.y for fold in pair.folds])).rank
                 if isinstance(protocol, DefaultProtocol):
                     exchanged = self._exchanged(protocol, folds, vectors, pair.x)
-                    made = protocol.rows_of_pair(tap, self.name, pair, rank, exchanged, **self.row_fields)
+                    made = protocol.rows_of_pair(tap, self.name, pair, exchanged, **self.row_fields)
                 else:
-                    made = protocol.rows(tap, self.name, pair.folds, rank, **self.row_fields)
+                    made = protocol.rows(tap, self.name, pair.folds, **self.row_fields)
                 found += [self._judged(row, len(vectors)) for row in made]
             yield found
 

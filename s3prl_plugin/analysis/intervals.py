@@ -1,26 +1,13 @@
-"""Intervals around a score: the delete-one jackknife and its paired form, and Nadeau and Bengio's for cross-validation.
+"""Intervals around a score: Nadeau and Bengio's for cross-validation, and the delete-one jackknife; sums of scores.
 
-What they are intervals for is the expected score at this amount of data and these folds, not the population's value.
-
-Both use t quantiles of F - 1 degrees of freedom. Simulated with 8 folds (16 and 40 speakers with offsets, phone-like
-labels and mel-like frames, 2 to 300 rows per dimension, 600 runs each), nominal 95 % intervals covered:
-
-    jackknife, t          94.2 to 98.7 %; paired null differences rejected in 0.2 to 4.3 %
-    jackknife, normal     90.5 to 97.5 %; rejected in up to 9.5 %
-    Nadeau-Bengio, t      94.5 to 98.3 % for r; 94.0 to 97.3 % for pwcca, but 89.7 % with 300 rows per dimension
-    Nadeau-Bengio, normal 90.5 to 96.0 % for r; 81.7 to 95.0 % for pwcca
-
-Differences of `corrected` (`difference_of_roots`; 16 to 40 speakers, 12 to 29 rows per dimension, 600 to 800 runs)
-covered 96.3 to 99.0 %, 99.0 to 99.8 % against a layer that knows nothing.
-
-The jackknife errs on the wide side (its standard error is 1.0 to 1.5 times the true one, more where most canonical
-correlations are zero, and there it covers up to 99 %).
+Both use t quantiles of F - 1 degrees of freedom. Either says what every fold tells by itself (`Estimate.per_fold`), so
+that sums and differences of scores over the same folds are formed fold by fold, and what the folds have in common
+(speakers, sentences) cancels.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,28 +22,27 @@ LEVEL = 0.95
 class Estimate:
     """A number with its standard error.
 
+    Estimates over the same folds are added and subtracted; the standard error of a sum is that of the folds' sums.
+
     Attributes:
         value: the number.
         standard_error: of it.
         degrees: of freedom of the t quantile.
-        replicates: (F,) the number without each of the folds (or speakers) in turn, for paired differences; None where
-            the standard error came another way.
+        per_fold: (F,) what every fold (speaker, seed) says by itself, whose mean is the number; None where the error is
+            not theirs.
+        replicates: (F,) the number without each fold in turn, where that is what the standard error comes from.
     """
 
     value: float
     standard_error: float
     degrees: int
+    per_fold: Array | None = field(default=None, repr=False)
     replicates: Array | None = field(default=None, repr=False)
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """(low, high): value -+ quantile * standard error."""
         reach = self.standard_error * float(scipy.stats.t.ppf((1 + level) / 2, self.degrees))
         return self.value - reach, self.value + reach
-
-    def mapped_interval(self, increasing: Callable[[float], float], level: float = LEVEL) -> tuple[float, float]:
-        """The interval of an increasing function of the number: that function of the ends, with the same coverage."""
-        low, high = self.interval(level)
-        return increasing(low), increasing(high)
 
     @property
     def p_value(self) -> float:
@@ -65,25 +51,87 @@ class Estimate:
             return 1.0 if self.value == 0 else 0.0
         return float(2 * scipy.stats.t.sf(abs(self.value) / self.standard_error, self.degrees))
 
+    @property
+    def deviations(self) -> Array:
+        """(F,) how far each fold moves the number; the sum of their squares is that of the standard error."""
+        folds = self.folds
+        centred = folds - folds.mean()
+        size = float(np.sqrt(np.square(centred).sum()))
+        return centred * (self.standard_error / size) if size else np.zeros_like(centred)
+
+    @property
+    def without_each(self) -> Array:
+        """(F,) the number without each fold in turn; where it was not computed anew, the mean of the other folds."""
+        if self.replicates is not None:
+            return self.replicates
+        folds = self.folds
+        return (len(folds) * self.value - folds) / (len(folds) - 1)
+
+    @property
+    def folds(self) -> Array:
+        """`per_fold`, of a number that has it."""
+        if self.per_fold is None:
+            raise ValueError("what the folds of this number say is not known")
+        return self.per_fold
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return combined(((1.0, self), (1.0, other)))
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        return combined(((1.0, self), (-1.0, other)))
+
+    def __neg__(self) -> Estimate:
+        return combined(((-1.0, self),))
+
+
+def combined(terms: Sequence[tuple[float, Estimate]]) -> Estimate:
+    """A sum of numbers over the same folds, each times a factor: a difference, a mean, a difference of differences.
+
+    Args:
+        terms: (factor, number) of each.
+
+    Raises:
+        ValueError: they are not over the same number of folds.
+    """
+    folds = [each.folds for _, each in terms]
+    if len({len(each) for each in folds}) != 1:
+        raise ValueError("a difference or sum needs numbers over the same folds")
+    factors = [factor for factor, _ in terms]
+    deviations = np.sum([factor * each.deviations for factor, each in terms], axis=0)
+    return Estimate(
+        value=sum(factor * each.value for factor, each in terms),
+        standard_error=float(np.sqrt(np.square(deviations).sum())),
+        degrees=min(each.degrees for _, each in terms),
+        per_fold=np.array(factors) @ np.stack(folds),
+    )
+
+
+def mean_of_estimates(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean of numbers over the same folds, such as of several taps."""
+    return combined([(1 / len(estimates), each) for each in estimates])
+
 
 def jackknife(value: float, replicates: npt.ArrayLike) -> Estimate:
     """The delete-one jackknife.
 
-    SE^2 = (F - 1) / F * sum_f (theta_-f - mean)^2, with t quantiles of F - 1 degrees of freedom.
+    SE^2 = (F - 1) / F * sum_f (theta_-f - mean)^2, with t quantiles of F - 1 degrees of freedom. What a fold says by
+    itself is its pseudo-value theta + (F - 1) (mean - theta_-f): the fold's own value where theta is their mean, else a
+    first-order approximation.
 
     Args:
         value: theta, from all folds (or speakers).
         replicates: (F,) theta_-f, the same computed anew without fold f.
 
     Reference:
-        Efron & Tibshirani 1993, "An Introduction to the Bootstrap", eq. 11.5.
+        Efron & Tibshirani 1993, "An Introduction to the Bootstrap", eq. 11.5 and 11.13.
     """
     thetas = np.asarray(replicates, dtype=np.float64)
     count = len(thetas)
     if count < 2:
         raise ValueError(f"{count} replicates: a jackknife needs at least two")
-    squares = np.square(thetas - thetas.mean()).sum()
-    return Estimate(float(value), float(np.sqrt((count - 1) / count * squares)), count - 1, thetas)
+    moved = thetas.mean() - thetas
+    error = float(np.sqrt((count - 1) / count * np.square(moved).sum()))
+    return Estimate(float(value), error, count - 1, value + (count - 1) * moved, thetas)
 
 
 def mean_of(values: npt.ArrayLike) -> Estimate:
@@ -93,83 +141,7 @@ def mean_of(values: npt.ArrayLike) -> Estimate:
         values: (S,), two or more.
     """
     each = np.asarray(values, dtype=np.float64)
-    return Estimate(float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each))), len(each) - 1)
-
-
-def fold_values(estimate: Estimate) -> Array:
-    """(F,) what every fold says of a jackknifed number by itself, its pseudo-values; their mean is the number.
-
-    theta + (F - 1) (mean - theta_-f): the folds' own values where theta is their mean, else a first-order
-    approximation.
-    """
-    if estimate.replicates is None:
-        raise ValueError("no replicates: what a fold says by itself is not known")
-    thetas = estimate.replicates
-    return estimate.value + (len(thetas) - 1) * (thetas.mean() - thetas)
-
-
-def paired_difference(a: Estimate, b: Estimate) -> Estimate:
-    """The difference a - b of two jackknifed numbers from the same folds.
-
-    What the folds have in common (speakers, sentences) cancels: the standard error is that of the differences
-    theta_-f(a) - theta_-f(b), not the sum of both.
-
-    Args:
-        a, b: with replicates that leave out the same folds in the same order: two taps, two models, two measures.
-    """
-    if a.replicates is None or b.replicates is None or len(a.replicates) != len(b.replicates):
-        raise ValueError("a paired difference needs the replicates of both numbers, over the same folds")
-    return jackknife(a.value - b.value, a.replicates - b.replicates)
-
-
-def signed_root(product: float) -> float:
-    """sign(p) sqrt(|p|): `corrected`, from mean training times mean held-out correlation."""
-    return math.copysign(math.sqrt(abs(product)), product)
-
-
-def difference_of_roots(a: Estimate, b: Estimate, level: float = LEVEL) -> tuple[float, float, float]:
-    """The difference of the signed roots of two jackknifed products, with an interval that holds near zero too.
-
-    The jackknife of the roots themselves fails where a product is near zero, since the root is not smooth there; and an
-    interval of the products' difference, brought to the scale of the roots with their sum as it is, fails where the
-    products differ much. So each product gets its interval, whose ends' roots are the ends of the root's; these are
-    put together as Zou and Donner do:
-
-        low = a - b - sqrt((a - a_low)^2 - 2 rho (a - a_low) (b_high - b) + (b_high - b)^2), high likewise
-
-    with rho the correlation of the products' replicates. Away from zero it is the delta method's. That a difference is
-    0 is tested on the products (`paired_difference(a, b).p_value`), whose difference is 0 when that of the roots is.
-
-    Args:
-        a, b: products, with replicates over the same folds.
-        level: of the interval.
-
-    Returns:
-        (difference, low, high) of the roots.
-
-    Reference:
-        Zou & Donner 2008, "Construction of confidence limits about effect measures: a general approach", Statistics in
-        Medicine 27; Zou 2007, "Toward using confidence intervals to compare correlations", Psychological Methods 12,
-        eq. 15.
-    """
-    if a.replicates is None or b.replicates is None or len(a.replicates) != len(b.replicates):
-        raise ValueError("a paired difference needs the replicates of both numbers, over the same folds")
-    of_a, of_b = a.replicates - a.replicates.mean(), b.replicates - b.replicates.mean()
-    size = float(np.sqrt(np.square(of_a).sum() * np.square(of_b).sum()))
-    rho = float(of_a @ of_b) / size if size else 0.0
-    root_a, root_b = signed_root(a.value), signed_root(b.value)
-    low_a, high_a = a.mapped_interval(signed_root, level)
-    low_b, high_b = b.mapped_interval(signed_root, level)
-
-    def reach(one: float, other: float) -> float:
-        return math.sqrt(max(0.0, one**2 - 2 * rho * one * other + other**2))
-
-    value = root_a - root_b
-    return (
-        value,
-        value - reach(root_a - low_a, high_b - root_b),
-        value + reach(high_a - root_a, root_b - low_b),
-    )
+    return Estimate(float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each))), len(each) - 1, each)
 
 
 def holm(p_values: npt.ArrayLike) -> Array:
@@ -210,4 +182,4 @@ def nadeau_bengio(per_fold: npt.ArrayLike) -> Estimate:
     if count < 2:
         raise ValueError(f"{count} folds: an interval needs at least two")
     error = scores.std(ddof=1) * np.sqrt(1 / count + 1 / (count - 1))
-    return Estimate(float(scores.mean()), float(error), count - 1)
+    return Estimate(float(scores.mean()), float(error), count - 1, scores)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+EFFECTIVE_ROWS_REFUSED = 1.3  # per dimension
+EFFECTIVE_ROWS_GREY = 3.0
 ROWS_PER_DIMENSION_REFUSED = 2.0
 ROWS_PER_DIMENSION_GREY = 5.0
 CHANCE_SHARE_GREY = 0.3
@@ -41,16 +43,35 @@ class Verdict:
             raise Refused(self.refused)
 
 
+def effective_limit(rows_per_dimension: float) -> Verdict:
+    """Whether there are enough rows for a CCA.
+
+    Args:
+        rows_per_dimension: independent rows that the training rows are worth, per dimension.
+
+    Returns:
+        Refused below 1.3, grey below 3.
+    """
+    said = f"limited by data: {rows_per_dimension:.1f} effective training rows per dimension"
+    if rows_per_dimension < EFFECTIVE_ROWS_REFUSED:
+        return Verdict(
+            refused=f"{said}, at least {EFFECTIVE_ROWS_REFUSED:g} needed; rows of one utterance repeat each other: "
+            "more utterances and speakers, or a smaller model, would help"
+        )
+    if rows_per_dimension < EFFECTIVE_ROWS_GREY:
+        return Verdict(grey=f"{said}, {EFFECTIVE_ROWS_GREY:g} wanted; more utterances and speakers would help")
+    return Verdict()
+
+
 def data_limit(n_train: int, d: int) -> Verdict:
-    """Whether there are enough rows for a CCA of a view of `d` dimensions.
+    """Whether there are enough rows for a measure that cannot tell how many independent rows they are worth.
 
     Args:
         n_train: training rows (the smallest training set of the folds).
         d: the layer's dimension.
 
     Returns:
-        Refused below 2 rows per dimension, grey below 5: there `corrected` still falls short of the value that more
-        rows would give.
+        Refused below 2 rows per dimension, grey below 5.
     """
     ratio = n_train / d
     if ratio < ROWS_PER_DIMENSION_REFUSED:

@@ -79,22 +79,20 @@ def measure(settings: Settings) -> Iterator[Ratio]:
 
 
 def _costs(work: Workload, bars: bool) -> Iterator[Ratio]:
-    """What CCA adds, what CCA and MI add, and what the full jackknife takes."""
+    """What CCA adds, what CCA and MI add, and what its jackknife takes."""
     corpus = simulated.corpus(work.hours, UTTERANCE_S)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         states, forward_s = _forward(work, folder)
         forward = forward_s * len(corpus.utterances) / simulated.BATCH
         cca = {"measures": ["cca_mel", "cca_intra", "cca_phone", "cca_word"], "frame_utterances": None}
         plan = partial(Plan, corpus, 0)
-        fast = _analysis(folder, plan(), states, [(Cca, {**cca, "intervals": "fast"})])
-        both = _analysis(
-            folder, plan(), states, [(Cca, {**cca, "intervals": "fast"}), (Mi, {"measures": ["mi_phone"]})]
-        )
-        full = _analysis(folder, plan(), states[:1], [(Cca, {**cca, "intervals": "full"})])
+        fast = _analysis(folder, plan(), states, [(Cca, cca)])
+        both = _analysis(folder, plan(), states, [(Cca, cca), (Mi, {"measures": ["mi_phone"]})])
+        full = _analysis(folder, plan(), states[:1], [(Cca, {**cca, "intervals": "jackknife"})])
     name = f"{work.hours:g} h, {len(states[0].taps)} taps"
     yield _share(f"CCA, {name}", forward, fast, CCA_SHARE if bars else None)
     yield _share(f"CCA and mi_phone, {name}", forward, both, WITH_MI_SHARE if bars else None)
-    yield _share(f"full jackknife of CCA, {name}", forward, full[-1:], None)
+    yield _share(f"jackknife of CCA, {name}", forward, full[-1:], None)
 
 
 def _forward(work: Workload, folder: str) -> tuple[list[States], float]:

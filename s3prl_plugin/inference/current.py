@@ -18,6 +18,7 @@ from typing import Any
 from s3prl_plugin import results
 from s3prl_plugin.results import FILE_NAME, Row
 
+OUTDATED = ("corrected",)  # headlines of CCA until `r2`
 _MOST_NAMES = 6
 
 
@@ -50,8 +51,10 @@ def read(folder: str | Path) -> Current:
     newest = {_measure(row): _run(row) for row in every}
     rows = tuple(row for row in every if _run(row) == newest[_measure(row)])
     older = [row for row in every if _run(row) != newest[_measure(row)]]
+    outdated = [row for row in rows if row.score in OUTDATED]
     path = folder if folder.is_file() else folder / FILE_NAME
-    return Current(folder, rows, (*_older(path, older), *_newer_version(path, every)))
+    said = (*_older(path, older), *_outdated(path, outdated), *_newer_version(path, every))
+    return Current(folder, tuple(row for row in rows if row.score not in OUTDATED), said)
 
 
 def notes(folders: Iterable[str | Path]) -> list[str]:
@@ -82,6 +85,17 @@ def _older(path: Path, rows: list[Row]) -> list[str]:
     return [
         f"{path}: {len(rows)} rows are of earlier runs with another model, corpus or other options "
         f"({_named(row.measure for row in rows)}), and are left out; a folder of its own keeps a run beside another"
+    ]
+
+
+def _outdated(path: Path, rows: list[Row]) -> list[str]:
+    """The sentence about scores that an older version of this package reported."""
+    if not rows:
+        return []
+    return [
+        f"{path}: {len(rows)} rows are of an older score, {_named(row.score for row in rows)} "
+        f"({_named(row.measure for row in rows)}), which depends on the width of the layer and the amount of data, and "
+        "are left out; run the analysis again: with statistics that were kept (keep_statistics) it takes no new pass"
     ]
 
 

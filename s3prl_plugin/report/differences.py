@@ -1,8 +1,7 @@
 """Paired differences between taps and between models: what two rows of the same folds differ by, and how surely.
 
-Rows keep the score without each fold (`Row.replicates`), so that what the folds have in common cancels in a difference.
-`corrected` is the signed root of a product: its differences are tested on the product, and their interval is made from
-the products' (`intervals.difference_of_roots`). Other scores are tested on the scale that they are shown on.
+Rows keep what every fold says of the score (`Row.per_fold`), or the score without each fold (`Row.replicates`), so that
+what the folds have in common cancels in a difference.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from s3prl_plugin.inference import state_taps
 from s3prl_plugin.inference.state_taps import OUTPUT, is_output, states
 from s3prl_plugin.results import Row
 
-ROOTED = "corrected"
+OWN_REFERENCE = "_intra"  # the end of a measure's name whose other view is a tap of the same model
 CONDITIONS = ("subset", "control", "segments", "frame_stride")
 FOLDS = ("folds_id", "seed")
 SAME = ("measure", "score", "protocol", "corpus", *CONDITIONS, *FOLDS, "clusters")
@@ -85,13 +84,24 @@ def difference(a: Row, b: Row) -> Difference:
                 f"{_what(a)} and {_what(b)} cannot be compared pair by pair: {name} is {getattr(a, name)!r} and "
                 f"{getattr(b, name)!r}"
             )
+    if reference(a) != reference(b):
+        raise UserError(
+            f"{_what(a)} and {_what(b)} have different references, {_reference(a)} and {_reference(b)}: a score says "
+            "how much of its reference a layer has, so only those of one reference compare"
+        )
     one, other = estimate(a), estimate(b)
-    if len(one.replicates) != len(other.replicates):  # type: ignore[arg-type]
+    if len(one.folds) != len(other.folds):
         raise UserError(
             f"{_what(a)} and {_what(b)} cannot be compared pair by pair: {one.degrees + 1} and {other.degrees + 1} "
             "folds or speakers have rows"
         )
-    return Difference(a, b, *_compared(one, other, a.score))
+    found = one - other
+    return Difference(a, b, found.value, *found.interval(), found.p_value)
+
+
+def reference(row: Row) -> tuple[Any, ...]:
+    """What the other view of a row is: the tap, and whose it is."""
+    return row.tap2, row.upstream2, row.model if row.measure.endswith(OWN_REFERENCE) else None
 
 
 def within(rows: Iterable[Row]) -> list[Table]:
@@ -186,24 +196,18 @@ def matching(
     return pairs, [row for row in (*a.values(), *b.values()) if id(row) not in paired]
 
 
-def _compared(a: Estimate, b: Estimate, score: str) -> tuple[float, float, float, float]:
-    """(difference, low, high, p)."""
-    paired = intervals.paired_difference(a, b)
-    if score == ROOTED:
-        return (*intervals.difference_of_roots(a, b), paired.p_value)
-    return (paired.value, *paired.interval(), paired.p_value)
-
-
 def estimate(row: Row) -> Estimate:
-    """The number of a row on the scale of its replicates: for `corrected`, the product before the signed root.
+    """The number of a row, with what its folds say.
 
     Raises:
-        UserError: it has no number, or no replicates.
+        UserError: it has no number, or neither replicates nor what its folds say.
     """
     reason = lacks(row)
-    if reason is not None or row.value is None or row.replicates is None:
+    if reason is not None or row.value is None:
         raise UserError(f"{_what(row)}: {reason}")
-    return intervals.jackknife(row.value * abs(row.value) if row.score == ROOTED else row.value, row.replicates)
+    if row.per_fold is not None:
+        return intervals.nadeau_bengio(row.per_fold)
+    return intervals.jackknife(row.value, row.replicates or ())
 
 
 def lacks(row: Row) -> str | None:
@@ -212,9 +216,16 @@ def lacks(row: Row) -> str | None:
         return f"refused: {row.refused}"
     if row.trivial:
         return "the two views are the same"
-    if row.replicates is None or len(row.replicates) < 2 or row.folds_id is None:
-        return "no replicates are kept of it; a run with intervals: full, of enough folds, keeps them"
+    if len(row.per_fold or row.replicates or ()) < 2 or row.folds_id is None:
+        return "what its folds say was not kept; a run with intervals, of enough folds, keeps it"
     return None
+
+
+def same_folds(rows: Sequence[Row]) -> bool:
+    """Whether rows can be compared pair by pair: of the same folds and seed, with what each fold says."""
+    if any(lacks(row) for row in rows):
+        return False
+    return len({(row.folds_id, row.seed, len(estimate(row).folds)) for row in rows}) == 1
 
 
 def _comparable(group: Sequence[Row]) -> tuple[list[Row], list[tuple[str, str]]]:
@@ -241,8 +252,8 @@ def _less_the_best(group: Sequence[Row]) -> Table:
             left += [(str(row.tap), str(error)) for row in (a, b) if best in (a, b) and row is not best]
     pairs = _adjusted(pairs)
     found = [_turned(each, best) for each in pairs if best in (each.a, each.b)]
-    replicates = sign * np.array([row.replicates for row in shown])
-    counts = Counter(str(shown[i].tap) for i in np.argmax(replicates, axis=0))
+    without = sign * np.array([estimate(row).without_each for row in shown])
+    counts = Counter(str(shown[i].tap) for i in np.argmax(without, axis=0))
     return Table(tuple(group), tuple(found), tuple(left), len(pairs), dict(counts.most_common()))
 
 
@@ -270,6 +281,10 @@ def _by_measure(rows: Iterable[Row], names: Sequence[str]) -> list[list[Row]]:
 
 def _place(row: Row) -> int:
     return row.tap_index if row.tap_index is not None else 0
+
+
+def _reference(row: Row) -> str:
+    return f"{row.tap2} of {row.upstream2 or row.upstream}"
 
 
 def _what(row: Row) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from s3prl_plugin.results import Row
 
 SUFFIX = "_matrix"
-SCORES = ("corrected", "cka")
+SCORES = ("r2", "cka")
 
 
 def matrix_tables(rows: Iterable[Row]) -> str:

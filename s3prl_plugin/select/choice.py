@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from s3prl_plugin.analysis.intervals import paired_difference
 from s3prl_plugin.inference import state_taps
 from s3prl_plugin.report import differences
 from s3prl_plugin.report.differences import CONDITIONS, Difference, estimate
+from s3prl_plugin.report.held_out import HeldOut, held_out
 from s3prl_plugin.results import Row
-from s3prl_plugin.select.held_out import HeldOut, held_out
 
 LEVEL = 0.05
 
@@ -22,18 +21,19 @@ class Choice:
     Attributes:
         rows: of the state taps that have a number, in the order of the network.
         best: with the highest score.
-        equals: taps whose paired difference to the best includes 0 (Holm, over all pairs of taps), the best among them.
-        close: those of `equals` that are at most one standard error of the paired difference from the best.
+        not_told_apart: taps whose paired difference to the best includes 0 (Holm, over all pairs of taps), the best
+            among them.
+        close: those of `not_told_apart` that are at most one standard error of the paired difference from the best.
         against_best: tap -> its paired difference to the best.
         score: of the tap chosen so, on folds that did not choose it; None where that cannot be had.
         times_best: tap -> how often it is the best without one of the folds (or speakers).
         left_out: (tap, why) of the state taps that have no number, or none that can be compared.
-        tested: whether differences could be tested; if not, `equals` and `close` hold the best tap only.
+        tested: whether differences could be tested; if not, `not_told_apart` and `close` hold the best tap only.
     """
 
     rows: tuple[Row, ...]
     best: Row
-    equals: tuple[Row, ...]
+    not_told_apart: tuple[Row, ...]
     close: tuple[Row, ...]
     against_best: dict[str, Difference]
     score: HeldOut | None
@@ -97,7 +97,7 @@ def choose(rows: Iterable[Row], measure: str) -> Choice | Absent:
         return Choice(
             rows=tuple(valued),
             best=best,
-            equals=(best,),
+            not_told_apart=(best,),
             close=(best,),
             against_best={},
             score=None,
@@ -112,7 +112,7 @@ def choose(rows: Iterable[Row], measure: str) -> Choice | Absent:
     return Choice(
         rows=tuple(valued),
         best=best,
-        equals=tuple(ordered),
+        not_told_apart=tuple(ordered),
         close=tuple(row for row in ordered if _is_close(row, best)),
         against_best={str(each.a.tap): each for each in compared},
         score=held_out(with_replicates),
@@ -131,5 +131,5 @@ def _is_close(row: Row, best: Row) -> bool:
     """Whether a tap is within one standard error of the best."""
     if row is best:
         return True
-    apart = paired_difference(estimate(best), estimate(row))
+    apart = estimate(best) - estimate(row)
     return abs(apart.value) <= apart.standard_error

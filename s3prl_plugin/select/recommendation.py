@@ -64,7 +64,7 @@ def recommend(criterion: Criterion, source: Source, prefer: str = "cheapest") ->
         absent=absent,
         tap=tap,
         why=why,
-        agree=bool(_common([each.equals for each in choices])) if len(choices) > 1 else None,
+        agree=bool(_common([each.not_told_apart for each in choices])) if len(choices) > 1 else None,
         notes=notes,
         weights=weights,
     )
@@ -74,12 +74,12 @@ def _decide(choices: Sequence[Choice], prefer: str) -> tuple[Row, str]:
     """The tap, and why it is that one."""
     first = choices[0]
     measures = " and ".join(each.measure for each in choices)
-    equal, close = _common([each.equals for each in choices]), _common([each.close for each in choices])
+    possible, close = (_common([getattr(each, name) for each in choices]) for name in ("not_told_apart", "close"))
     if len(first.rows) == 1:
         return first.best, f"the only state tap that {first.measure} has a number of"
     if not all(each.tested for each in choices):
         return first.best, f"the highest {first.measure}; whether others are as good could not be tested"
-    if not equal:
+    if not possible:
         return first.best, f"the best by {first.measure}, which decides where the measures disagree"
     if prefer == "cheapest" and close:
         tap = lowest(close)
@@ -91,13 +91,15 @@ def _decide(choices: Sequence[Choice], prefer: str) -> tuple[Row, str]:
             tap,
             f"the lowest, so the cheapest, of {_taps(close)} within one standard error of the best by {measures}",
         )
-    if len(equal) == 1 and equal[0] is not first.best:
-        return equal[0], f"the only tap that is equal to the best by {measures} alike"
+    if len(possible) == 1 and possible[0] is not first.best:
+        return possible[0], f"the only tap that is not told apart from the best by {measures} alike"
     sign = 1 if first.best.higher_is_better else -1
-    tap = max(equal, key=lambda row: sign * (row.value or 0.0))
+    tap = max(possible, key=lambda row: sign * (row.value or 0.0))
     if tap is first.best:
-        return tap, f"the highest {first.measure}" + (", and equal to the best by the others" if choices[1:] else "")
-    return tap, f"the highest {first.measure} of {_taps(equal)} that are equal to the best by {measures}"
+        return tap, f"the highest {first.measure}" + (
+            ", not told apart from the best by the others" if choices[1:] else ""
+        )
+    return tap, f"the highest {first.measure} of {_taps(possible)} not told apart from the best by {measures}"
 
 
 def _taps(rows: Sequence[Row]) -> str:

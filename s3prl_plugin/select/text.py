@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from s3prl_plugin.report import table
+from s3prl_plugin.report.held_out import HeldOut
 from s3prl_plugin.results import Row
 from s3prl_plugin.select.choice import Absent, Choice
 from s3prl_plugin.select.recommendation import Recommendation
 from s3prl_plugin.select.written import ELSEWHERE, PROGRAM, Ready, command
 from s3prl_plugin.taps import SAMPLE_RATE
 
-BEST, EQUAL = "*", "="
+BEST, NOT_TOLD_APART = "*", "~"
 LISTED = 4  # taps that are named in a sentence
 _DOWNSTREAM = {"cca": "cca", "mi": "mi"}  # the beginning of a measure's name -> the downstream that computes it
 
@@ -96,22 +97,27 @@ def record(found: Recommendation, prepared: Ready | None) -> dict[str, Any]:
 
 def _choice_record(each: Choice) -> dict[str, Any]:
     """What one measure says."""
-    score = each.score
     return {
         "measure": each.measure,
         "score": each.best.score,
         "corpus": each.best.corpus,
         "best": each.best.tap,
-        "equals": [row.tap for row in each.equals],
+        "not_told_apart": [row.tap for row in each.not_told_apart],
         "within_one_standard_error": [row.tap for row in each.close],
         "tested": each.tested,
-        "held_out": None
-        if score is None
-        else {"value": score.value, "ci_low": score.ci_low, "ci_high": score.ci_high, "halvings": score.halvings},
+        "held_out": _held_out(each.score),
         "times_best": each.times_best,
         "taps": [_tap_record(each, row) for row in each.rows],
         "left_out": [{"tap": tap, "reason": reason} for tap, reason in each.left_out],
     }
+
+
+def _held_out(score: HeldOut | None) -> dict[str, Any] | None:
+    """The score of the tap that is chosen so."""
+    if score is None:
+        return None
+    low, high = score.estimate.interval()
+    return {"value": score.estimate.value, "ci_low": low, "ci_high": high, "halvings": score.halvings}
 
 
 def _tap_record(each: Choice, row: Row) -> dict[str, Any]:
@@ -142,8 +148,8 @@ def _tap_table(found: Recommendation) -> str:
         chosen = found.tap is not None and row.tap == found.tap.tap
         lines.append([*line, "<- take this" if chosen else " " * len("<- take this")])
     legend = [
-        f"{BEST} best of a measure; {EQUAL} its paired difference to the best includes 0 (Holm, over all pairs of "
-        "these taps); ± half of the 95 % interval"
+        f"{BEST} best of a measure; {NOT_TOLD_APART} not told apart from it: the paired difference includes 0 (Holm, "
+        "over all pairs of these taps); ± half of the 95 % interval"
     ]
     if found.weights:
         legend.append(f"weight: learned by {found.criterion.task}'s sum of normalised states, mean over its runs")
@@ -161,7 +167,7 @@ def _cells(each: Choice, tap: str) -> list[str]:
     value = f"({value})" if row.grey else value
     if row is each.best:
         return [f"{value}{BEST}", "", ""]
-    mark = EQUAL if any(row is other for other in each.equals) else " "
+    mark = NOT_TOLD_APART if any(row is other for other in each.not_told_apart) else " "
     found = each.against_best.get(tap)
     if found is None:
         return [f"{value}{mark}", "", ""]
@@ -174,7 +180,9 @@ def _verdict(found: Recommendation) -> str:
     lines = [f"take {found.tap.tap}: {found.why}"] if found.tap is not None else []
     if found.agree is False:
         bests = " and ".join(f"{each.best.tap} by {each.measure}" for each in found.choices)
-        lines.append(f"THE MEASURES DISAGREE: {bests}, and no tap is equal to the best of both; try both, or --verify")
+        lines.append(
+            f"THE MEASURES DISAGREE: {bests}, and every tap is told apart from one of these; try both, or --verify"
+        )
     return "\n".join(lines)
 
 
@@ -186,12 +194,12 @@ def _details(found: Recommendation) -> str:
             if len(each.rows) > 1:
                 lines.append(f"{each.measure}: best {each.best.tap}; no differences could be tested, see the notes")
             continue
-        equal = _equal(each)
-        lines.append(f"{each.measure}: best {each.best.tap}; {equal}")
+        lines.append(f"{each.measure}: best {each.best.tap}; {_not_told_apart(each)}")
         if each.score is not None:
+            low, high = each.score.estimate.interval()
             lines.append(
                 f"{each.measure} of the best tap, chosen on half of the folds and scored on the others: "
-                f"{each.score.value:.3f} [{each.score.ci_low:.3f}, {each.score.ci_high:.3f}] "
+                f"{each.score.estimate.value:.3f} [{low:.3f}, {high:.3f}] "
                 f"({each.best.tap} on all folds: {each.best.value:.3f})"
             )
         several = {name: count for name, count in each.times_best.items() if count}
@@ -201,16 +209,17 @@ def _details(found: Recommendation) -> str:
     return "\n".join(lines)
 
 
-def _equal(each: Choice) -> str:
+def _not_told_apart(each: Choice) -> str:
     """The taps that cannot be told from the best, in words."""
-    others = [str(row.tap) for row in each.equals if row is not each.best]
+    others = [str(row.tap) for row in each.not_told_apart if row is not each.best]
     if not others:
         return "every other tap is worse"
     if len(others) + 1 == len(each.rows):
         return "this run cannot tell any other tap from it: more speakers or utterances would"
     if len(others) > LISTED:
-        return f"{len(others)} of the {len(each.rows) - 1} others are equal to it ({EQUAL} in the table)"
-    return f"equal to it: {', '.join(others)}"
+        count = f"{len(others)} of the {len(each.rows) - 1}"
+        return f"{count} others are not told apart from it ({NOT_TOLD_APART} in the table)"
+    return f"not told apart from it: {', '.join(others)}"
 
 
 def _how(found: Recommendation, prepared: Ready) -> str:

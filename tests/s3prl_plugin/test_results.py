@@ -15,7 +15,7 @@ from s3prl_plugin.results import Row
 
 
 def row(**changes):
-    fields = {"upstream": "u", "measure": "cca_mel", "score": "corrected", "tap": "mid.pre", "value": 0.5}
+    fields = {"upstream": "u", "measure": "cca_mel", "score": "r2", "tap": "mid.pre", "value": 0.5}
     return Row(**{**fields, **changes})
 
 

@@ -26,7 +26,7 @@ def rows(upstream, taps, **changes):
     """One row per tap, written in no order."""
     shuffled = [(i, *tap) for i, tap in enumerate(taps)]
     shuffled = shuffled[1::2] + shuffled[0::2]
-    fields = {"upstream": upstream, "measure": "cca_phone", "score": "corrected", "headline": True, "seed": 1}
+    fields = {"upstream": upstream, "measure": "cca_phone", "score": "r2", "headline": True, "seed": 1}
     return [
         Row(**{**fields, "tap": tap, "tap_index": i, "block": block, "stride": 320 * (1 + (block == "mid"))}, **changes)
         for i, tap, block in shuffled

@@ -2,14 +2,18 @@
 
 import numpy as np
 
-from s3prl_plugin.analysis.intervals import jackknife, signed_root
+from s3prl_plugin.analysis.intervals import jackknife, nadeau_bengio
+
+OVER_FOLDS = ("r2", "r", "pwcca")
 
 
 def scored(per_fold, score):
-    """`value`, its interval and the replicates; of `corrected`, the signed root of the mean."""
+    """`value`, its interval, and what the row keeps: every fold's value, or the score without each fold."""
     folds = np.asarray(per_fold, dtype=float)
-    shown = signed_root if score == "corrected" else float
-    value = float(folds.mean())
-    without = (folds.sum() - folds) / (len(folds) - 1)
-    low, high = jackknife(value, without).mapped_interval(shown)
-    return {"value": shown(value), "ci_low": low, "ci_high": high, "replicates": without.tolist()}
+    if score in OVER_FOLDS:
+        found, kept = nadeau_bengio(folds), {"per_fold": folds.tolist()}
+    else:
+        without = (folds.sum() - folds) / (len(folds) - 1)
+        found, kept = jackknife(float(folds.mean()), without), {"replicates": without.tolist()}
+    low, high = found.interval()
+    return {"value": found.value, "ci_low": low, "ci_high": high, **kept}

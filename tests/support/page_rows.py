@@ -1,5 +1,6 @@
 """Planted results for the report page: models with blocks, intervals, refusals, tasks, weights and matrices."""
 
+import fold_scores
 import numpy as np
 
 from s3prl_plugin import results
@@ -8,7 +9,7 @@ from s3prl_plugin.results import Row
 FOLDS = 8
 MEASURES = ("cca_phone", "mi_phone", "cka_phone", "cca_word", "mi_word", "cka_word", "cca_speaker", "mi_speaker",
             "cca_mel", "cka_mel")  # fmt: skip
-SCORES = {"cca": "corrected", "mi": "adjusted", "cka": "cka"}
+SCORES = {"cca": "r2", "mi": "adjusted", "cka": "cka"}
 
 
 def taps(count=15):
@@ -26,7 +27,7 @@ def layers(upstream, measure="cca_phone", count=15, best=7, height=0.5, seed=0, 
     for i, (tap, block, stride) in enumerate(taps(count)):
         mean = height + 0.2 * (i == best)
         folds = mean + 0.01 * rng.standard_normal(FOLDS)
-        without = (folds.sum() - folds) / (FOLDS - 1)
+        score = SCORES[measure.split("_")[0]]
         fields = {
             "upstream": upstream,
             "checkpoint_sha256": "ab" * 32,
@@ -36,7 +37,7 @@ def layers(upstream, measure="cca_phone", count=15, best=7, height=0.5, seed=0, 
             "downstream": measure.split("_")[0],
             "protocol": "default",
             "measure": measure,
-            "score": "r" if measure.startswith("cca") else SCORES[measure.split("_")[0]],
+            "score": score,
             "headline": True,
             "tap": tap,
             "tap_index": i,
@@ -48,11 +49,8 @@ def layers(upstream, measure="cca_phone", count=15, best=7, height=0.5, seed=0, 
             "split_by": "speaker",
             "folds_id": "0123456789abcdef",
             "seed": 1,
-            "value": float(folds.mean()),
-            "ci_low": float(folds.mean() - 0.01),
-            "ci_high": float(folds.mean() + 0.01),
             "chance": 0.0,
-            "replicates": without.tolist(),
+            **fold_scores.scored(folds, score),
             "versions": {"s3prl_plugin": "0.1.0"},
         }
         rows.append(Row(**{**fields, **changes}))
@@ -63,7 +61,7 @@ def refused(rows, reason="too few segments: 3 rows per dimension, 5 wanted"):
     """The same rows without their numbers."""
     from dataclasses import replace
 
-    nothing = {"value": None, "ci_low": None, "ci_high": None, "replicates": None}
+    nothing = {"value": None, "ci_low": None, "ci_high": None, "replicates": None, "per_fold": None}
     return [replace(row, refused=reason, **nothing) for row in rows]
 
 

@@ -21,7 +21,7 @@ from s3prl_plugin.upstream.mr_hubert import small
 from s3prl_plugin.upstream_facts import Facts, Forward
 
 ONE_RATE = ((1, 1),)
-SCORES = {"cca": "corrected", "mi": "adjusted", "cka": "cka"}
+SCORES = {"cca": "r2", "mi": "adjusted", "cka": "cka"}
 
 
 def facts(
@@ -81,7 +81,7 @@ class Planted:
         folder: under which they are written.
         seed: of all noise.
         folds: how many.
-        common, of_model, own: standard deviations of a fold's noise, on the scale of the replicates.
+        common, of_model, own: standard deviations of a fold's noise, in what a fold says.
         fields: of every row.
     """
 
@@ -114,10 +114,9 @@ class Planted:
                     continue
                 score = SCORES[measure.partition("_")[0]]
                 noise = self.shared + of_model + self.own * self.rng.standard_normal(self.folds)
-                per_fold = (truth * abs(truth) if score == "corrected" else truth) + noise
                 where = {"tap": tap.name, "tap_index": tap.index, "block": tap.block, "stride": tap.stride}
                 what = {"measure": measure, "score": score, "segments": segments or None}
-                found.append(row(per_fold, **{**about(facts), **self.fields, **where, **what, **fields}))
+                found.append(row(truth + noise, **{**about(facts), **self.fields, **where, **what, **fields}))
         return found
 
 
@@ -126,8 +125,8 @@ def about(facts: Facts) -> dict:
     return {"upstream": facts.upstream, "checkpoint_sha256": facts.checkpoint_sha256, "weights": facts.weights}
 
 
-def row(per_fold: Sequence[float], score="corrected", **fields) -> Row:
-    """A row whose score, before the signed root, is the mean over folds of what each one says."""
+def row(per_fold: Sequence[float], score="r2", **fields) -> Row:
+    """A row whose score is the mean over folds of what each one says."""
     said = fold_scores.scored(per_fold, score)
     fixed = {"protocol": "default", "headline": True, "score": score, "folds_id": "f"}
     return Row(**{"upstream": "u", "measure": "cca_word", **said, **fixed, **fields})

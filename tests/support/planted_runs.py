@@ -19,11 +19,11 @@ TWO_RATES = (
     *(("dec0", name, 320) for name in ("pre", "layer0", "layer1")),
     *((None, name, stride) for name, stride in (("res_out0", 640), ("res_out1", 320))),
 )
-SCORES = {"cca": "corrected", "mi": "adjusted", "rank": "participation_ratio"}
+SCORES = {"cca": "r2", "mi": "adjusted", "rank": "participation_ratio"}
 
 
 def row(measure: str, place: int, per_fold: Sequence[float], taps: Sequence[Any] = TWO_RATES, **changes: Any) -> Row:
-    """A row whose score is the mean over folds of what each one says (of `corrected`, the signed root of the mean)."""
+    """A row whose score is the mean over folds of what each one says."""
     block, name, stride = taps[place]
     score = SCORES[measure.split("_")[0]]
     fields = {
@@ -59,7 +59,7 @@ def network(
     """One measure of a network, a row per tap; folds differ by what all taps have in common and by noise of their own.
 
     Args:
-        means: what the folds' numbers scatter about; of a CCA measure, squares of the scores.
+        means: what the folds' numbers scatter about.
     """
     shared = common * rng.standard_normal(FOLDS)
     return [

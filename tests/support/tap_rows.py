@@ -14,7 +14,7 @@ def stride_of(tap):
 
 
 def row(tap, index, per_fold, measure="cca_phone", **changes):
-    """A row whose score is the mean over folds (of `corrected`, its signed root)."""
+    """A row whose score is the mean over folds."""
     score = changes.pop("score", "r")
     fields = {
         "upstream": "mr_hubert_local",

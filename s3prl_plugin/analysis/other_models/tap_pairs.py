@@ -88,19 +88,6 @@ class TapPairs:
         return f"{measure}: {count} pairs {whose}, after the pass: {how_long}"
 
 
-def seconds_of_eigenvectors(d: int) -> float:
-    """How long this machine takes for the eigenvectors of a symmetric matrix, measured on a smaller one.
-
-    Args:
-        d: its size.
-    """
-    small = min(d, 192)
-    matrix = np.cov(np.random.default_rng(0).standard_normal((small, 2 * small)))
-    start = time.perf_counter()
-    np.linalg.eigh(matrix)
-    return (time.perf_counter() - start) * (d / small) ** 3
-
-
 def seconds_of_product(n: int, d: int) -> float:
     """How long this machine takes for the cross scatter of two views, measured on fewer rows.
 

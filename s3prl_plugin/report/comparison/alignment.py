@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from s3prl_plugin.analysis.intervals import Estimate
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.inference.state_taps import states
 from s3prl_plugin.report import differences
 from s3prl_plugin.report.comparison import contrasts, fact_differences
 from s3prl_plugin.report.comparison.contrasts import Scores, Shown
-from s3prl_plugin.report.comparison.estimates import Sum
 from s3prl_plugin.report.comparison.runs import Run, Runs
 from s3prl_plugin.report.sections import Cell, Contrast, PlainTable, Section
 from s3prl_plugin.results import Row
@@ -66,9 +66,9 @@ def _aligned(runs: Runs, a: Run, b: Run, number: int) -> Section:
 
 
 def _best(runs: Runs, a: Run, b: Run, measure: str, name: str, differ: str) -> Contrast:
-    def best(scores: Scores) -> tuple[Sum, str]:
-        (one, taps_a), (other, taps_b) = scores.best(a, measure), scores.best(b, measure)
-        return one - other, f" ({' or '.join(dict.fromkeys(taps_a))} - {' or '.join(dict.fromkeys(taps_b))})"
+    def best(scores: Scores) -> tuple[Estimate, str]:
+        (one, tap_a), (other, tap_b) = scores.best(a, measure), scores.best(b, measure)
+        return one - other, f" ({tap_a} - {tap_b})"
 
     return contrasts.contrast(runs, Shown(f"{name}, best tap", differ, name), measure, best)
 

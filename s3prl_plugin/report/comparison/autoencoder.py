@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from s3prl_plugin.analysis.intervals import Estimate
 from s3prl_plugin.report.comparison import contrasts, grids
 from s3prl_plugin.report.comparison.contrasts import Scores, Shown, last_layer
-from s3prl_plugin.report.comparison.estimates import Sum
 from s3prl_plugin.report.comparison.runs import Missing, Run, Runs
 from s3prl_plugin.report.sections import Contrast, Section
 
@@ -47,10 +47,10 @@ def _of_model(runs: Runs, run: Run) -> list[Contrast]:
     found = []
     for measure in runs.measures((seen,), MEASURES):
 
-        def last(scores: Scores, measure: str = measure) -> Sum:
+        def last(scores: Scores, measure: str = measure) -> Estimate:
             return scores.at(seen, measure, decoder) - scores.middle(seen, measure)
 
-        def skipped(scores: Scores, measure: str = measure) -> Sum:
+        def skipped(scores: Scores, measure: str = measure) -> Estimate:
             return scores.at(seen, measure, end) - scores.middle(seen, measure)
 
         shown = Shown(f"{run.name}: {decoder} - mean of the middle block{grid}", "", None if grey else FAMILY, grey)

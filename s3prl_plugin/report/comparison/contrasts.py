@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from s3prl_plugin.analysis import intervals
+from s3prl_plugin.analysis.intervals import Estimate
 from s3prl_plugin.inference.state_taps import states
-from s3prl_plugin.report.comparison import best_tap, estimates
-from s3prl_plugin.report.comparison.estimates import Sum
+from s3prl_plugin.report import held_out
 from s3prl_plugin.report.comparison.runs import Missing, Run, Runs
-from s3prl_plugin.report.differences import lacks
+from s3prl_plugin.report.differences import estimate, lacks, reference
 from s3prl_plugin.report.sections import Contrast
 from s3prl_plugin.results import Row
 
@@ -63,24 +63,24 @@ class Scores:
     grey: list[str] = field(default_factory=list)
     used: list[Row] = field(default_factory=list)
 
-    def at(self, run: Run, measure: str, tap: str, segments: str | None = None) -> Sum:
+    def at(self, run: Run, measure: str, tap: str, segments: str | None = None) -> Estimate:
         """The score of one tap.
 
         Raises:
             Missing: it cannot be had.
         """
-        return self._sum(self.runs.row(run, measure, tap, segments))
+        return self._of_row(self.runs.row(run, measure, tap, segments))
 
-    def middle(self, run: Run, measure: str) -> Sum:
+    def middle(self, run: Run, measure: str) -> Estimate:
         """The mean over the layers of the middle block, without what enters it.
 
         Raises:
             Missing: a tap of it cannot be had, or there is no such block.
         """
-        return estimates.mean([self.at(run, measure, tap) for tap in layers(run, MIDDLE)])
+        return intervals.mean_of_estimates([self.at(run, measure, tap) for tap in layers(run, MIDDLE)])
 
-    def best(self, run: Run, measure: str) -> tuple[Sum, tuple[str, str]]:
-        """The best state tap, chosen on other folds, and which taps these are.
+    def best(self, run: Run, measure: str) -> tuple[Estimate, str]:
+        """The best state tap, chosen on other folds, and the tap that was chosen most often.
 
         Raises:
             Missing: no tap has a number, or too few folds.
@@ -89,18 +89,18 @@ class Scores:
         good = [row for row in rows if lacks(row) is None]
         if not good:
             raise Missing(f"{run.name}: {lacks(rows[0])}" if rows else f"{run.name} has no {measure}")
-        counts = {len(row.replicates or ()) for row in good}
-        if len(counts) > 1 or min(counts) < best_tap.MIN_FOLDS:
+        counts = {len(estimate(row).folds) for row in good}
+        found = held_out.held_out(good) if len(counts) == 1 else None
+        if found is None:
             raise Missing(
-                f"{run.name}, {measure}: {best_tap.MIN_FOLDS} folds are needed to choose a tap on half of them"
+                f"{run.name}, {measure}: {held_out.FEWEST_FOLDS} folds are needed to choose a tap on half of them"
             )
-        found = best_tap.best_tap(good)
-        self._remember([row for row in good if row.tap in found.taps])
-        return found.score, found.taps
+        self._remember([row for row in good if row.tap in found.chosen])
+        return found.estimate, next(iter(found.chosen))
 
-    def _sum(self, row: Row) -> Sum:
+    def _of_row(self, row: Row) -> Estimate:
         self._remember([row])
-        return estimates.of_row(row)
+        return estimate(row)
 
     def _remember(self, rows: Iterable[Row]) -> None:
         for row in rows:
@@ -143,7 +143,9 @@ def output(run: Run) -> str:
     return taps[-1].name
 
 
-def contrast(runs: Runs, shown: Shown, measure: str, make: Callable[[Scores], Sum | tuple[Sum, str]]) -> Contrast:
+def contrast(
+    runs: Runs, shown: Shown, measure: str, make: Callable[[Scores], Estimate | tuple[Estimate, str]]
+) -> Contrast:
     """A contrast of scores.
 
     Args:
@@ -238,10 +240,14 @@ def _tasks(run: Run) -> dict[TaskKey, dict[int | None, Row]]:
 
 def _check_pairing(rows: Sequence[Row]) -> None:
     """All rows of a contrast are of the same folds."""
+    if len({reference(row) for row in rows}) > 1:
+        raise Missing(
+            f"{rows[0].measure} of these is with different references, each model's own, so they do not compare"
+        )
     for name in ("corpus", "folds_id", "seed", "frame_stride"):
         values = dict.fromkeys(getattr(row, name) for row in rows)
         if len(values) > 1:
             raise Missing(f"not paired: {name} is {' and '.join(map(str, values))}")
-    counts = dict.fromkeys(len(row.replicates or ()) for row in rows)
+    counts = dict.fromkeys(len(estimate(row).folds) for row in rows)
     if len(counts) > 1:
         raise Missing(f"not paired: {' and '.join(map(str, counts))} folds or speakers have rows")

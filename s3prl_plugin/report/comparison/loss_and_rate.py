@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from s3prl_plugin.analysis.intervals import Estimate
 from s3prl_plugin.report.comparison import contrasts, roles, verdicts
 from s3prl_plugin.report.comparison.contrasts import MEASURES, Scores, Shown
-from s3prl_plugin.report.comparison.estimates import Sum
 from s3prl_plugin.report.comparison.grids import decimated, rate_ms
 from s3prl_plugin.report.comparison.roles import Pair
 from s3prl_plugin.report.comparison.runs import Run, Runs
@@ -20,7 +20,7 @@ CHOSEN = (
     "Best tap: chosen on half of the folds and scored on the other half, both ways; the interval allows for the choice."
 )
 SPECTRUM = "cca_mel"
-Make = Callable[[Scores], Sum | tuple[Sum, str]]
+Make = Callable[[Scores], Estimate | tuple[Estimate, str]]
 
 
 def loss(runs: Runs) -> Section:
@@ -85,14 +85,14 @@ def _shown(pair: Pair, family: str, measure: str | None = None) -> Shown:
 def _places(a: Run, b: Run, measure: str) -> dict[str, Make]:
     """Where two models are compared."""
 
-    def best(scores: Scores) -> tuple[Sum, str]:
-        (one, taps_a), (other, taps_b) = scores.best(a, measure), scores.best(b, measure)
-        return one - other, f" ({_both(taps_a)} - {_both(taps_b)})"
+    def best(scores: Scores) -> tuple[Estimate, str]:
+        (one, tap_a), (other, tap_b) = scores.best(a, measure), scores.best(b, measure)
+        return one - other, f" ({tap_a} - {tap_b})"
 
-    def middle(scores: Scores) -> Sum:
+    def middle(scores: Scores) -> Estimate:
         return scores.middle(a, measure) - scores.middle(b, measure)
 
-    def outputs(scores: Scores) -> tuple[Sum, str]:
+    def outputs(scores: Scores) -> tuple[Estimate, str]:
         taps = contrasts.output(a), contrasts.output(b)
         found = scores.at(a, measure, taps[0]) - scores.at(b, measure, taps[1])
         return found, f" ({' - '.join(dict.fromkeys(taps))})"
@@ -108,7 +108,7 @@ def _on_one_grid(runs: Runs, pair: Pair, family: str) -> list[Contrast]:
             f"{pair.name}, mean of the middle block, both at {rate_ms(pair.a):g} ms"
         )
 
-        def make(scores: Scores, measure: str = measure) -> Sum:
+        def make(scores: Scores, measure: str = measure) -> Estimate:
             return scores.middle(pair.a, measure) - scores.middle(decimated(runs, pair.b, rate_ms(pair.a)), measure)
 
         found.append(contrasts.contrast(runs, label, measure, make))
@@ -144,7 +144,3 @@ def _missing(pairs: Sequence[Pair], needed: str) -> tuple[str, ...]:
 def _notes(found: Sequence[Contrast]) -> tuple[str, ...]:
     chosen = any("best tap" in each.label and each.value is not None for each in found)
     return (ONE_SEED, CHOSEN) if chosen else (ONE_SEED,)
-
-
-def _both(taps: tuple[str, str]) -> str:
-    return " or ".join(dict.fromkeys(taps))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from s3prl_plugin.analysis.intervals import Estimate
 from s3prl_plugin.report.comparison import contrasts, grids
 from s3prl_plugin.report.comparison.contrasts import MEASURES, Scores, Shown
-from s3prl_plugin.report.comparison.estimates import Sum
 from s3prl_plugin.report.comparison.runs import Missing, Run, Runs
 from s3prl_plugin.report.sections import Contrast, PlainTable, Section
 
@@ -39,7 +39,7 @@ def _of_model(runs: Runs, run: Run, random: Run) -> list[Contrast]:
     found = []
     for measure in runs.measures((run,), MEASURES):
 
-        def best(scores: Scores, measure: str = measure) -> Sum:
+        def best(scores: Scores, measure: str = measure) -> Estimate:
             return scores.best(run, measure)[0] - scores.best(random, measure)[0]
 
         shown = Shown(f"{run.name} - the same with random weights, best tap", "training", FAMILY)

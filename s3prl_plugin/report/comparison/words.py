@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from s3prl_plugin.analysis.intervals import Estimate
 from s3prl_plugin.report.comparison import contrasts, grids, roles, verdicts
 from s3prl_plugin.report.comparison.contrasts import Scores, Shown, last_layer
-from s3prl_plugin.report.comparison.estimates import Sum
 from s3prl_plugin.report.comparison.loss_and_rate import ONE_SEED
 from s3prl_plugin.report.comparison.roles import Pair
 from s3prl_plugin.report.comparison.runs import Runs
@@ -22,7 +22,7 @@ GRID = "the grid: the contrast of native rates less the contrast on one grid"
 
 # How a row is told from the others; the three that decide, and those beside them.
 ONE_GRID, WITHIN, AGAINST_PHONES = "one grid", "within", "against phones"
-Row = tuple[str, str, Callable[[Scores], Sum]]
+Row = tuple[str, str, Callable[[Scores], Estimate]]
 
 
 def words(runs: Runs) -> Section:
@@ -91,36 +91,36 @@ def _definitions(runs: Runs, pair: Pair, measure: str) -> dict[str, Row]:
     phone = PHONE[measure]
     names = f"{low.name} - {high.name}"
 
-    def one_grid(scores: Scores, measure: str = measure) -> Sum:
+    def one_grid(scores: Scores, measure: str = measure) -> Estimate:
         return scores.at(low, measure, mid) - scores.at(grids.decimated(runs, high, ms), measure, mid)
 
-    def native(scores: Scores) -> Sum:
+    def native(scores: Scores) -> Estimate:
         return scores.at(low, measure, mid) - scores.at(high, measure, mid)
 
-    def grid(scores: Scores) -> Sum:
+    def grid(scores: Scores) -> Estimate:
         return scores.at(grids.decimated(runs, high, ms), measure, mid) - scores.at(high, measure, mid)
 
-    def block(scores: Scores) -> Sum:
+    def block(scores: Scores) -> Estimate:
         return scores.middle(low, measure) - scores.middle(grids.decimated(runs, high, ms), measure)
 
-    def adapter(scores: Scores) -> Sum:
+    def adapter(scores: Scores) -> Estimate:
         return scores.at(low, measure, PRE) - scores.at(grids.decimated(runs, low, ms), measure, encoder)
 
-    def added_low(scores: Scores) -> Sum:
+    def added_low(scores: Scores) -> Estimate:
         return scores.at(low, measure, mid) - scores.at(low, measure, PRE)
 
-    def added_high(scores: Scores) -> Sum:
+    def added_high(scores: Scores) -> Estimate:
         other = grids.decimated(runs, high, ms)
         return scores.at(other, measure, mid) - scores.at(other, measure, PRE)
 
-    def centre(scores: Scores) -> Sum:
+    def centre(scores: Scores) -> Estimate:
         return scores.at(low, measure, mid, CENTRE) - scores.at(high, measure, mid, CENTRE)
 
-    def centre_one_grid(scores: Scores) -> Sum:
+    def centre_one_grid(scores: Scores) -> Estimate:
         other = grids.decimated(runs, high, ms)
         return scores.at(low, measure, mid, CENTRE) - scores.at(other, measure, mid, CENTRE)
 
-    def untrained(scores: Scores) -> Sum:
+    def untrained(scores: Scores) -> Estimate:
         sides = grids.random(runs, low), grids.random(runs, high, ms)
         return scores.at(sides[0], measure, mid) - scores.at(sides[1], measure, mid)
 

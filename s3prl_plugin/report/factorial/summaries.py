@@ -7,7 +7,7 @@ from s3prl_plugin.report.comparison.runs import Run, Runs
 
 BEST, MIDDLE, OUTPUT = SUMMARIES = ("best tap", "middle block", "output")
 RANK = "rank"
-SHOWN = (*MEASURES, "cca_intra", RANK)
+SHOWN = (*MEASURES, RANK)  # cca_intra has a reference of each model's own
 
 
 def summary(runs: Runs, run: Run, measure: str, which: str) -> float:
@@ -17,8 +17,8 @@ def summary(runs: Runs, run: Run, measure: str, which: str) -> float:
         runs: that are compared, over common folds.
         run: one of them.
         measure: such as cca_word.
-        which: "best tap": chosen on one half of the folds and scored on the other, both ways, so that the choice does
-            not favour it; "middle block": the mean over its layers, without what enters the first; "output": the
+        which: "best tap": chosen on half of the folds and scored on the others, for all halvings, so that the choice
+            does not favour it; "middle block": the mean over its layers, without what enters the first; "output": the
             model's.
 
     Raises:

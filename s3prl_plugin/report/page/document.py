@@ -182,7 +182,7 @@ def _reading_curves(several: bool) -> tuple[str, ...]:
         "Click a name in a legend to bring its line to the fore; choose models beside the page.",
     )
     return (
-        "Bars: 95 % intervals over folds (jackknife), of each value alone; whether two taps differ is tested in pairs, "
+        "Bars: 95 % intervals over folds or speakers, of each value alone; whether two taps differ is tested in pairs, "
         "in the tables. Dashed line: chance. Hollow: a number that the data barely support, or of a tap with itself. "
         "×: refused. Point at a mark for its numbers; the menu beside a figure saves it as SVG or PNG.",
         *(of_several if several else ()),

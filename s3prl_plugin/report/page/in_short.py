@@ -16,7 +16,10 @@ _EQUAL = (
     ".05 or more): as good a choice, as far as these data can tell",
 )
 _OFTEN = ("best without a fold", "how often it is the best tap when one fold (or speaker) is left out")
-_SIZE = ("n; n/d", "segments or frames scored; training rows per dimension of the tap")
+_SIZE = (
+    "n; n/d",
+    "segments or frames scored; training rows per dimension of the tap, and how many independent ones they are worth",
+)
 ACROSS = 7  # measures that fit a page beside each other
 _TASKS = ("to choose a layer for", "the tasks for which one looks at this measure")
 
@@ -49,7 +52,7 @@ def _details(found: Sequence[Best]) -> Table:
     """One line per measure and model."""
     several = len({best.model for best in found}) > 1
     head = ["what", *(["model"] if several else []), "best tap", ("ms", "resolution: from frame to frame"),
-            ("value", "of the best tap"), ("95 % interval", "jackknife, of the value alone"),
+            ("value", "of the best tap"), ("95 % interval", "of the value alone"),
             _EQUAL, _OFTEN, _SIZE, _TASKS]  # fmt: skip
     return Table(
         "Every measure and model" if several else "",
@@ -75,7 +78,8 @@ def _line(best: Best, several: bool) -> tuple[Shown, ...]:
     low, high = row.ci_low, row.ci_high
     interval = Shown("–") if low is None or high is None else Shown(f"{low:.3f} to {high:.3f}", sort=low, kind="number")
     size = [f"{row.n:,}"] if row.n is not None else []
-    size += [f"{row.n_over_d:,.1f}"] if row.n_over_d is not None else []
+    worth = f" (worth {row.n_eff_over_d:,.1f})" if row.n_eff_over_d is not None else ""
+    size += [f"{row.n_over_d:,.1f}{worth}"] if row.n_over_d is not None else []
     return (
         *what,
         Shown(str(row.tap), kind=kind, hint=hint or ""),

@@ -38,12 +38,12 @@ _ABOUT = {
 _WHOLE = {"rank": "how many directions the frames spread over"}  # measures of a single word
 _KINDS = ("cca", "mi", "cka")
 SCORES = {
-    "corrected": "canonical correlation on held-out speakers, corrected for chance; 0 to 1",
+    "r2": "share of the reference that the layer predicts linearly (mean squared canonical correlation); 0 to 1",
     "adjusted": "mutual information over the labels' entropy, adjusted for chance; 0 to 1",
     "cka": "centred kernel alignment, unbiased; 0 to 1",
     "pnmi": "phone-normalised mutual information of clusters; 0 to 1",
     "participation_ratio": "how many equally strong directions the frames' variance is worth",
-    "r": "mean canonical correlation on held-out speakers",
+    "r": "mean canonical correlation on held-out rows; rises with the amount of data",
     "pwcca": "projection-weighted canonical correlation",
     "mi_over_h": "mutual information over the labels' entropy, not adjusted",
 }

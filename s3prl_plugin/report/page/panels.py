@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from s3prl_plugin.report import matrices, table
+from s3prl_plugin.report import differences, matrices, table
 from s3prl_plugin.report.page.measures import Meaning, meaning
 from s3prl_plugin.report.page.models import Model
 from s3prl_plugin.results import Row
@@ -60,7 +61,11 @@ def panels(models: Sequence[Model]) -> list[Panel]:
             place = _place(row)
             found.setdefault((*place, row.seed if place in seeds else None), {}).setdefault(model.name, []).append(row)
     corpora = {place[2] for place in found}
-    made = [Panel(_title(place, len(corpora) > 1), own) for place, own in found.items()]
+    alike = Counter(_title(place, len(corpora) > 1) for place in found)
+    made = []
+    for place, own in found.items():
+        title = _title(place, len(corpora) > 1)  # models with references of their own are not drawn together
+        made.append(Panel(title if alike[title] == 1 else f"{title} in {', '.join(own)}", own))
     return sorted(made, key=lambda panel: panel.meaning.rank)
 
 
@@ -70,7 +75,7 @@ def _is_matrix(row: Row) -> bool:
 
 def _place(row: Row) -> tuple[Any, ...]:
     """What puts a row of one model into a panel."""
-    return table.label(row), row.score, row.corpus, row.split
+    return table.label(row), row.score, row.corpus, row.split, differences.reference(row)
 
 
 def _of_several_seeds(rows: Sequence[Row]) -> set[tuple[Any, ...]]:
@@ -87,7 +92,7 @@ def _of_several_seeds(rows: Sequence[Row]) -> set[tuple[Any, ...]]:
 
 def _title(place: tuple[Any, ...], several_corpora: bool) -> str:
     """The measure; its corpus and seed only where there are several."""
-    label, _, corpus, _, seed = place
+    label, _, corpus, _, _, seed = place
     return label + (f" on {corpus}" if several_corpora else "") + (f", seed {seed}" if seed is not None else "")
 
 

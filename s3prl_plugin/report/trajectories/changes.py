@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from s3prl_plugin.analysis.intervals import LEVEL
+from s3prl_plugin.report.differences import reference
 from s3prl_plugin.report.sections import Contrast
 from s3prl_plugin.report.trajectories import numbers, peak
 from s3prl_plugin.report.trajectories.numbers import KINDS, Number
@@ -30,6 +31,9 @@ def of_run(run: Run) -> list[Contrast]:
         if old.value is None or new.value is None:
             reason = new.refused or old.refused
             found.append(Contrast(**said, refused=reason))
+            continue
+        if len({reference(row) for _, row in (*new.terms, *old.terms)}) > 1:
+            found.append(Contrast(**said, refused="each checkpoint has a reference of its own"))
             continue
         if new.kind == "peak":
             value, low, high = _moved(first.of(new.measure), last.of(new.measure))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from s3prl_plugin.analysis.intervals import combined
 from s3prl_plugin.inference.state_taps import is_output, states
-from s3prl_plugin.report.comparison import estimates
-from s3prl_plugin.report.comparison.estimates import Sum
+from s3prl_plugin.report.differences import estimate, same_folds
 from s3prl_plugin.report.trajectories import peak
 from s3prl_plugin.report.trajectories.runs import Checkpoint
 from s3prl_plugin.results import Row
@@ -129,13 +129,6 @@ def weighted(terms: Sequence[tuple[float, Row]]) -> tuple[float, float | None, f
         merged[id(row)] = (merged.get(id(row), (0.0, row))[0] + weight, row)
     left = [(weight, row) for weight, row in merged.values() if weight]
     value = sum(weight * (row.value or 0.0) for weight, row in left)
-    if not left or not comparable([row for _, row in left]):
+    if not left or not same_folds([row for _, row in left]):
         return value, None, None
-    summed = Sum(tuple((weight, term) for weight, row in left for _, term in estimates.of_row(row).terms))
-    return (value, *summed.interval())
-
-
-def comparable(rows: Sequence[Row]) -> bool:
-    """Whether rows are of the same folds and seed, and keep the score without each of them."""
-    same = {(row.folds_id, row.seed, len(row.replicates or ())) for row in rows}
-    return len(same) == 1 and rows[0].folds_id is not None and len(rows[0].replicates or ()) > 1
+    return (value, *combined([(weight, estimate(row)) for weight, row in left]).interval())

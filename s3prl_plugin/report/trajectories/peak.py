@@ -10,7 +10,7 @@ import scipy.stats
 
 from s3prl_plugin.analysis.intervals import LEVEL
 from s3prl_plugin.inference.state_taps import states
-from s3prl_plugin.report.differences import ROOTED
+from s3prl_plugin.report.differences import estimate, same_folds
 from s3prl_plugin.results import Row
 
 
@@ -57,7 +57,7 @@ def find(rows: Sequence[Row], level: float = LEVEL) -> Peak | None:
         return None
     sign = 1 if shown[0][0].higher_is_better else -1
     row, depth = max(shown, key=lambda each: sign * (each[0].value or 0.0))
-    if not _paired([each for each, _ in shown]):
+    if len(shown) < 2 or not same_folds([each for each, _ in shown]):
         return Peak(row, depth)
     possible = _candidates([each for each, _ in shown], sign, level)
     places = [place for (_, place), could in zip(shown, possible, strict=True) if could]
@@ -65,21 +65,12 @@ def find(rows: Sequence[Row], level: float = LEVEL) -> Peak | None:
     return Peak(row, depth, min(places), max(places), names)
 
 
-def _paired(rows: Sequence[Row]) -> bool:
-    """Whether the rows can be compared over common folds."""
-    lengths = {len(row.replicates or ()) for row in rows}
-    return len(rows) > 1 and len(lengths) == 1 and lengths.pop() > 1 and len({row.folds_id for row in rows}) == 1
-
-
 def _candidates(rows: Sequence[Row], sign: int, level: float) -> list[bool]:
-    """Which taps could be the highest; `corrected` is compared on the scale of its replicates, the product."""
-    replicates = sign * np.array([row.replicates for row in rows])
-    folds = replicates.shape[1]
-    values = np.array([sign * (row.value or 0.0) for row in rows])
-    values = values * np.abs(values) if rows[0].score == ROOTED else values
+    """Which taps could be the highest."""
+    estimates = [estimate(row) for row in rows]
+    values = sign * np.array([each.value for each in estimates])
+    deviations = np.stack([each.deviations for each in estimates])
     above = values[None, :] - values[:, None]  # by how much tap j is above tap i
-    differences = replicates[None, :, :] - replicates[:, None, :]
-    spread = np.square(differences - differences.mean(axis=2, keepdims=True)).sum(axis=2)
-    error = np.sqrt((folds - 1) / folds * spread)
-    quantile = scipy.stats.t.ppf(1 - (1 - level) / (len(rows) - 1), folds - 1)
+    error = np.linalg.norm(deviations[None, :, :] - deviations[:, None, :], axis=2)
+    quantile = scipy.stats.t.ppf(1 - (1 - level) / (len(rows) - 1), estimates[0].degrees)
     return [bool(each) for each in ~(above > quantile * error).any(axis=1)]

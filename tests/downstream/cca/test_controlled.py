@@ -1,5 +1,6 @@
 """Partial CCA against its definition on the rows: regress with training coefficients, then the same CCA."""
 
+import literal_r2
 import numpy as np
 import pytest
 import scipy.stats
@@ -8,8 +9,10 @@ from s3prl_plugin.analysis.planning import durations
 from s3prl_plugin.analysis.planning.labels import one_hot
 from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Moments
+from s3prl_plugin.downstream.cca import r2
 from s3prl_plugin.downstream.cca.controlled import ControlledPair
 from s3prl_plugin.downstream.cca.default import cross_validate, cross_validate_pair, jackknife_pair
+from s3prl_plugin.downstream.cca.pair import PairOfViews
 
 FOLDS = 5
 
@@ -65,9 +68,8 @@ def test_it_is_the_cca_of_residuals(tokens):
     z = deciles(log_duration)
     scores = cross_validate_pair(controlled(x, y, z, fold), 5)
     train_r, r = plainly(x, y, z, fold)
-    assert scores.train_r == pytest.approx(train_r, abs=1e-9)
+    assert scores.train_correlations.mean() == pytest.approx(train_r, abs=1e-9)
     assert scores.r == pytest.approx(r, abs=1e-9)
-    assert scores.corrected == pytest.approx(np.sqrt(train_r * r), abs=1e-9)
     assert (scores.n, scores.n_over_d) == (900, 72.0)
 
 
@@ -95,8 +97,17 @@ def test_replicates_are_the_same_without_a_fold(tokens):
     found = jackknife_pair(controlled(x, y, z, fold), 5)
     for f in range(FOLDS):
         kept = fold != f
-        train_r, r = plainly(x[kept], y[kept], z[kept], fold[kept])
-        assert found.product.replicates[f] == pytest.approx(train_r * r, abs=1e-9)
+        _, r = plainly(x[kept], y[kept], z[kept], fold[kept])
+        assert found.r.replicates[f] == pytest.approx(r, abs=1e-9)
+
+
+def test_r2_is_that_of_residuals(tokens):
+    x, y, log_duration, fold = tokens
+    z = deciles(log_duration)
+    found = r2.cross_validate(controlled(x, y, z, fold))
+    expected = literal_r2.per_fold(x, y, fold, transform=lambda view, train: residuals(view, z, train))
+    np.testing.assert_allclose(found.per_fold, expected, atol=1e-10)
+    assert found.k == 5
 
 
 def test_what_only_the_control_explains_is_gone():
@@ -107,17 +118,17 @@ def test_what_only_the_control_explains_is_gone():
     z, y, fold = deciles(log_duration), one_hot(label, np.arange(6)), np.arange(3000) % FOLDS
     x = z @ rng.standard_normal((z.shape[1], 8)) + 0.5 * rng.standard_normal((3000, 8))
     assert cross_validate(per_fold(x, y, fold), 5).r > 0.2
-    found = jackknife_pair(controlled(x, y, z, fold), 5)
-    low, high = found.interval("corrected")
+    found = r2.cross_validate(controlled(x, y, z, fold))
+    low, high = found.interval()
     assert low < 0 < high
-    assert abs(found.scores.r) < 0.03
+    assert abs(found.value) < 0.01
 
 
 def test_a_control_that_knows_nothing_changes_little(tokens):
     x, y, _, fold = tokens
     z = deciles(np.random.default_rng(2).standard_normal(900))
-    plain = cross_validate(per_fold(x, y, fold), 5)
-    assert cross_validate_pair(controlled(x, y, z, fold), 5).corrected == pytest.approx(plain.corrected, abs=0.02)
+    plain = r2.cross_validate(PairOfViews(per_fold(x, y, fold)))
+    assert r2.cross_validate(controlled(x, y, z, fold)).value == pytest.approx(plain.value, abs=0.02)
 
 
 def test_a_constant_control_changes_nothing(tokens):

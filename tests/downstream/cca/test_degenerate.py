@@ -61,38 +61,37 @@ def per_fold(x, y):
     return [Moments.of(x[fold == f], y[fold == f]) for f in range(FOLDS)]
 
 
-@pytest.mark.parametrize("intervals", ["full", "fast", "none"])
+@pytest.mark.parametrize("intervals", ["folds", "jackknife", "none"])
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_rows_have_a_number_or_a_reason(make_row, tokens, spoil, intervals):
     x, y = SPOILS[spoil](*tokens)
-    protocol = DefaultProtocol(make_row, intervals, ["svcca"])
-    k = 0 if spoil == "one class" else 3
-    rows = protocol.rows(TAP, "cca_phone", per_fold(x, y), k)
+    protocol = DefaultProtocol(make_row, intervals, ["r", "pwcca", "svcca"])
+    rows = protocol.rows(TAP, "cca_phone", per_fold(x, y))
     assert len(rows) == 4
     for row in rows:
-        numbers = [row.value, row.ci_low, row.ci_high, row.n_over_d, *(row.replicates or [])]
+        numbers = [row.value, row.ci_low, row.ci_high, row.n_over_d, *(row.replicates or row.per_fold or [])]
         assert all(number is None or math.isfinite(number) for number in numbers)
         assert (row.refused is not None) == (spoil in REFUSED)
         assert row.refused is None or "\n" not in row.refused
     if spoil in UNCHANGED:
-        plain = protocol.rows(TAP, "cca_phone", per_fold(*tokens), k)
+        plain = protocol.rows(TAP, "cca_phone", per_fold(*tokens))
         for row, expected in zip(rows[:3], plain[:3], strict=True):  # SVCCA does depend on scale
             assert row.value == pytest.approx(expected.value, abs=1e-6)
             assert row.ci_low == (None if expected.ci_low is None else pytest.approx(expected.ci_low, abs=1e-5))
     if spoil == "the view is the label":
-        assert [row.value for row in rows] == pytest.approx([1.0] * 4)
+        assert [row.value for row in rows[1:]] == pytest.approx([1.0] * 3)
+        assert rows[0].value == pytest.approx(1.0, abs=0.01)  # of a covariance on held-out rows
 
 
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_permuted_and_controlled_rows_have_a_number_or_a_reason(make_row, tokens, spoil):
     x, y = SPOILS[spoil](*tokens)
     rng = np.random.default_rng(1)
-    k = 0 if spoil == "one class" else 3
-    protocol = DefaultProtocol(make_row, "full")
+    protocol = DefaultProtocol(make_row, "jackknife")
     permuted = [PairOfViews(per_fold(x, rng.permutation(y))) for _ in range(3)]
     for z in (rng.standard_normal((len(x), 2)), np.zeros((len(x), 1)), x[:, :1], y):
         pair = ControlledPair(per_fold(np.column_stack([x, y]), z), D)
-        for row in protocol.rows_of_pair(TAP, "cca_phone", pair, k, permuted, control="z"):
+        for row in protocol.rows_of_pair(TAP, "cca_phone", pair, permuted, control="z"):
             numbers = [row.value, row.ci_low, row.ci_high, row.chance, row.chance_high]
             assert all(number is None or math.isfinite(number) for number in numbers)
             assert spoil not in REFUSED or row.refused
@@ -102,7 +101,7 @@ def test_permuted_and_controlled_rows_have_a_number_or_a_reason(make_row, tokens
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_the_published_protocol_has_a_number_or_a_reason(make_row, tokens, spoil):
     x, y = SPOILS[spoil](*tokens)
-    rows = PublishedProtocol(make_row, 0).rows(TAP, "cca_phone", per_fold(x, y), 3)
+    rows = PublishedProtocol(make_row, 0).rows(TAP, "cca_phone", per_fold(x, y))
     for row in rows:
         assert (row.value is None) != (row.refused is None)
         assert spoil not in REFUSED or row.refused
@@ -126,14 +125,24 @@ def test_cca_score_has_a_number_or_a_reason(tokens, spoil, protocol):
         assert np.isfinite([result.score, result.r, *result.correlations]).all()
 
 
+def test_in_three_folds_a_jackknife_has_no_interval(make_row, tokens):
+    fold = np.arange(600) % 3
+    folds = [Moments.of(*(view[fold == f] for view in tokens)) for f in range(3)]
+    (with_it,), (without,) = (
+        DefaultProtocol(make_row, how).rows(TAP, "cca_phone", folds) for how in ("folds", "jackknife")
+    )
+    assert with_it.value == without.value
+    assert (with_it.ci_low is None, without.ci_low) == (False, None)
+
+
 def test_a_duplicated_class_column_is_no_further_direction(make_row, tokens):
     x, y = tokens
-    protocol = DefaultProtocol(make_row, "none")
+    protocol = DefaultProtocol(make_row, "none", ["r"])
     plain, doubled = (
-        protocol.rows(TAP, "cca_phone", per_fold(x, view), 3)
+        protocol.rows(TAP, "cca_phone", per_fold(x, view))
         for view in (y, np.column_stack([y, y[:, 0], np.zeros(len(y))]))
     )
-    for row, expected in zip(doubled[:2], plain[:2], strict=True):  # r and corrected see the span of the columns alone
+    for row, expected in zip(doubled, plain, strict=True):  # r2 and r see the span of the columns alone
         assert row.value == pytest.approx(expected.value, abs=1e-9)
 
 
@@ -145,10 +154,8 @@ def invertible(d, seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_rows_are_invariant_under_any_invertible_map_of_the_layer(make_row, tokens, seed):
     x, y = tokens
-    protocol = DefaultProtocol(make_row, "full")
-    plain, mapped = (
-        protocol.rows(TAP, "cca_phone", per_fold(view, y), 3) for view in (x, x @ invertible(D, seed) + 1e3)
-    )
+    protocol = DefaultProtocol(make_row, "jackknife", ["r", "pwcca"])
+    plain, mapped = (protocol.rows(TAP, "cca_phone", per_fold(view, y)) for view in (x, x @ invertible(D, seed) + 1e3))
     for row, expected in zip(mapped, plain, strict=True):
         assert (row.value, row.ci_low, row.ci_high) == pytest.approx(
             (expected.value, expected.ci_low, expected.ci_high), abs=1e-7
@@ -173,5 +180,5 @@ def test_cca_score_has_the_invariances_that_hold_and_not_the_one_that_does_not(t
     ):
         found = cca_score(one, other, fold, None, 0)
         np.testing.assert_allclose(found.correlations, plain.correlations, atol=1e-7)
-        assert found.corrected == pytest.approx(plain.corrected, abs=1e-8)
+        assert found.r2 == pytest.approx(plain.r2, abs=1e-8)
         assert (abs(found.score - plain.score) < 1e-7) == pwcca_too

@@ -1,5 +1,6 @@
-"""cca_inter, with a model in the same pass and with saved frames, against CCA of the arrays by QR."""
+"""cca_inter, with a model in the same pass and with saved frames, against R2_CCA of the arrays by its definition."""
 
+import literal_r2
 import numpy as np
 import planted
 import pytest
@@ -54,20 +55,6 @@ def run(corpus, out, features=FEATURES, missing=(), **options):
     return planted.rows_of(made)
 
 
-def cca(x, y, fold):
-    """Mean training and held-out correlation over folds and over as many directions as y has; by QR."""
-    trained, held_out = [], []
-    for f in np.unique(fold):
-        train, test = fold != f, fold == f
-        (qx, rx), (qy, ry) = (np.linalg.qr(v[train] - v[train].mean(0)) for v in (x, y))
-        u, s, vt = np.linalg.svd(qx.T @ qy, full_matrices=False)
-        a, b = x[test] @ np.linalg.solve(rx, u), y[test] @ np.linalg.solve(ry, vt.T)
-        r = [np.corrcoef(a[:, i], b[:, i])[0, 1] for i in range(len(s))]
-        trained.append(s.sum() / y.shape[1])
-        held_out.append(np.sum(r) / y.shape[1])
-    return np.mean(trained), np.mean(held_out)
-
-
 def pairs_of_frames(plan, tap, feature, other, other_feature):
     """Every frame of a tap with what the other model's tap says of the same time, and its fold."""
     parts = []
@@ -86,24 +73,23 @@ def test_a_model_in_the_same_pass(corpus, tmp_path, second, position):
     plan = Plan(corpus, 0)
     for tap, feature in zip(TAPS, FEATURES, strict=True):
         x, y, fold = pairs_of_frames(plan, tap, feature, SECOND[position], SECOND_FEATURES[position])
-        trained, r = cca(x, y, fold)
-        row = rows[tap.name, "cca_inter", "default", "r"]
-        assert row.value == pytest.approx(r, abs=2e-4)
-        corrected = rows[tap.name, "cca_inter", "default", "corrected"]
-        assert np.sign(corrected.value) * corrected.value**2 == pytest.approx(trained * r, abs=2e-4)
-        assert corrected.headline
+        row = rows[tap.name, "cca_inter", "default", "r2"]
+        assert row.value == pytest.approx(literal_r2.r2(x, y, fold), abs=2e-4)
+        assert row.headline
         assert (row.tap2, row.upstream2, row.n, row.trivial) == (SECOND[position].name, "second", len(x), False)
         assert row.ci_low < row.value < row.ci_high
     assert (
-        rows["dec0.out", "cca_inter", "default", "r"].ci_low < 0 < rows["enc0.pre", "cca_inter", "default", "r"].ci_low
+        rows["dec0.out", "cca_inter", "default", "r2"].ci_low
+        < 0
+        < rows["enc0.pre", "cca_inter", "default", "r2"].ci_low
     )
 
 
 def test_three_shared_directions_are_found(corpus, tmp_path, second):
     rows = run(corpus, tmp_path, measures=["cca_inter"], other={"upstream": "any", "tap": "layer0"}, intervals="none")
-    assert rows["enc0.pre", "cca_inter", "default", "r"].value == pytest.approx(3 / 5, abs=0.02)
+    assert rows["enc0.pre", "cca_inter", "default", "r2"].value == pytest.approx(3 / 5, abs=0.02)
     # a 40 ms frame of noise is the mean of two 20 ms frames, exactly what the other model's are averaged to
-    assert rows["mid.out", "cca_inter", "default", "r"].value == pytest.approx(3 / 5, abs=0.02)
+    assert rows["mid.out", "cca_inter", "default", "r2"].value == pytest.approx(3 / 5, abs=0.02)
 
 
 def test_beside_another_model_the_other_measures_stay(corpus, tmp_path, second):
@@ -134,21 +120,17 @@ def test_saved_frames_give_what_the_same_pass_gives_on_these_frames(corpus, tmp_
     number = own.rows()
     for k, tap in enumerate(TAPS):
         x, y = own.frames(k, number).astype(float), in_pass[tap.stride].frames(0, number).astype(float)
-        trained, r = cca(x, y, own.fold[number])
-        row = rows[tap.name, "cca_inter", "default", "r"]
-        assert row.value == pytest.approx(r, abs=1e-9)
-        assert rows[tap.name, "cca_inter", "default", "corrected"].value ** 2 == pytest.approx(
-            abs(trained * r), abs=1e-9
-        )
+        row = rows[tap.name, "cca_inter", "default", "r2"]
+        assert row.value == pytest.approx(literal_r2.r2(x, y, own.fold[number]), abs=1e-9)
         assert (row.n, row.tap2, row.upstream2, row.subset) == (len(number), "layer0", "second", "sampled")
         assert row.ci_low < row.value < row.ci_high
-    assert rows["enc0.pre", "cca_inter", "default", "r"].value == pytest.approx(3 / 5, abs=0.05)
+    assert rows["enc0.pre", "cca_inter", "default", "r2"].value == pytest.approx(3 / 5, abs=0.05)
 
 
 def test_frames_that_were_not_averaged_are_refused_with_what_would_help(corpus, tmp_path):
     rows = run(corpus, tmp_path / "a", measures=["cca_inter"], other=saved(corpus, tmp_path / "b"))
-    assert rows["enc0.pre", "cca_inter", "default", "r"].value is not None
-    refused = rows["mid.out", "cca_inter", "default", "corrected"]
+    assert rows["enc0.pre", "cca_inter", "default", "r2"].value is not None
+    refused = rows["mid.out", "cca_inter", "default", "r2"]
     assert "not averaged over 40 ms; save_frames: [20, 40] in the run of second would help" in refused.refused
     coarse = run(corpus, tmp_path / "c", measures=["cca_inter"], other={"saved": str(tmp_path / "b"), "tap": "layer1"})
     assert all(row.value is not None for row in coarse.values()), "a coarser frame stands for all of its time"
@@ -156,10 +138,10 @@ def test_frames_that_were_not_averaged_are_refused_with_what_would_help(corpus, 
 
 def test_utterances_that_one_of_the_runs_missed_are_left_out(corpus, tmp_path):
     other = saved(corpus, tmp_path / "b", missing=[3])
-    whole = run(corpus, tmp_path / "a", measures=["cca_inter"], other=other)["enc0.pre", "cca_inter", "default", "r"]
+    whole = run(corpus, tmp_path / "a", measures=["cca_inter"], other=other)["enc0.pre", "cca_inter", "default", "r2"]
     less = run(corpus, tmp_path / "c", missing=[7, 9], measures=["cca_inter"], other=other)
-    assert less["enc0.pre", "cca_inter", "default", "r"].n == whole.n - 40
-    assert less["enc0.pre", "cca_inter", "default", "r"].value == pytest.approx(whole.value, abs=0.05)
+    assert less["enc0.pre", "cca_inter", "default", "r2"].n == whole.n - 40
+    assert less["enc0.pre", "cca_inter", "default", "r2"].value == pytest.approx(whole.value, abs=0.05)
 
 
 def test_frames_of_another_run_are_refused_before_the_pass(corpus, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Moments
-from s3prl_plugin.downstream.cca import cca_score
+from s3prl_plugin.downstream.cca import cca_score, r2_cca
 from s3prl_plugin.downstream.cca.default import cross_validate
 from s3prl_plugin.errors import UserError
 
@@ -34,7 +34,7 @@ def test_without_a_dev_fold_it_is_one_fold_of_the_cross_validation(rows):
         np.testing.assert_allclose(result.train_correlations, whole.train_correlations[test], atol=1e-10)
         assert result.score == pytest.approx(whole.per_fold_pwcca[test])
         assert result.r == pytest.approx(whole.per_fold_r[test])
-        assert result.corrected == pytest.approx(np.sqrt(result.r * result.train_correlations.mean()))
+        assert result.r2 == pytest.approx(r2_cca(x, y, fold).per_fold[test], rel=0.05)
         assert (result.n_train, result.n_test, result.protocol) == (300, 100, "default")
 
 
@@ -94,8 +94,8 @@ def test_few_rows_are_grey_and_fewer_are_refused(rows):
     x, y, fold = rows
     assert cca_score(x, y, fold, None, 0).grey is None
     assert "limited by data" in cca_score(x[:32], y[:32], fold[:32], None, 0).grey
-    with pytest.raises(Refused, match="9 training rows for 6 dimensions"):
-        cca_score(x[:12], y[:12], fold[:12], None, 0)
+    with pytest.raises(Refused, match="effective training rows per dimension, at least"):
+        cca_score(x[:8], y[:8], fold[:8], None, 0)
 
 
 def test_one_class_is_refused(tokens):
@@ -123,6 +123,7 @@ def test_bad_arguments_are_one_line(rows):
         ((spoilt, y, fold, None, 0), "x has NaN or infinite values in 1 of 400 rows"),
         ((x[:-1], y, fold, None, 0), "do not fit together"),
         ((x, y, fold[:, None], None, 0), "do not fit together"),
+        ((x, y[:, 0], fold, None, 0), "holds labels, and these are float32"),
         ((x, y, fold, None, 7), "0 test rows"),
         ((x, y, fold > 0, 1, 0), "0 training rows"),
     ]:

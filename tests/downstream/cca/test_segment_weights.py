@@ -8,8 +8,9 @@ from s3prl_plugin import results
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.view_moments import Moments
-from s3prl_plugin.downstream.cca.default import cross_validate
+from s3prl_plugin.downstream.cca import r2
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert as Cca
+from s3prl_plugin.downstream.cca.pair import PairOfViews
 from s3prl_plugin.downstream.cka.expert import DownstreamExpert as Cka
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import Tap
@@ -65,10 +66,11 @@ def test_numbers_are_those_of_the_central_frames(corpus, tmp_path, unit):
     for tap, feature in zip(TAPS, FEATURES, strict=True):
         x, label, fold = central_frames(plan, tap, feature, unit)
         y = np.eye(label.max() + 1)[label]
-        scores = cross_validate([Moments.of(x[fold == f], y[fold == f]) for f in np.unique(fold)], label.max())
-        row = found[tap.name, f"cca_{unit}", "corrected"]
+        folds = [Moments.of(x[fold == f], y[fold == f]) for f in np.unique(fold)]
+        expected = r2.cross_validate(PairOfViews(folds))
+        row = found[tap.name, f"cca_{unit}", "r2"]
         assert (row.segments, row.n) == ("centre", len(x))
-        assert row.value == pytest.approx(scores.corrected, abs=1e-6)
+        assert row.value == pytest.approx(expected.value, abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", [Cca, Cka])

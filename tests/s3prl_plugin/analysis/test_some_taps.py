@@ -24,7 +24,7 @@ FEATURES = (planted.mel_map, planted.phonetic(1.0), planted.phonetic(2.0), plant
 OPTIONS = {
     "cca": {
         "measures": ["cca_mel", "cca_intra", "cca_phone", "cca_matrix"],
-        "intervals": "full",
+        "intervals": "jackknife",
         "silence": "with",
         "sampled_frames": 400,
     },

@@ -193,3 +193,19 @@ def test_a_state_is_compared_with_states_wherever_it_is(tmp_path, capsys):
     assert commands.main(["report", str(tmp_path)]) == 0
     marked = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.rstrip().endswith("*")]
     assert marked == ["mid.layer1"]
+
+
+def test_rows_of_an_older_score_are_left_out_and_it_says_what_to_do(tmp_path):
+    """A folder of before: `corrected` was the headline. After a rerun there is `r2`, and nothing is said any more."""
+    old = page_rows.layers("u", count=3, score="corrected", options_id=None)
+    beside = page_rows.layers("u", count=3, score="r", headline=False, options_id=None)
+    results.write(tmp_path, [*old, *beside])
+    found = current.read(tmp_path)
+    assert {row.score for row in found.rows} == {"r"}
+    (note,) = found.notes
+    assert "3 rows are of an older score, corrected (cca_phone)" in note
+    assert "run the analysis again" in note
+    rerun = run(tmp_path, taps=3)
+    found = current.read(tmp_path)
+    assert found.rows == tuple(rerun)
+    assert "older score" not in " ".join(found.notes)

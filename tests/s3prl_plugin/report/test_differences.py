@@ -4,12 +4,12 @@ import itertools
 import json
 from dataclasses import replace
 
+import fold_scores
 import numpy as np
 import pytest
 import scipy.stats
 
 from s3prl_plugin import commands, results
-from s3prl_plugin.analysis.intervals import signed_root
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.report import difference_table, differences
 from s3prl_plugin.results import Row
@@ -17,12 +17,10 @@ from s3prl_plugin.results import Row
 FOLDS = 8
 
 
-def row(tap="layer0", per_fold=None, rng=None, score="r", **changes):
-    """A row whose score is the mean over folds of what each one says: its replicates are the means of the others."""
+def row(tap="layer0", per_fold=None, rng=None, score="r2", **changes):
+    """A row whose score is the mean over folds of what each one says."""
     rng = rng or np.random.default_rng(0)
     per_fold = np.asarray(per_fold if per_fold is not None else 0.3 + 0.02 * rng.standard_normal(FOLDS))
-    without = (per_fold.sum() - per_fold) / (len(per_fold) - 1)
-    value = float(per_fold.mean())
     fields = {
         "upstream": "u",
         "measure": "cca_phone",
@@ -35,8 +33,7 @@ def row(tap="layer0", per_fold=None, rng=None, score="r", **changes):
         "tap": tap,
         "tap_index": int(tap.removeprefix("layer")),
         "stride": 320,
-        "value": signed_root(value) if score == "corrected" else value,
-        "replicates": without.tolist(),
+        **fold_scores.scored(per_fold, score),
     }
     return Row(**{**fields, **changes})
 
@@ -52,7 +49,7 @@ def layers(means, rng, spread=0.01, common=0.03, **changes):
 def test_the_difference_of_means_is_the_paired_t_test():
     rng = np.random.default_rng(1)
     a, b = rng.standard_normal((2, FOLDS))
-    found = differences.difference(row(per_fold=a), row("layer1", per_fold=b))
+    found = differences.difference(row(per_fold=a, score="adjusted"), row("layer1", per_fold=b, score="adjusted"))
     expected = scipy.stats.ttest_rel(a, b)
     assert found.p == pytest.approx(expected.pvalue, abs=1e-12)
     assert found.value == pytest.approx((a - b).mean())
@@ -60,19 +57,17 @@ def test_the_difference_of_means_is_the_paired_t_test():
     assert (found.ci_low, found.ci_high) == pytest.approx((interval.low, interval.high))
 
 
-def test_corrected_is_tested_on_the_product_and_shown_as_it_is():
-    rng = np.random.default_rng(2)
-    a, b = 0.3 + 0.05 * rng.standard_normal((2, FOLDS))
-    one, other = row(per_fold=a, score="corrected"), row("layer1", per_fold=b, score="corrected")
-    found = differences.difference(one, other)
-    assert found.p == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue, abs=1e-12)
-    assert found.value == one.value - other.value == pytest.approx(np.sqrt(a.mean()) - np.sqrt(b.mean()))
-    assert found.ci_low < found.value < found.ci_high
+def test_what_folds_say_is_tested_with_nadeau_and_bengios_standard_error():
+    a, b = np.random.default_rng(2).standard_normal((2, FOLDS))
+    found = differences.difference(row(per_fold=a), row("layer1", per_fold=b))
+    error = (a - b).std(ddof=1) * np.sqrt(1 / 8 + 1 / 7)
+    assert found.p == pytest.approx(2 * scipy.stats.t.sf(abs((a - b).mean()) / error, 7))
+    assert found.ci_high - found.value == pytest.approx(scipy.stats.t.ppf(0.975, 7) * error)
 
 
 def test_the_other_way_round_is_the_negative():
     rng = np.random.default_rng(3)
-    for score in ("r", "corrected"):
+    for score in ("r2", "adjusted"):
         a, b = layers([0.3, 0.35], rng, score=score)
         there, back = differences.difference(a, b), differences.difference(b, a)
         assert (there.value, there.ci_low, there.ci_high) == pytest.approx((-back.value, -back.ci_high, -back.ci_low))
@@ -80,7 +75,7 @@ def test_the_other_way_round_is_the_negative():
 
 
 def test_a_row_does_not_differ_from_itself():
-    found = differences.difference(row(score="corrected"), row(score="corrected"))
+    found = differences.difference(row(), row())
     assert (found.value, found.p) == (0.0, 1.0)
 
 
@@ -95,17 +90,40 @@ def test_rows_that_differ_in_what_they_are_about_are_refused_by_name(field):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"replicates": None}, "no replicates"),
+        ({"per_fold": None}, "what its folds say was not kept"),
         ({"value": None, "refused": "too few rows"}, "refused: too few rows"),
         ({"trivial": True}, "the same"),
-        ({"replicates": [0.1, 0.2, 0.3]}, "8 and 3 folds or speakers"),
+        ({"per_fold": [0.1, 0.2, 0.3]}, "8 and 3 folds or speakers"),
     ],
 )
 def test_rows_without_what_it_takes_are_refused(changes, message):
     with pytest.raises(UserError, match=message):
-        differences.difference(row(), row("layer1", **changes))
-    with pytest.raises(UserError, match="no replicates"):
+        differences.difference(row(), replace(row("layer1"), **changes))
+    with pytest.raises(UserError, match="what its folds say was not kept"):
         differences.difference(row(folds_id=None), row("layer1", folds_id=None))
+
+
+@pytest.mark.parametrize("measure", ["cca_intra", "cka_intra"])
+def test_a_base_tap_of_each_models_own_is_another_reference(measure):
+    rng = np.random.default_rng(13)
+    a, b = (layers([0.3, 0.4], rng, upstream=name, measure=measure, tap2="layer0") for name in "ab")
+    assert differences.difference(a[0], a[1]).p is not None
+    with pytest.raises(UserError, match="different references, layer0 of a and layer0 of b"):
+        differences.difference(a[0], b[0])
+    (table,) = differences.between(a, b)
+    assert table.differences == ()
+    assert "different references" in table.not_compared[0][1]
+    other_base = replace(a[1], tap2="layer1")
+    with pytest.raises(UserError, match="different references, layer0 of a and layer1 of a"):
+        differences.difference(a[0], other_base)
+
+
+def test_the_same_tap_of_a_third_model_is_one_reference():
+    rng = np.random.default_rng(14)
+    a, b = (layers([0.3, 0.4], rng, upstream=name, measure="cca_inter", tap2="l", upstream2="c") for name in "ab")
+    assert len(differences.between(a, b)[0].differences) == 2
+    with pytest.raises(UserError, match="different references, l of c and l of d"):
+        differences.difference(a[0], replace(b[0], upstream2="d"))
 
 
 def test_within_a_run_every_tap_is_compared_with_the_best_and_corrected_for_all_pairs():
@@ -152,7 +170,7 @@ def test_subsets_controls_and_folds_have_tables_of_their_own():
 def test_equal_taps_are_rarely_said_to_differ_from_the_best(taps):
     runs, rejected, by_shown_pairs = 300, 0, 0
     for run in range(runs):
-        (table,) = differences.within(layers([0.3] * taps, np.random.default_rng([taps, run]), score="corrected"))
+        (table,) = differences.within(layers([0.3] * taps, np.random.default_rng([taps, run]), score="adjusted"))
         rejected += any(d.p_holm < 0.05 for d in table.differences)
         by_shown_pairs += min(d.p for d in table.differences) * (taps - 1) < 0.05
     assert rejected <= scipy.stats.binom.ppf(0.995, runs, 0.05)
@@ -214,7 +232,7 @@ def test_taps_of_a_network_that_was_cut_are_matched_by_name():
 def test_the_command_prints_a_table_and_lines_of_json(tmp_path, capsys):
     rng = np.random.default_rng(11)
     for name, means in (("a", [0.3, 0.5, 0.501]), ("b", [0.3, 0.4, 0.5])):
-        results.write(tmp_path / name, layers(means, rng, upstream=name, score="corrected", grey="few rows"))
+        results.write(tmp_path / name, layers(means, rng, upstream=name, grey="few rows"))
     folders = [str(tmp_path / "a"), str(tmp_path / "b")]
     assert commands.main(["report", folders[0], "--differences"]) == 0
     text = capsys.readouterr().out

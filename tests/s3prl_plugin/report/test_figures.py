@@ -26,7 +26,7 @@ MEASURES = ("cca_mel", "cca_intra", "cca_phone", "cca_word", "cca_speaker", "mi_
 
 
 def row(tap, value, **changes):
-    fields = {"upstream": "u", "measure": "cca_phone", "score": "corrected", "headline": True, "tap": tap}
+    fields = {"upstream": "u", "measure": "cca_phone", "score": "r2", "headline": True, "tap": tap}
     fields |= {"tap_index": 0, "stride": 320, "block": "enc0", "protocol": "default", "corpus": "c", "value": value}
     return Row(**{**fields, **changes})
 
@@ -148,9 +148,9 @@ def test_models_of_different_blocks_stand_by_depth():
 
 
 def test_a_matrix_is_drawn_as_it_is():
-    figure = figures.heat_map([*matrix(), *matrix("cca_matrix", "corrected")])
+    figure = figures.heat_map([*matrix(), *matrix("cca_matrix", "r2")])
     found = panels(figure)
-    assert list(found) == ["cka_matrix (cka)", "cca_matrix (corrected)"]
+    assert list(found) == ["cka_matrix (cka)", "cca_matrix (r2)"]
     for axis in found.values():
         (image,) = axis.images
         expected = [[1 / (1 + abs(i - j)) for j in range(17)] for i in range(17)]
@@ -200,7 +200,7 @@ def test_the_picture_carries_its_warnings():
 def test_letters_are_letters_in_every_file(tmp_path):
     figure = figures.layer_curves(curve() + curve("mi_word"))
     svg = figures.save(figure, tmp_path / "deep" / "a.svg").read_text()
-    for word in ("enc0.layer3", "cca_phone", "mi_word", "20 ms", "40 ms", "corrected"):
+    for word in ("enc0.layer3", "cca_phone", "mi_word", "20 ms", "40 ms", "r2"):
         assert re.search(rf"<text[^>]*>{re.escape(word)}</text>", svg), word
     pdf = figures.save(figure, tmp_path / "a.pdf").read_bytes()
     assert b"/CIDFontType2" in pdf or b"/FontFile2" in pdf

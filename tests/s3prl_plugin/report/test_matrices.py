@@ -8,7 +8,7 @@ TAPS = ("enc0.pre", "mid.out")
 
 
 def row(tap, tap2, value=None, **changes):
-    fields = {"upstream": "u", "measure": "cca_matrix", "score": "corrected", "tap": tap, "tap2": tap2, "value": value}
+    fields = {"upstream": "u", "measure": "cca_matrix", "score": "r2", "tap": tap, "tap2": tap2, "value": value}
     index = TAPS.index(tap) if tap in TAPS else 0
     return Row(**{**fields, "tap_index": index, "stride": 320, "protocol": "default", **changes})
 
@@ -17,7 +17,7 @@ def test_a_pair_stands_where_its_taps_cross():
     values = {(0, 0): 1.0, (1, 0): 0.25, (0, 1): 0.5, (1, 1): 0.996}
     rows = [row(TAPS[i], TAPS[j], value) for (i, j), value in values.items()]
     title, header, first, second = matrix_tables(rows).splitlines()
-    assert title == "cca_matrix, corrected in %, taps of the same numbers across"
+    assert title == "cca_matrix, r2 in %, taps of the same numbers across"
     assert header.split() == ["0", "1"]
     assert first.split() == ["0", "enc0.pre", "100", "50"]
     assert second.split() == ["1", "mid.out", "25", "100"]

@@ -8,7 +8,7 @@ from s3prl_plugin.report.sections import Contrast, PlainTable, Section
 
 def contrast(label="a - b", value=0.1, **fields):
     numbers = {"value": value, "ci_low": value - 0.02, "ci_high": value + 0.02, "p": 0.0004}
-    return Contrast(**{"label": label, "measure": "cca_word", "score": "corrected", **numbers, **fields})
+    return Contrast(**{"label": label, "measure": "cca_word", "score": "r2", **numbers, **fields})
 
 
 def table(title="cost"):
@@ -45,7 +45,7 @@ def test_a_section_shows_all_that_it_has():
 )
 def test_a_contrast_is_a_line(fields, shown):
     (line,) = [line for line in lines(contrast(**fields)) if "a - b" in line]
-    assert line.split() == ["a", "-", "b", "cca_word", "corrected", *shown]
+    assert line.split() == ["a", "-", "b", "cca_word", "r2", *shown]
     if "grey" in fields:
         assert "( ) context" in lines(contrast(**fields))
 

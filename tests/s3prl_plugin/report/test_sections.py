@@ -4,7 +4,7 @@ from s3prl_plugin.report.sections import Contrast, Section, asked_once
 
 
 def section(name, **contrast):
-    given = (Contrast(label="x", measure="cca_word", score="corrected", **contrast),) if contrast else ()
+    given = (Contrast(label="x", measure="cca_word", score="r2", **contrast),) if contrast else ()
     return Section(name=name, title=name, contrasts=given)
 
 

@@ -5,7 +5,7 @@ from s3prl_plugin.results import Row
 
 
 def row(tap, value=None, **changes):
-    fields = {"upstream": "u", "measure": "cca_phone", "score": "corrected", "headline": True, "tap": tap}
+    fields = {"upstream": "u", "measure": "cca_phone", "score": "r2", "headline": True, "tap": tap}
     fields |= {"tap_index": int(tap[-1]), "stride": 320, "protocol": "default", "value": value}
     return Row(**{**fields, **changes})
 

@@ -55,7 +55,7 @@ def test_weighted_frames_are_named(plan):
 
 def test_a_report_of_layers_and_tasks_is_not_disturbed(plan):
     tap = Tap(0, "enc0", "enc0", "out", 320, 8)
-    score = RowMaker("cca", {}, plan).row(tap, "cca_phone", "corrected", headline=True, value=0.5)
+    score = RowMaker("cca", {}, plan).row(tap, "cca_phone", "r2", headline=True, value=0.5)
     grid = rows_of(plan, "phone")[1]
     assert table.layer_table([score, *grid]) == table.layer_table([score])
     assert table.task_table([score, *grid]) == ""

@@ -305,7 +305,7 @@ def test_refused_and_doubtful_rows_are_handed_on(folders, tmp_path):
     upstream_facts.write(tmp_path / "blue", facts)
     words = section(comparison.compare([folders[0], folders[3], tmp_path / "blue", folders[4]]), "words")
     assert one(words, "mid.layer1, each at its own rate", "cca_word").grey == "limited by data"
-    none = [replace(r, value=None, refused="too few rows", ci_low=None, ci_high=None, replicates=None)
+    none = [replace(r, value=None, refused="too few rows", ci_low=None, ci_high=None, per_fold=None, replicates=None)
             if r.measure == "cca_word" else r for r in rows]  # fmt: skip
     results.write(tmp_path / "none", none)
     upstream_facts.write(tmp_path / "none", facts)

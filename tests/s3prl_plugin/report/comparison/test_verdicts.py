@@ -8,11 +8,11 @@ from s3prl_plugin.report.sections import Contrast
 
 def contrast(value, reach=0.01, label="one", **fields):
     numbers = {"value": value, "ci_low": value - reach, "ci_high": value + reach, "p": 0.5}
-    return Contrast(**{"label": label, "measure": "cca_word", "score": "corrected", **numbers, **fields})
+    return Contrast(**{"label": label, "measure": "cca_word", "score": "r2", **numbers, **fields})
 
 
 def no(reason="too few words", label="another"):
-    return Contrast(label=label, measure="cca_word", score="corrected", refused=reason)
+    return Contrast(label=label, measure="cca_word", score="r2", refused=reason)
 
 
 def test_lower_carries_more_where_all_three_say_so():

@@ -116,7 +116,7 @@ def test_a_section_for_every_corpus_and_none_without_rates(tmp_path, rows):
     results.write(tmp_path / "b", level(0, 0.3, 0.1, 9.0)[:1])
     generated = [row("rate_bits", 5.0, corpus="generated", corpus_kind="generated")]
     results.write(tmp_path / "c", generated)
-    results.write(tmp_path / "d", [Row(upstream="u", measure="cca_phone", score="corrected", value=0.1, tap="layer0")])
+    results.write(tmp_path / "d", [Row(upstream="u", measure="cca_phone", score="r2", value=0.1, tap="layer0")])
     found = sections([*folders, *(tmp_path / name for name in "bcd")])
     assert [each.name for each in found] == ["rates-speech", "rates-generated"]
     assert any("never a finding about speech" in note for note in found[1].notes)
