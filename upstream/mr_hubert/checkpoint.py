@@ -1,4 +1,4 @@
-"""Checkpoints of HuBERT and MR-HuBERT: fairseq's own files, and those that s3prl converted."""
+"""Checkpoints of HuBERT and MR-HuBERT: fairseq's own files, fine-tuned or not, and those that s3prl converted."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from torch import Tensor
 
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import replace_file
-from s3prl_plugin.upstream.mr_hubert import fairseq_config, fairseq_dictionary, torch_file
+from s3prl_plugin.upstream.mr_hubert import fairseq_config, fairseq_dictionary, stored_names, torch_file
 from s3prl_plugin.upstream.mr_hubert.config import Config
 from s3prl_plugin.upstream.mr_hubert.expressions import brief
 from s3prl_plugin.upstream.mr_hubert.model import MRHuBERT
+from s3prl_plugin.upstream.mr_hubert.stored_names import FINE_TUNED
 from s3prl_plugin.upstream.stored_weights import check_places
 
 CURE = "give a checkpoint of HuBERT or MR-HuBERT as fairseq or s3prl wrote it"
@@ -91,14 +92,18 @@ def load(path: str | Path) -> Checkpoint:
         model, task, state, train_step = _parts(content)
         config = fairseq_config.read(model)
         weights = _weights(state, plain=model["_name"] == fairseq_config.PLAIN)
-        _check(weights, config, path.stat().st_size)
+        # A tensor can claim any shape with a stride of 0; what is really there lies in the file.
+        if sum(tensor.numel() * tensor.element_size() for tensor in weights.values()) > path.stat().st_size:
+            raise UserError("its tensors are larger than the file")
+        weights = stored_names.unfolded(weights)
+        _check(weights, config)
         return Checkpoint(
             path=path,
             config=config,
             weights=weights,
             normalize=fairseq_config.flag(task, "normalize"),
             train_step=train_step,
-            heads=sum(1 for name in state if isinstance(name, str) and _HEAD.fullmatch(name)),
+            heads=sum(1 for name in state if _HEAD.fullmatch(name)),
             single_target=fairseq_config.flag(model, "use_single_target"),
             single_prediction=fairseq_config.flag(model, "use_single_prediction"),
             label_rate=fairseq_config.label_rate(model, task),
@@ -209,12 +214,23 @@ def _parts(content: Any) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[
         cfg = content["cfg"] if isinstance(content["cfg"], dict) else {}
         model, task, state = cfg.get("model"), cfg.get("task"), content["model"]
         train_step = _train_step(content)
+    elif {"Args", "Config"} <= content.keys():
+        raise UserError("is the checkpoint of a run: load its upstream with -i, beside the run's own -u and -k")
     elif content and all(isinstance(value, Tensor) for value in content.values()):
         raise UserError("holds weights only (a state dict), not the configuration that they need")
     else:
         raise UserError("is not a checkpoint of fairseq: it lacks `cfg` and `model`")
+    inside: tuple[str, ...] = ()
+    if isinstance(model, dict) and isinstance(model.get("_name"), str) and model["_name"] in FINE_TUNED:
+        key, inside = FINE_TUNED[model["_name"]]
+        pretrained = model.get(key)
+        if not isinstance(pretrained, dict) or not isinstance(pretrained.get("model"), dict):
+            raise UserError(f"is fine-tuned, and its {key} does not say what its model was before")
+        task, train_step = pretrained.get("task"), None  # its updates are those of fine-tuning
+        model = {"_name": fairseq_config.name_of(pretrained["model"]), **pretrained["model"]}
     if not (isinstance(model, dict) and isinstance(task, dict) and isinstance(state, dict)):
         raise UserError("is a checkpoint without a configuration (fairseq of before 2021 wrote them)")
+    state = stored_names.own_names(state, inside)
     name = model.get("_name")
     if name not in (fairseq_config.MULTI_RESOLUTION, fairseq_config.PLAIN):
         raise UserError(f"is a checkpoint of another model ({brief(name)})")
@@ -249,7 +265,7 @@ def _weights(state: Mapping[str, Any], plain: bool) -> dict[str, Tensor]:
     """The network's own parameters, under the network's names."""
     weights = {}
     for stored, tensor in state.items():
-        name = _network_name(stored, plain) if isinstance(stored, str) else ""
+        name = _network_name(stored, plain)
         if not _NETWORK.match(name):
             continue
         if not (isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.layout is torch.strided):
@@ -268,14 +284,11 @@ def _stored_name(name: str, plain: bool) -> str:
     return name.removeprefix("middle_") if plain else name
 
 
-def _check(weights: Mapping[str, Tensor], config: Config, file_bytes: int) -> None:
-    """Exactly the configured parameters are there, in their shapes, and no larger than the file."""
+def _check(weights: Mapping[str, Tensor], config: Config) -> None:
+    """Exactly the configured parameters are there, in their shapes, and they are finite."""
     with torch.device("meta"):
         expected = MRHuBERT(config).state_dict()
     check_places(weights, expected)
-    # A tensor can claim any shape with a stride of 0; what is really there lies in the file.
-    if sum(tensor.numel() * tensor.element_size() for tensor in weights.values()) > file_bytes:
-        raise UserError("its tensors are larger than the file")
     for name, tensor in weights.items():
         if not tensor.sum(dtype=torch.float32).isfinite():
             raise UserError(f"{name} holds values that are not finite; the file is damaged")

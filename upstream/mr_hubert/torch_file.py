@@ -6,12 +6,16 @@ import pickletools
 import warnings
 import zipfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.upstream.mr_hubert import numpy_values
+from s3prl_plugin.upstream.mr_hubert.numpy_values import Inert
 
 # What tensors are made of, and containers. torch's own list is longer (`bytearray`, which a file could ask for
 # 10^12 of); what is not needed is not allowed.
@@ -23,18 +27,10 @@ TENSOR_GLOBALS = frozenset(
 )
 # Classes that checkpoints of fairseq name. Instances become `Inert`: their code is neither present nor wanted.
 INERT_GLOBALS = ("fairseq.data.dictionary.Dictionary", "argparse.Namespace")
+STAND_INS: dict[str, Any] = {**dict.fromkeys(INERT_GLOBALS, Inert), **numpy_values.STAND_INS}
+_ALLOWED = TENSOR_GLOBALS | STAND_INS.keys()
 
 MAX_PICKLE_BYTES = 16 << 20  # weights lie outside the pickle, which is some 100 kB in the checkpoints we know
-
-
-class Inert:
-    """Stands in for an object of a class that is not loaded."""
-
-    def __init__(self, *args: object, **kwargs: object):
-        pass
-
-    def __setstate__(self, state: object) -> None:
-        pass
 
 
 def read(path: Path) -> Any:
@@ -44,7 +40,7 @@ def read(path: Path) -> Any:
         path: the file.
 
     Returns:
-        What was saved, with objects of unknown classes of `INERT_GLOBALS` replaced.
+        What was saved, with what `STAND_INS` names replaced.
 
     Raises:
         UserError: there is no such file, it is not torch's, it is damaged, or it names anything that is not known to
@@ -57,14 +53,24 @@ def read(path: Path) -> Any:
     try:
         pickled = _pickle_of(path)
         _refuse_unknown(path, pickled)
-        stand_ins = torch.serialization.safe_globals([(Inert, name) for name in INERT_GLOBALS])
-        with stand_ins, warnings.catch_warnings(action="ignore"):
+        stand_ins = torch.serialization.safe_globals([(each, name) for name, each in STAND_INS.items()])
+        with stand_ins, _alone(), warnings.catch_warnings(action="ignore"):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except UserError:
         raise
     except Exception as error:  # whatever a damaged or hostile file makes of zipfile, pickle or torch
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
         raise UserError(f"{path}: cannot be read ({reason}); it is damaged, fetch or copy it again") from None
+
+
+def _alone() -> AbstractContextManager[Any]:
+    """Inside the block torch knows no other names than `TENSOR_GLOBALS` and the stand-ins.
+
+    Its own list is looked up first, and has `_codecs.encode`, with which a small file can ask for any amount of memory.
+    """
+    known = torch._weights_only_unpickler._get_allowed_globals()
+    allowed = {name: value for name, value in known.items() if name in TENSOR_GLOBALS}
+    return replaced(torch._weights_only_unpickler, _get_allowed_globals=lambda: allowed)
 
 
 def _pickle_of(path: Path) -> bytes:
@@ -102,7 +108,7 @@ def _what_else(path: Path) -> str:
     if start.startswith(b"PK"):
         return "the end of the file is missing; fetch or copy it again"
     if start.startswith(b"\x80"):
-        unknown = sorted(set(_globals(start)) - TENSOR_GLOBALS - set(INERT_GLOBALS))
+        unknown = sorted(set(_globals(start)) - _ALLOWED)
         if unknown:
             return f"a bare pickle that names {unknown[0]}, which is never run; use a checkpoint of torch.save"
         return "a file in torch's format of before 1.6; load it with torch.load where you trust it and save it anew"
@@ -112,10 +118,10 @@ def _what_else(path: Path) -> str:
 def _refuse_unknown(path: Path, pickled: bytes) -> None:
     """Nothing but tensors, containers and inert stand-ins may be named."""
     for name in _globals(pickled):
-        if name not in TENSOR_GLOBALS and name not in INERT_GLOBALS:
+        if name not in _ALLOWED:
             raise UserError(
                 f"{path}: the file names {name}, which a checkpoint does not need and which is never run; "
-                "use a checkpoint from a source that you trust"
+                "use a checkpoint from a source that you trust, or save its tensors and plain values anew there"
             )
 
 
