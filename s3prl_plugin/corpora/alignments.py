@@ -114,7 +114,8 @@ def _add_textgrids(
             cause = str(error) if isinstance(error, BadGrid) else error.strerror
             found.unreadable[utt] = (path or folder / audio, f"{UNREADABLE}: {cause}")
             continue
-        found.spans[utt] = aligned.span
+        if aligned.span is not None:
+            found.spans[utt] = aligned.span
         for kind in kinds:
             getattr(found, kind)[utt] = getattr(aligned, kind)
 
