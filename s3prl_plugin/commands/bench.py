@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   s3prl-plugin bench fine_tuning
   s3prl-plugin bench pretrain
   s3prl-plugin bench store
+  s3prl-plugin bench long_utterance
 
 A ratio says how many times less it costs here; its spread is over the rounds, in which both sides take turns. Let the
 machine be otherwise quiet. The exit status is 1 where a bar is not reached.
@@ -33,6 +34,7 @@ SUBJECTS = {
     "fine_tuning": "a training step of the whole network beside one that is cut, and one that is frozen in part",
     "pretrain": "the steps of a pre-training beside the reading of their audio",
     "store": "training a head with s3prl alone beside the same with a feature store, at base size (5 minutes)",
+    "long_utterance": "6 GB of memory beside what an utterance of 20 minutes takes, at base size (half an hour)",
 }
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.flop_counter import FlopCounterMode
 
-from s3prl_plugin.upstream.mr_hubert import checkpoint
+from s3prl_plugin.upstream.mr_hubert import checkpoint, front_end
 from s3prl_plugin.upstream.mr_hubert.config import Config
 from s3prl_plugin.upstream.mr_hubert.model import MRHuBERT
 
@@ -256,3 +256,31 @@ def test_parameters_bear_fairseq_s_names():
 def test_config_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         build("two").config.dim = 3
+
+
+@pytest.mark.parametrize("name", ["two", "pre_ln"])
+def test_a_long_utterance_is_heard_in_blocks_and_is_the_same(name, tmp_path, monkeypatch):
+    network = build(name)
+    content = torch.load(checkpoint.save(tmp_path / "c.pt", network), weights_only=True)
+    samples = 3 * 60 * 16000 + 77
+    long, short = noise(samples, samples // 2)
+    long[: samples // 2] *= 0.01  # what a normalisation over part of it would betray
+    widest = []
+    for layer in network.feature_extractor.conv_layers[1:]:
+        layer.register_forward_pre_hook(lambda _, inputs: widest.append(inputs[0].shape[:2].numel()))
+    with torch.no_grad():
+        in_blocks, lengths = network.convolved(long[None], [samples], exact=True)
+        pair, _ = network.convolved(pad_sequence([long, short], batch_first=True), [samples, samples // 2], exact=True)
+        assert max(widest) <= 64 * (front_end.BLOCK + 2)
+        monkeypatch.setattr(front_end, "BLOCK", samples)
+        monkeypatch.setattr(front_end, "STATISTICS_BLOCK", samples)
+        whole, _ = network.convolved(long[None], [samples], exact=True)
+        alone, frames = network.convolved(short[None], [samples // 2], exact=True)
+    assert in_blocks.shape == whole.shape == (1, lengths[0], 16)
+    torch.testing.assert_close(in_blocks, whole, rtol=0, atol=1e-6)
+    torch.testing.assert_close(pair[0, : lengths[0]], whole[0], rtol=0, atol=1e-6)
+    torch.testing.assert_close(pair[1, : frames[0]], alone[0], rtol=0, atol=1e-6)
+    literal = literal_mr_hubert._Literal(content["model"], content["cfg"]["model"]).front_end(long.double())
+    with torch.no_grad():
+        projected = network.projected(in_blocks)[0]
+    torch.testing.assert_close(projected, literal.float(), rtol=0, atol=2e-5)
