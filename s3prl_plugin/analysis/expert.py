@@ -88,7 +88,8 @@ class AnalysisExpert(torch.nn.Module):
         super().__init__()
         self.options = Options(self.name, downstream_expert)
         measures = self.options.choices("measures", self.known_measures)
-        self._reading = self.options.integer("batch_size", 1), self.options.integer("num_workers", 0)
+        self._reading = self.options.limit("batch_size"), self.options.integer("num_workers", 0)
+        self._batch_seconds = self.options.positive("batch_seconds")
         self.expdir = expdir
         self.upstream_taps = tuple(taps)
         self._choose(measures, selected)
@@ -123,7 +124,8 @@ class AnalysisExpert(torch.nn.Module):
             split: s3prl's; an analysis is of the whole corpus that its options name.
         """
         needed, fold = self.plan.needed.tolist(), self.plan.folds.of_utterance
-        return Waveforms(self.plan.corpus.utterances, needed, fold, *self._reading, self.gathering.skips)
+        utterances, skips = self.plan.corpus.utterances, self.gathering.skips
+        return Waveforms(utterances, needed, fold, *self._reading, skips, self._batch_seconds)
 
     def forward(self, split: str, states: States, positions: Sequence[int], **kwargs: Any) -> None:
         """Take in one batch.

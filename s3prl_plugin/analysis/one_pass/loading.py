@@ -13,6 +13,8 @@ from s3prl_plugin.corpora import audio
 from s3prl_plugin.corpora.corpus import Utterance
 from s3prl_plugin.corpora.skips import Skips
 
+BATCH_SECONDS = 60.0
+
 _Loaded = tuple[int, np.ndarray | None, str]
 
 
@@ -40,9 +42,10 @@ class Waveforms:
         utterances: of a corpus.
         positions: which of them.
         fold: (U,) the fold of every utterance of the corpus.
-        batch_size: utterances in a batch.
+        batch_size: utterances in a batch at most; None for no limit.
         num_workers: processes that read ahead; 0 reads in this one.
         skips: where skipped utterances are noted.
+        batch_seconds: of audio in a batch at most, padding included; a longer utterance is a batch alone.
     """
 
     def __init__(
@@ -50,9 +53,10 @@ class Waveforms:
         utterances: Sequence[Utterance],
         positions: Sequence[int],
         fold: np.ndarray,
-        batch_size: int,
+        batch_size: int | None,
         num_workers: int,
         skips: Skips,
+        batch_seconds: float = BATCH_SECONDS,
     ):
         self.utterances = utterances
         self.skips = skips
@@ -60,7 +64,11 @@ class Waveforms:
         self.batches: list[list[int]] = []
         for number in np.unique(fold):
             mine = [p for p in ordered if fold[p] == number]
-            self.batches += [mine[i : i + batch_size] for i in range(0, len(mine), batch_size)]
+            while mine:  # the first is the longest
+                many = max(1, int(batch_seconds / utterances[mine[0]].duration_s))
+                many = many if batch_size is None else min(many, batch_size)
+                self.batches.append(mine[:many])
+                mine = mine[many:]
         self.num_workers = num_workers
 
     def __len__(self) -> int:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import planted
@@ -7,6 +8,7 @@ import soundfile
 import torch
 
 from s3prl_plugin.analysis.one_pass.loading import Waveforms
+from s3prl_plugin.corpora.corpus import Utterance
 from s3prl_plugin.corpora.skips import Skips
 
 ONE_FOLD = np.zeros(8, dtype=int)
@@ -57,6 +59,20 @@ def test_batches_are_sorted_by_length_and_always_the_same(utterances):
     assert len(first) == 3
     durations = [utterances[p].duration_s for batch in first.batches for p in batch]
     assert durations == sorted(durations, reverse=True)
+
+
+def test_batches_are_made_by_duration():
+    drawn = np.random.default_rng(0)
+    durations = [*drawn.uniform(0.3, 30, 200), 1200.0]
+    utterances = [Utterance(f"u{i:03d}", "s", Path("none"), float(s)) for i, s in enumerate(durations)]
+    fold = np.zeros(201, dtype=int)
+    batches = Waveforms(utterances, range(201), fold, None, 0, Skips(), batch_seconds=60).batches
+    assert batches[0] == [200]  # the long one is alone
+    assert sorted(p for batch in batches for p in batch) == list(range(201))
+    lasting = [len(batch) * max(durations[p] for p in batch) for batch in batches]
+    assert max(lasting[1:]) <= 60
+    assert len(batches) < 201 * 15 / 40  # nearly full: 201 utterances of 15 s on average, all of similar length
+    assert max(map(len, Waveforms(utterances, range(201), fold, 3, 0, Skips()).batches)) == 3
 
 
 def test_a_batch_is_of_one_fold(utterances):
