@@ -20,6 +20,7 @@ from s3prl_plugin.analysis.one_pass.loading import Waveforms
 from s3prl_plugin.analysis.one_pass.saved_pass import FOLDER, Shard
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.corpora import fingerprint
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import Tap
 
@@ -86,6 +87,9 @@ def analyse(analyses: Sequence[Analysis], name: str, states_of: StatesOf, upstre
     identity = _identity(lead, upstream, waveforms.batches)
     whole = {**identity, "options": {analysis.name: _influential(analysis) for analysis in analyses}}
     whole["reads"] = {analysis.name: analysis.reads for analysis in analyses}
+    changed = fingerprint.changed(gathering.plan.known, gathering.plan.fingerprints)
+    if changed:
+        lead.say(f"audio is not what it was when this folder was last used: {fingerprint.several(changed)}")
     if not again and _finished(lead.expdir) == whole:
         lead.say(f"these analyses are finished; remove {Path(lead.expdir) / FINISHED} to compute them anew")
         return
@@ -97,6 +101,9 @@ def analyse(analyses: Sequence[Analysis], name: str, states_of: StatesOf, upstre
             _score(analyses, whole)
         return
     gathered = Pass(gathering, waveforms, lead.expdir, name, identity, part, every_s)
+    gathered.check()  # before the fingerprints are written that tell what has changed since
+    if ranks.leads():
+        fingerprint.write(Path(lead.expdir) / fingerprint.FILE_NAME, gathering.plan.fingerprints)
     gathered.run(states_of, lead.device)
     if part.count > 1:
         lead.say(f"part {part} is gathered in {Path(lead.expdir) / FOLDER}; when all are, a run with merge scores them")
@@ -138,7 +145,7 @@ def _identity(lead: Analysis, upstream: Any, batches: Sequence[Sequence[int]]) -
             {
                 "upstream": upstream,
                 "versions": lead.provenance.get("versions"),
-                "corpus": {"name": plan.corpus.name, "content": plan.content_id},
+                "corpus": {"name": plan.corpus.name, "audio": plan.audio_id, "content": plan.content_id},
                 "seed": plan.seed,
                 "taps": [f"{tap.name}, {tap.stride}, {tap.dim}" for tap in lead.taps],
                 "statistics": {name: each.describe() for name, each in sorted(lead.gathering.statistics.items())},

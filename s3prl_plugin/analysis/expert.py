@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -25,7 +26,7 @@ from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.token_counts import CountsTokens, TokenCount
-from s3prl_plugin.corpora import skips
+from s3prl_plugin.corpora import fingerprint, skips
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import Row
 from s3prl_plugin.taps import States, Tap
@@ -233,7 +234,8 @@ class AnalysisExpert(torch.nn.Module):
         split_by = self.options.choice("split_by", SPLITS)
         shared_texts = self.options.choice("shared_texts", SHARED_TEXTS)
         spec = self.options["corpus"]
-        plan = Plan(corpora.open_corpus(spec), seed, split_by, shared_texts)
+        known = fingerprint.read(Path(self.expdir) / fingerprint.FILE_NAME)
+        plan = Plan(corpora.open_corpus(spec), seed, split_by, shared_texts, known)
         plan.forget_segments()
         plan.options["corpus"] = spec
         return plan

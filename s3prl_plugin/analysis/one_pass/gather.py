@@ -16,6 +16,8 @@ from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.one_pass.loading import Waveforms
 from s3prl_plugin.analysis.one_pass.saved_pass import SavedPass, Shard
+from s3prl_plugin.corpora import fingerprint
+from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import States
 
 StatesOf = Callable[[list[torch.Tensor]], States]
@@ -55,6 +57,24 @@ class Pass:
         first, count = part.index * ranks.count(), part.count * ranks.count()
         self._shards = [Shard(first + rank, count) for rank in range(ranks.count())]
         self._saved = [SavedPass(expdir, name, shard, identity) for shard in self._shards]
+
+    def check(self) -> None:
+        """Whether what this process saved is of the same pass; nothing where it saved nothing.
+
+        Raises:
+            UserError: it is of another run.
+        """
+        saved = self._saved[ranks.mine()]
+        try:
+            saved.load()
+        except saved_pass.OtherPass as error:
+            plan = self.gathering.plan
+            changed = fingerprint.changed(plan.known, plan.fingerprints)
+            if not changed:
+                raise
+            files = {u.name: str(u.audio) for u in plan.corpus.utterances}
+            said = fingerprint.several([files[name] for name in changed])
+            raise UserError(f"{error}. This audio has changed since: {said}") from None
 
     def run(self, states_of: StatesOf, device: str | torch.device = "cpu") -> None:
         """Gather this process's batches, from where an earlier run of it stopped.

@@ -18,6 +18,10 @@ from s3prl_plugin.errors import UserError
 FOLDER = "statistics"
 
 
+class OtherPass(UserError):
+    """What was saved is of a pass over something else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """Which of the batches of a corpus: every `count`-th, from `index` on."""
@@ -87,7 +91,7 @@ def read(path: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]:
         raise UserError(f"{path}: these statistics cannot be read ({reason}); remove the file") from None
     difference = first_difference(found, dict(identity))
     if difference:
-        raise UserError(f"{path} is of a pass with another {difference}; remove it, or choose another folder")
+        raise OtherPass(f"{path} is of a pass with another {difference}; remove it, or choose another folder")
     return saved
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,9 @@ from s3prl_plugin.analysis.planning import sessions
 from s3prl_plugin.analysis.planning.sample import Drawing, Sample, Wanted
 from s3prl_plugin.analysis.planning.sampling import spread, stream
 from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES, Alignment
+from s3prl_plugin.corpora import fingerprint
 from s3prl_plugin.corpora.corpus import Corpus
+from s3prl_plugin.corpora.fingerprint import Fingerprint
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.taps import SAMPLE_RATE
 
@@ -33,9 +35,10 @@ class Plan:
         seed: of the run.
         split_by: what folds keep apart; see `folds.assign`.
         shared_texts: what to do about texts that most speakers say; see `folds.assign`.
+        known: fingerprints of the audio from an earlier time, which spare reading it again; see `fingerprint`.
 
     Attributes:
-        corpus, seed: as given.
+        corpus, seed, known: as given.
         options: what decided the plan, by name; another analysis must not ask for something else.
         folds: of the corpus's utterances.
         seconds: (U,) of audio.
@@ -44,9 +47,17 @@ class Plan:
         UserError: the corpus is too small for three folds.
     """
 
-    def __init__(self, corpus: Corpus, seed: int, split_by: str = "auto", shared_texts: str = "leave_out"):
+    def __init__(
+        self,
+        corpus: Corpus,
+        seed: int,
+        split_by: str = "auto",
+        shared_texts: str = "leave_out",
+        known: Mapping[str, Fingerprint] | None = None,
+    ):
         self.corpus = corpus
         self.seed = seed
+        self.known = dict(known or {})
         self.options: dict[str, object] = {"split_by": split_by, "shared_texts": shared_texts}
         try:
             self.folds = folding.assign(corpus.utterances, seed, split_by, shared_texts)
@@ -119,7 +130,17 @@ class Plan:
     @cached_property
     def folds_id(self) -> str:
         """A short name of these folds of this corpus: runs that have it in common can be compared pair by pair."""
-        return _digest([[u.name, u.speaker] for u in self.corpus.utterances], self.folds.of_utterance)
+        return _digest(self.audio_id, self.folds.of_utterance)
+
+    @cached_property
+    def fingerprints(self) -> dict[str, Fingerprint]:
+        """What tells the audio of every utterance from other audio."""
+        return fingerprint.of_utterances(self.corpus.utterances, self.known)
+
+    @cached_property
+    def audio_id(self) -> str:
+        """A short name of who says what in which audio, the same for a copy of the corpus."""
+        return fingerprint.digest(self.corpus.utterances, self.fingerprints)
 
     @cached_property
     def session_folds(self) -> folding.Folds:
@@ -150,7 +171,9 @@ class Plan:
         corpus = self.corpus
         minutes = self.seconds.sum() / 60
         who = f"{len(corpus.utterances)} utterances of {len(corpus.speakers)} speakers, {minutes:.3g} minutes"
-        return [f"{corpus.name} ({corpus.kind} speech): {who}", *corpus.notes, *self.folds.notes]
+        repeated = fingerprint.repeated(corpus.utterances, self.fingerprints)
+        notes = [*corpus.notes, *([repeated] if repeated else []), *self.folds.notes]
+        return [f"{corpus.name} ({corpus.kind} speech): {who}", *notes]
 
     def crowding(self, sample: Sample, strides: Iterable[int], weights: str = WHOLE_FRAMES) -> str:
         """How far every frame rate blurs the segments of a sample into their neighbours, in one line."""
@@ -169,11 +192,10 @@ class Plan:
         """What draws the samples of a kind of segment."""
         by_session = unit == "speaker"
         folds = self.session_folds if by_session else self.folds
-        named = [[u.name, u.speaker] for u in self.corpus.utterances]
         fields = {
             "folds": folds.count,
             "split_by": folds.split_by,
-            "folds_id": _digest(named, folds.of_utterance),
+            "folds_id": _digest(self.audio_id, folds.of_utterance),
         }
         return Drawing(
             alignment=self.alignment(unit),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable
@@ -12,7 +11,7 @@ import numpy as np
 import soundfile
 import yaml
 
-from s3prl_plugin.corpora import audio
+from s3prl_plugin.corpora import audio, fingerprint
 from s3prl_plugin.corpora.corpus import Corpus, Utterance
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.corpora.whole_folder import is_free, whole_folder
@@ -56,18 +55,13 @@ def write_once(
 
 
 def digest(utterances: Iterable[Utterance]) -> str:
-    """What tells these utterances' audio from others', without reading it.
+    """What tells these utterances' audio from others'; the same for a copy of it.
 
     Args:
         utterances: in any order.
     """
-    hashed = hashlib.sha256()
-    for utterance in sorted(utterances, key=lambda u: u.name):
-        state = utterance.audio.stat()
-        stretch = () if utterance.start_s is None else (utterance.start_s, utterance.duration_s)
-        said = (utterance.speaker, utterance.name, utterance.channel, state.st_size, state.st_mtime_ns, *stretch)
-        hashed.update(repr(said).encode())
-    return hashed.hexdigest()[:16]
+    utterances = list(utterances)
+    return fingerprint.digest(utterances, fingerprint.of_utterances(utterances))
 
 
 def place(utterance: Utterance, target: Path) -> None:
