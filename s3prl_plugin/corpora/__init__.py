@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-from s3prl_plugin.corpora import from_folder
+from s3prl_plugin.corpora import from_folder, subset
 from s3prl_plugin.corpora.corpus import Corpus, Segment, Utterance
 from s3prl_plugin.corpora.folders import APPLE_DOUBLE
 from s3prl_plugin.corpora.labels import Labels
+from s3prl_plugin.corpora.subset import Subset
 from s3prl_plugin.corpora.summary import report
 from s3prl_plugin.errors import UserError, did_you_mean
 
@@ -39,7 +40,8 @@ def open_corpus(spec: str | Path, **options: object) -> Corpus:
         spec: `generated`, or `varied` (generated speech to train on); `FORMAT:PATH` with one of the formats of
             `READERS`, such as `timit:/data/TIMIT`; or a path alone, whose format is told by what lies there. Options
             may follow: `timit:/data/TIMIT?part=test`, `librispeech:/data/dev-clean?alignments=/data/grids&stress=true`.
-        options: the same as arguments: what that format's reader takes besides the path.
+        options: the same as arguments: what that format's reader takes besides the path, and which part of the corpus
+            is wanted (`utterances=40`, `hours=1`, `speakers=8`, `include=FILE`, `subset_seed=0`; see `subset.Subset`).
 
     Raises:
         UserError: no such format or option, or the corpus cannot be read.
@@ -51,7 +53,9 @@ def open_corpus(spec: str | Path, **options: object) -> Corpus:
     name, path = _format_and_path(spec)
     reader = importlib.import_module(READERS[name]).read
     _check_options(name, reader, options)
-    return reader(**options) if path is None else reader(path, **options)
+    own = inspect.signature(reader).parameters
+    part = Subset(**{key: options.pop(key) for key in subset.OPTIONS if key in options and key not in own})  # type: ignore[arg-type]
+    return part.of(reader(**options) if path is None else reader(path, **options))
 
 
 def _without_options(spec: str) -> tuple[str, dict[str, object]]:
@@ -109,6 +113,7 @@ def _check_options(name: str, reader: Callable[..., Corpus], options: dict[str, 
     known = [name for name, option in takes.items() if name != "path" and option.kind != option.VAR_KEYWORD]
     if len(known) < len(takes) - 1:
         known += [option.name for option in fields(Labels) if option.init]
+    known += subset.OPTIONS
     for option in options:
         if option not in known:
             raise UserError(f"corpus format {name!r} has no option {option!r}: {did_you_mean(option, known)}")
