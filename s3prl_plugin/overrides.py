@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from s3prl_plugin import config as configuration
 from s3prl_plugin.errors import UserError, did_you_mean
 
-WORDS = {"true": True, "false": False, "null": None, "none": None, "~": None}
+WORDS = {"true": True, "false": False, "null": None, "~": None}  # `none` is a choice of some options
 OPENING = ("[", "{", "'", '"')
 
 

@@ -28,6 +28,7 @@ from s3prl_plugin.errors import UserError
         ("false", False),
         ("None", None),
         ("null", None),
+        ("none", "none"),
         ("", ""),
         ("manifest:m40?phone_set=as_is", "manifest:m40?phone_set=as_is"),
         ("/data/a b", "/data/a b"),
