@@ -29,9 +29,14 @@ class Collector:
         source: where the corpus lies, for messages.
         labels: the options on labels.
         channel: which channel of its audio is meant; None where all of it is mono.
+
+    Raises:
+        UserError: that is no channel.
     """
 
     def __init__(self, source: Path, labels: Labels, channel: int | None = None):
+        if not (channel is None or (isinstance(channel, int) and channel >= 0)):
+            raise UserError(f"channel={channel!r}: give a number from 0")
         self.source = source
         self._found = Found(labels)
         self.skips = Skips()

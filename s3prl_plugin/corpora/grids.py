@@ -47,7 +47,7 @@ class TierChoice:
 
     def __init__(self, phones_tier: str | None = None, words_tier: str | None = None, what: str = "TextGrids"):
         self._what = what
-        given = {"phones": phones_tier, "words": words_tier}
+        given = {"phones": str(phones_tier or ""), "words": str(words_tier or "")}  # a tier may be called 1
         self._names = {kind: (_plain(name),) if name else TIERS[kind] for kind, name in given.items()}
         self._given = {kind: name for kind, name in given.items() if name}
         self._grids = 0

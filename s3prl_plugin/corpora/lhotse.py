@@ -67,7 +67,7 @@ def read(
         UserError: a manifest is missing or wrong, no alignment has a known name, or no utterance can be used.
     """
     manifest, second = _manifests(Path(path), supervisions)
-    collector = Collector(manifest, Labels(**labels))
+    collector = Collector(manifest, Labels(**labels), channel)
     tiers = TierChoice(phones_tier, words_tier, "alignments")
     found = _of_cuts(manifest, collector) if second is None else _of_supervisions(manifest, second, collector)
     outside = 0
@@ -118,7 +118,7 @@ def _manifests(path: Path, supervisions: str | Path | None) -> tuple[Path, Path 
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a manifest of cuts, or of recordings")
     if supervisions is not None:
-        return path, Path(supervisions).expanduser()
+        return path, Path(str(supervisions)).expanduser()
     beside = path.with_name(path.name.replace("recordings", "supervisions"))
     return path, beside if beside != path and beside.is_file() else None
 
@@ -191,9 +191,9 @@ def _channel(of_supervision: Any, wanted: int | None) -> int:
     channels = of_supervision if isinstance(of_supervision, list) else [of_supervision or 0]
     if wanted is not None and wanted in channels:
         return wanted
-    if len(channels) != 1 or wanted is not None:
+    if len(channels) != 1 or wanted is not None or not isinstance(channels[0], int):
         raise Unusable("more than one channel; name one (channel=0)" if wanted is None else f"no channel {wanted}")
-    return int(channels[0])
+    return channels[0]
 
 
 def _parsed(path: Path, parse: Callable[[dict[str, Any]], Any], what: str) -> Iterator[Any]:
@@ -216,7 +216,10 @@ def _check_alignments(parsed: Any) -> None:
         if isinstance(utterance, _Utterance):
             if not (math.isfinite(utterance.start_s) and math.isfinite(utterance.end_s)):
                 raise ValueError("a time that is not a number")
-            for items in dict(utterance.supervision.get("alignment") or {}).values():
+            aligned = utterance.supervision.get("alignment") or {}
+            if not isinstance(aligned, dict):
+                raise ValueError("an alignment that is none")
+            for items in aligned.values():
                 _items(items)
 
 

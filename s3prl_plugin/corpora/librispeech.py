@@ -52,7 +52,7 @@ def read(
         raise UserError(f"{root}: no such folder; give the one that holds LibriSpeech's speakers")
     collector = Collector(root, Labels(**labels))
     tiers = TierChoice(phones_tier, words_tier)
-    aligned = _Alignments(root if alignments is None else Path(alignments).expanduser(), tiers)
+    aligned = _Alignments(root if alignments is None else Path(str(alignments)).expanduser(), tiers)
     unaligned = taken = 0
     for chapter, name, transcript in _utterances(root):
         try:

@@ -62,7 +62,7 @@ def read(
     collector = Collector(folder, Labels(**labels), channel)
     name, kind, said = _identity(folder)
     rows = _rows(folder)
-    grids = None if alignments is None else Path(alignments).expanduser()
+    grids = None if alignments is None else Path(str(alignments)).expanduser()
     aligned = aligning.find(folder, rows, TierChoice(phones_tier, words_tier), grids, channel)
 
     for utt, row in rows.items():

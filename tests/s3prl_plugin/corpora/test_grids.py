@@ -205,3 +205,21 @@ def test_the_same_labels_in_every_form(tmp_path, write_audio, options):
     stressed = options.get("stress") or options.get("phone_set") == "as_is"
     vowels = {"AH0", "IY1"} if stressed else {"AH", "IY"}
     assert set(found[0]["phones"]["counts"]) == vowels | ({"B"} if "silence" not in options else set())
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("channel=x", "channel='x': give a number from 0"),
+        ("channel=-1", "channel='-1': give a number from 0"),
+        ("alignments=5", "5: no such folder"),
+        ("phones_tier=1", "has a tier '1'"),
+        ("stress=yes", "stress='yes': give true or false"),
+        ("silences=x", "did you mean 'silence'"),
+    ],
+)
+def test_options_of_the_wrong_kind_are_told(write_manifest, option, message):
+    folder = write_manifest("a")
+    (folder / "a.TextGrid").write_text(long_grid(LAYOUTS["aligner"]))
+    with pytest.raises(UserError, match=message):
+        open_corpus(f"manifest:{folder}?{option}")
