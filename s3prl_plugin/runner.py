@@ -116,19 +116,28 @@ class Runner(StockRunner):
     def _load_upstream(self) -> ModelEntry:
         """The upstream; one that is not ours can still have a grid or random weights by `-g`."""
         asked = foreign.requested(self.args.upstream, self.args.upstream_model_config)
-        loading = upstream_files.loading(self.args.upstream, self.args.upstream_ckpt)
+        with upstream_files.loading(self.args.upstream, self.args.upstream_ckpt) as loading:
+            if asked is None:
+                entry = super()._get_upstream()
+            else:
+                with replaced(self.args, upstream_model_config=None), asked.loading(self.args.upstream):
+                    entry = super()._get_upstream()
+        loading.check(entry.model)
         if asked is None:
-            with loading:
-                return super()._get_upstream()
-        with replaced(self.args, upstream_model_config=None), asked.loading(self.args.upstream), loading:
-            entry = super()._get_upstream()
+            return entry
         entry.model = asked.applied(entry.model, self.args.device)
         return entry
 
     def _load_weight(self, model: torch.nn.Module, name: str) -> None:
         """What a checkpoint (-i) holds of a part; an analysis, or a suite, takes a tuned upstream from it."""
         if not self._takes_states:
-            super()._load_weight(model, name)
+            try:
+                super()._load_weight(model, name)
+            except RuntimeError as error:  # torch's, of names and shapes
+                said = " ".join(str(error).split())[:150]
+                raise UserError(
+                    f"-i {self.args.init_ckpt}: its {name} does not fit that of this run ({said})"
+                ) from error
         elif name == tuned.KEY and self.init_ckpt:
             tuned.load(model, self.init_ckpt, self.args)
 

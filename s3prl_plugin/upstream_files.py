@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+
 from s3prl_plugin import entry_arguments, registry
 from s3prl_plugin.compat import transformers
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.loaded_weights import LoadedWeights
 
 
 def check(upstream: str, checkpoint: str | None) -> None:
@@ -34,18 +37,23 @@ def check(upstream: str, checkpoint: str | None) -> None:
 
 
 @contextmanager
-def loading(upstream: str, checkpoint: str | None) -> Iterator[None]:
+def loading(upstream: str, checkpoint: str | None) -> Iterator[Loading]:
     """Inside the block an entry of s3prl's loads its model: what goes wrong with its files is said in one line.
 
     Args:
         upstream: the entry.
         checkpoint: as in `-k`.
 
+    Yields:
+        What checks that all of the model was loaded.
+
     Raises:
         UserError: the file cannot be loaded by this entry, with the entry that can, where there is one.
     """
+    found = Loading(upstream, checkpoint)
     try:
-        yield
+        with found.weights.watching():
+            yield found
     except UserError:
         raise
     except Exception as error:  # of torch, pickle or s3prl, of any kind
@@ -59,6 +67,36 @@ def loading(upstream: str, checkpoint: str | None) -> Iterator[None]:
         reader = registry.entry_for(Path(checkpoint))
         cure = f"load it with -u {reader}" if reader else "give one that this entry reads"
         raise UserError(f"{checkpoint}: {upstream} cannot load this file ({reason}); {cure}") from error
+
+
+class Loading:
+    """An upstream that is being loaded.
+
+    Args:
+        upstream: the entry.
+        checkpoint: as in `-k`.
+
+    Attributes:
+        weights: what comes from files.
+    """
+
+    def __init__(self, upstream: str, checkpoint: str | None):
+        self.weights = LoadedWeights()
+        self._named = checkpoint or upstream
+
+    def check(self, model: torch.nn.Module) -> None:
+        """Refuse a model that is partly random.
+
+        Raises:
+            UserError: the file lacks weights on which the states depend.
+        """
+        random = self.weights.random(model)
+        if random:
+            more = f" and {len(random) - 1} more" if len(random) > 1 else ""
+            raise UserError(
+                f"{self._named}: {random[0]}{more} are missing in the file and would be random, and the states depend "
+                "on them; give a checkpoint that holds the whole model"
+            )
 
 
 def _readers(upstream: str, checkpoint: str) -> str:

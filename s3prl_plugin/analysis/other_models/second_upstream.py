@@ -118,8 +118,9 @@ def load(
     if not ranks.leads():  # the first process downloads
         ranks.wait()
     with _as_file(options) as path:
-        with upstream_files.loading(upstream, checkpoint):
+        with upstream_files.loading(upstream, checkpoint) as loading:
             model = _model(upstream, checkpoint, options, path, device)
+        loading.check(model)
         identity = provenance.identity(model, upstream, checkpoint, path)
     if ranks.leads():
         ranks.wait()
