@@ -43,7 +43,10 @@ def rows(task: Task, record: Record, provided: Mapping[str, Any], corpus: TaskCo
     published = corpus.kind == "real" and not corpus.laid_out
     for score in task.scores:
         if score.tag not in record.scalars:
-            raise UserError(f"{task.name}: {task.downstream} logged {sorted(record.scalars)} and no {score.tag}")
+            raise UserError(
+                f"{task.name}: {record.folder} was scored without {score.tag} ({', '.join(sorted(record.scalars))}); "
+                "if it was by an earlier version, remove the folder, and run the task again"
+            )
         found.append(
             results.Row(
                 **provided,

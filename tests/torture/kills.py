@@ -15,12 +15,13 @@ import random
 import signal
 import sys
 import tempfile
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import s3prl_plugin
 
@@ -67,8 +68,8 @@ def outcome(folder: Path) -> dict[str, Any]:
     return found
 
 
-def run(words: list[str], seconds: float | None = None) -> bool:
-    """Run to the end, or kill after so many seconds; whether it came to the end.
+def run(words: list[str], steps: int | None = None, then_s: float = 0.0) -> bool:
+    """Run to the end, or to be killed so many steps and seconds after the beginning; whether it came to the end.
 
     The process is a fork of this one, which has imported everything and run nothing: what is killed is work.
     """
@@ -79,22 +80,33 @@ def run(words: list[str], seconds: float | None = None) -> bool:
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         try:
+            if steps is not None:
+                kill_after(steps, then_s)
             os._exit(run_downstream.main(words))
         except BaseException:
             os._exit(70)
-    began_s = time.monotonic()
-    while True:
-        ended, status = os.waitpid(job, os.WNOHANG)
-        if ended:
-            break
-        if seconds is not None and time.monotonic() - began_s > seconds:
-            os.killpg(job, signal.SIGKILL)  # with the workers of its dataloaders
-            os.waitpid(job, 0)
-            return False
-        time.sleep(0.01)
+    _, status = os.waitpid(job, 0)
+    if os.WIFSIGNALED(status):
+        return False
     if status:
         raise SystemExit(f"{' '.join(words)}: ended with {os.waitstatus_to_exitcode(status)}")
     return True
+
+
+def kill_after(steps: int, then_s: float) -> None:
+    """Kill this process and the workers of its dataloaders so many steps from now, and so many seconds after that."""
+    blow = threading.Timer(then_s, os.killpg, (os.getpid(), signal.SIGKILL))
+    blow.daemon = True
+    done = []
+
+    def count(*_: Any) -> None:
+        done.append(1)
+        if len(done) == steps:
+            blow.start()
+
+    if steps == 0:
+        blow.start()
+    register_optimizer_step_post_hook(count)
 
 
 def main() -> int:
@@ -111,23 +123,23 @@ def main() -> int:
         importlib.import_module(f"s3prl.downstream.{task}.expert")
     program = ["-m", "train", "-d", "suite", "-u", "mr_hubert_local", "--device", "cpu"]
     program += ["-k", str(small.write_random_checkpoint(work / "small.pt"))]
-    undisturbed, commands, took_s = {}, {}, {}
+    undisturbed, commands = {}, {}
     for name, suite in suites().items():
         (work / f"{name}.yaml").write_text(yaml.safe_dump({"suite": suite}, sort_keys=False))
         commands[name] = [*program, "-c", str(work / f"{name}.yaml"), "-p"]
-        run([*commands[name], str(work / f"{name}_warm")])  # generated speech is cached from now on
-        began_s = time.monotonic()
+        run([*commands[name], str(work / f"{name}_twice")])
         run([*commands[name], str(work / f"{name}_undisturbed")])
-        took_s[name] = time.monotonic() - began_s
         undisturbed[name] = outcome(work / f"{name}_undisturbed")
-        same = outcome(work / f"{name}_warm") == undisturbed[name]
-        print(f"{name}: undisturbed in {took_s[name]:.0f} s; run twice, it is {'the same' if same else 'NOT THE SAME'}")
-    kills = rounds = differing = 0
+        same = outcome(work / f"{name}_twice") == undisturbed[name]
+        print(f"{name}: undisturbed, twice: {'the same' if same else 'NOT THE SAME'}", flush=True)
+    kills = differing = 0
+    rounds = len([path for path in work.glob("*_[0-9]*") if path.is_dir()])  # of an earlier call
     while kills < args.kills:
         name = list(commands)[rounds % len(commands)]
         folder, before = work / f"{name}_{rounds}", kills
         while kills - before < min(PER_ROUND, args.kills - before):
-            if run([*commands[name], str(folder)], draw.uniform(0.3, 1.0) * took_s[name]):
+            # 0 steps: in the first seconds, in which corpora and models are read
+            if run([*commands[name], str(folder)], draw.randint(0, 15), draw.uniform(0, 1) ** 2):
                 break  # it was faster than the blow
             kills += 1
         run([*commands[name], str(folder)])
@@ -135,7 +147,8 @@ def main() -> int:
         differing += not equal
         rounds += 1
         scores = {task: values for task, values in outcome(folder).items() if "head" not in task}
-        print(f"{name}, killed {kills - before} times ({kills} in all): {'equal' if equal else 'DIFFERS'} {scores}")
+        verdict = "equal" if equal else "DIFFERS"
+        print(f"{name}, killed {kills - before} times ({kills} in all): {verdict} {scores}", flush=True)
     print(f"{kills} kills in {rounds} runs: {differing} differ from the undisturbed one")
     return int(differing > 0)
 
