@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def mr_hubert_local(
     ckpt: str | Path | None = None, model_config: str | Path | None = None, refresh: bool = False, **options: Any
 ) -> UpstreamExpert:
-    """An MR-HuBERT from a file: fairseq's own checkpoint, or s3prl's conversion of one.
+    """An MR-HuBERT from a file: fairseq's own checkpoint, fine-tuned or not, or s3prl's conversion of one.
 
     Args:
         ckpt: the `.pt` file (`-k`).
@@ -58,7 +58,7 @@ def mr_hubert_url(
 def hubert_fairseq_local(
     ckpt: str | Path | None = None, model_config: str | Path | None = None, refresh: bool = False, **options: Any
 ) -> UpstreamExpert:
-    """A plain HuBERT from fairseq's own checkpoint; its transformer is the block `mid`.
+    """A plain HuBERT from fairseq's own checkpoint, fine-tuned or not; its transformer is the block `mid`.
 
     Args, Raises: as `mr_hubert_local`.
     """

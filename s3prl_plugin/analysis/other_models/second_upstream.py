@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from weakref import WeakValueDictionary
 import torch
 import yaml
 
-from s3prl_plugin import foreign, provenance, ranks, registry, upstream_files
+from s3prl_plugin import foreign, provenance, ranks, registry, results, upstream_files
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Statistic
 from s3prl_plugin.featurizer import StatesFeaturizer
@@ -122,13 +121,11 @@ def load(
             model = _model(upstream, checkpoint, options, path, device)
         loading.check(model)
         identity = provenance.identity(model, upstream, checkpoint, path)
+        described = provenance.of_upstream(model, argparse.Namespace(upstream=upstream, upstream_model_config=path))
     if ranks.leads():
         ranks.wait()
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    name = name_of(provenance.of_upstream(model, argparse.Namespace(upstream=upstream)))
-    if isinstance(identity["options"], str):  # which the upstream reads itself, and does not tell
-        name = f"{upstream}@{digest[:SHORT]}"
-    second = SecondUpstream(name, digest, model, device)
+    digest = results.digest(identity)
+    second = SecondUpstream(name_of(described), digest, model, device)
     before.restore()
     _loaded[key] = second
     return second
@@ -141,6 +138,8 @@ def name_of(described: Mapping[str, Any]) -> str:
         described: the row fields of an upstream; see `provenance.of_upstream`.
     """
     digest = described.get("checkpoint_sha256") or described.get("weights_id")
+    if described.get("upstream_config"):  # options that the upstream reads itself, and does not tell
+        digest = results.digest(described["upstream_config"], digest)
     return str(described["upstream"]) + (f"@{digest[:SHORT]}" if digest else "")
 
 
