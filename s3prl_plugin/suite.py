@@ -19,11 +19,13 @@ import torch
 
 from s3prl_plugin import outcome, provenance, ranks, results, superb
 from s3prl_plugin.analysis.analyse import FINISHED
+from s3prl_plugin.corpora import fingerprint
 from s3prl_plugin.durations import clock
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.log import command
 from s3prl_plugin.outcome import ANALYSES, Outcome
 from s3prl_plugin.progress import Progress
+from s3prl_plugin.superb.corpus import audio_of
 from s3prl_plugin.task_runners import TaskRunners
 
 if TYPE_CHECKING:
@@ -125,8 +127,28 @@ class Suite:
             raise
         except Exception as error:
             return self._failed(task.name, error, 0.0)
-        record = superb.Record.open(self.expdir / task.name, settings, self.bench.what_decides_a_score())
+        record = self._record(task.name, settings, corpus.root)
         return Prepared(task, corpus, settings, record)
+
+    def _record(self, name: str, settings: dict[str, Any], root: Path) -> superb.Record:
+        """The record of a task's run, which is of one upstream, one configuration and one corpus's audio.
+
+        Raises:
+            UserError: its folder holds another; files that have changed since are named.
+        """
+        folder = self.expdir / name
+        known = fingerprint.read(folder / fingerprint.FILE_NAME)
+        audio, found = audio_of(root, known)
+        try:
+            record = superb.Record.open(folder, settings, {**self.bench.what_decides_a_score(), "audio": audio})
+        except UserError as error:
+            changed = fingerprint.changed(known, found)
+            if not changed:
+                raise
+            raise UserError(f"{error}. This audio has changed since: {fingerprint.several(changed)}") from None
+        if ranks.leads():
+            fingerprint.write(folder / fingerprint.FILE_NAME, found)
+        return record
 
     def _guarded(self, name: str, job: Callable[[], tuple[str, bool]]) -> Outcome:
         """Do a job; its failure is an outcome like any other.

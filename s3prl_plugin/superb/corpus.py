@@ -11,6 +11,9 @@ from typing import Any
 
 from s3prl_plugin import config as configuration
 from s3prl_plugin import corpora
+from s3prl_plugin.corpora import fingerprint, folders
+from s3prl_plugin.corpora.fingerprint import Fingerprint
+from s3prl_plugin.corpora.from_folder import AUDIO
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.superb.tasks import Task
 
@@ -46,6 +49,19 @@ def corpus_of(task: Task, suite: Mapping[str, Any]) -> str:
     if "corpus" in chosen and not chosen["corpus"]:
         raise UserError(f"suite.tasks.{task.name}.corpus is empty: name {_folder_of(task)}, or leave the task out")
     return str(chosen.get("corpus") or suite.get("corpus") or GENERATED)
+
+
+def audio_of(root: Path, known: Mapping[str, Fingerprint]) -> tuple[str, dict[str, Fingerprint]]:
+    """What tells the audio below a folder from other audio: a short name, and every file's fingerprint.
+
+    Args:
+        root: of a task's corpus.
+        known: of an earlier time, which spares reading files again.
+    """
+    files = {path.relative_to(root).as_posix(): path for ending in AUDIO for path in folders.find(root, ending)}
+    found = fingerprint.of_files(files, known)
+    said = "".join(f"{name} {found[name].digest}\n" for name in sorted(found))
+    return hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()[:16], found
 
 
 def prepare(task: Task, spec: str, folder: Path) -> TaskCorpus:

@@ -1,6 +1,7 @@
 """What drives a suite: one failure does not take the others down, and what is finished is not run again."""
 
 import io
+import os
 import sys
 from argparse import Namespace
 from types import SimpleNamespace
@@ -117,6 +118,23 @@ def test_the_same_command_runs_what_failed_and_no_more(monkeypatch, tmp_path):
     assert "finished before" in seen
     assert made.planned == [[10, 10], [10]]
     assert {row.measure: row.value for row in results.read(tmp_path)} == {"KS": 0.9, "SID": 0.5}
+
+
+def test_a_finished_task_is_of_the_audio_that_was_there(monkeypatch, tmp_path):
+    made = Made(monkeypatch, tmp_path / "out", {"KS": 0.9})
+    data = tmp_path / "out" / "data" / "train"
+    data.mkdir(parents=True)
+    for i in range(3):
+        (data / f"{i}.wav").write_bytes(b"RIFF" + bytes([i]) * 60_000)
+    made.run()
+    os.utime(data / "0.wav", (1, 1))  # as a copy has it
+    made.ran.clear()
+    assert made.run()[0] == 0
+    assert "KS" not in made.ran
+    (data / "1.wav").write_bytes(b"RIFF" + b"x" * 60_000)
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"another audio .* has changed since: train/1\.wav$"):
+            made.run()
 
 
 def test_what_the_user_can_mend_before_hours_of_work_stops_it_all(monkeypatch, tmp_path):
