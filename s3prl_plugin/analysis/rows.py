@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from s3prl_plugin import about, registry
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.results import Row, digest
 from s3prl_plugin.taps import Tap
@@ -25,6 +26,7 @@ class RowMaker:
 
     def __init__(self, downstream: str, provenance: Mapping[str, Any], plan: Plan, options: Mapping[str, Any] = {}):
         self.seed = plan.seed
+        self._package = registry.downstreams().get(downstream)
         self._common = {
             "upstream": "unnamed",
             **provenance,
@@ -38,7 +40,13 @@ class RowMaker:
         self._folds = {"folds": plan.folds.count, "split_by": plan.folds.split_by, "folds_id": plan.folds_id}
 
     def row(self, tap: Tap, measure: str, score: str, protocol: str = "default", **fields: Any) -> Row:
-        """One row; `fields` say what it says. The plan's folds are named unless `fields` name others."""
+        """One row; `fields` say what it says. The plan's folds are named unless `fields` name others.
+
+        Raises:
+            ValueError: the downstream's about.yaml does not explain this score of this measure.
+        """
+        if self._package:
+            about.check(self._package, measure, score)
         where = {"tap": tap.name, "tap_index": tap.index, "block": tap.block, "stride": tap.stride}
         what = {"measure": measure, "score": score, "protocol": protocol}
         return Row(**{**self._common, **self._folds, **where, **what, **fields})

@@ -10,15 +10,19 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from s3prl_plugin.errors import UserError
+from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.taps import Tap
+
+if TYPE_CHECKING:
+    from s3prl_plugin.about import Measure, Score
 
 HELP = "list upstreams, downstreams, measures, the taps of a model, a corpus"
 EXAMPLES = """examples:
   s3prl-plugin ls upstreams
   s3prl-plugin ls measures
+  s3prl-plugin ls measures mi_word
   s3prl-plugin ls taps mr_hubert_b2_a
   s3prl-plugin ls taps mr_hubert_local -k checkpoint.pt
   s3prl-plugin ls corpus timit:/data/timit
@@ -32,7 +36,7 @@ Rows = list[dict[str, Any]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `ls` takes."""
     parser.add_argument("what", choices=(*LISTS, "corpus"), help="what to list")
-    parser.add_argument("name", nargs="?", help="the upstream (taps) or the corpus (corpus)")
+    parser.add_argument("name", nargs="?", help="the upstream (taps), the corpus (corpus), or one measure (measures)")
     parser.add_argument("-k", "--checkpoint", metavar="CKPT", help="the upstream's checkpoint, where it needs one")
     parser.add_argument("-g", "--model-config", metavar="YAML", help="options of the upstream")
     parser.add_argument("--all", action="store_true", help="upstreams: those of s3prl too (takes some seconds)")
@@ -64,8 +68,17 @@ def run(args: argparse.Namespace) -> int:
         print(_corpus(args))
         return 0
     rows = LISTS[args.what](args)
-    print(json.dumps(rows, ensure_ascii=False, indent=1) if args.json else _table(rows))
+    in_words = _paragraphs if args.what == "measures" and args.name else _table
+    print(json.dumps(rows, ensure_ascii=False, indent=1) if args.json else in_words(rows))
     return 0
+
+
+def _paragraphs(rows: Rows) -> str:
+    """A paragraph per row, a line per thing that is said."""
+    width = max(len(key) for row in rows for key in row)
+    return "\n\n".join(
+        "\n".join(f"{key:{width}}  {value}" for key, value in row.items() if value is not None) for row in rows
+    )
 
 
 def _upstreams(args: argparse.Namespace) -> Rows:
@@ -139,16 +152,48 @@ def _first_line(package: str) -> str:
 
 
 def _measures(args: argparse.Namespace) -> Rows:
-    """What the analyses can measure, and which of it they do when nothing is said."""
-    from s3prl_plugin import config, registry
+    """What the analyses can measure, what each is, and which of it they do by default; with a name, its scores."""
+    from s3prl_plugin import about, config, registry
 
-    rows = []
-    for name, package in sorted(registry.downstreams().items()):
-        if name != "suite":
-            usual = config.analysis_defaults(name)["measures"]
-            known = importlib.import_module(f"{package}.expert").DownstreamExpert.known_measures
-            rows += [{"measure": m, "downstream": name, "default": "yes" if m in usual else "no"} for m in known]
-    return rows
+    known = about.everything()
+    if args.name:
+        if args.name not in known:
+            raise UserError(f"ls measures {args.name}: {did_you_mean(args.name, known)}")
+        return [_score(known[args.name], name, score) for name, score in known[args.name].scores.items()]
+    owner = {
+        measure: name
+        for name, package in registry.downstreams().items()
+        if name != "suite"
+        for measure in about.of(package)
+    }
+    usual = {name: config.analysis_defaults(name)["measures"] for name in set(owner.values())}
+    return [
+        {
+            "measure": name,
+            "downstream": owner[name],
+            "default": "yes" if name in usual[owner[name]] else "no",
+            "about": measure.about,
+            "other view": measure.view,
+            "headline": measure.headline,
+        }
+        for name, measure in known.items()
+        if name in owner
+    ]
+
+
+def _score(measure: Measure, name: str, score: Score) -> dict[str, Any]:
+    """One score of a measure, in full."""
+    return {
+        "score": name,
+        "headline": "yes" if name == measure.headline else "no",
+        "unit": score.unit,
+        "better": measure.direction,
+        "range": " to ".join("" if end is None else str(end) for end in score.range),
+        "says": score.says,
+        "chance": score.chance,
+        "cannot": score.cannot,
+        "source": score.source,
+    }
 
 
 def _taps(args: argparse.Namespace) -> Rows:

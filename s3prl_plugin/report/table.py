@@ -11,6 +11,7 @@ from s3prl_plugin.results import Row
 from s3prl_plugin.taps import SAMPLE_RATE
 
 BEST = "*"
+CAVEAT = "!"
 WEIGHT = "weight"  # the score of a row that says how much a task's weighted sum takes of a tap
 
 
@@ -165,7 +166,7 @@ def _cell(row: Row, best: Row | None, letters: dict[str, str]) -> str:
         text += f" ±{(row.ci_high - row.ci_low) / 2:.3f}"
     if row.grey:
         text = f"({text})"
-    return text + (BEST if row is best else " ")
+    return text + (CAVEAT if row.caveat else "") + (BEST if row is best else " ")
 
 
 def _legend(rows: Sequence[Row], letters: dict[str, str]) -> list[str]:
@@ -173,6 +174,9 @@ def _legend(rows: Sequence[Row], letters: dict[str, str]) -> list[str]:
     legend = [f"{BEST} best state tap of a measure; ± half of the 95 % interval"]
     greys = dict.fromkeys(r.grey for r in rows if r.grey)
     legend += [f"( ) {grey}" for grey in greys]
+    if any(r.caveat for r in rows):
+        worst = max((r for r in rows if r.caveat), key=lambda r: r.first_component or 0.0)
+        legend.append(f"{CAVEAT} more than half of a tap's variance is one direction; of {worst.tap}: {worst.caveat}")
     legend += [f"- {letter}: {reason}" for reason, letter in letters.items()]
     return legend
 

@@ -54,9 +54,16 @@ def recommend(criterion: Criterion, source: Source, prefer: str = "cheapest") ->
     found = [choose(source.rows, measure) for measure in criterion.measures]
     choices = tuple(each for each in found if isinstance(each, Choice))
     absent = tuple(each for each in found if isinstance(each, Absent))
-    tap, why = _decide(choices, prefer) if choices else (None, "")
+    deciding = _deciding(choices)
+    tap, why = _decide(deciding, prefer) if choices else (None, "")
     weights, on_weights = _weights(criterion.task, source.rows)
-    notes = (*_grid(choices), *_limits(choices), *_outputs(choices, source.rows), *on_weights)
+    notes = (
+        *_grid(choices),
+        *_limits(choices),
+        *_caveats(choices, deciding),
+        *_outputs(choices, source.rows),
+        *on_weights,
+    )
     return Recommendation(
         criterion=criterion,
         source=source,
@@ -64,10 +71,29 @@ def recommend(criterion: Criterion, source: Source, prefer: str = "cheapest") ->
         absent=absent,
         tap=tap,
         why=why,
-        agree=bool(_common([each.not_told_apart for each in choices])) if len(choices) > 1 else None,
+        agree=bool(_common([each.not_told_apart for each in deciding])) if len(deciding) > 1 else None,
         notes=notes,
         weights=weights,
     )
+
+
+def _deciding(choices: Sequence[Choice]) -> tuple[Choice, ...]:
+    """The measures that have a say: those that see all of a layer, where there are such."""
+    sound = tuple(each for each in choices if not any(row.caveat for row in each.rows))
+    return sound or tuple(choices)
+
+
+def _caveats(choices: Sequence[Choice], deciding: Sequence[Choice]) -> list[str]:
+    """What some measures do not see, and whether they have a say all the same."""
+    notes = []
+    for each in choices:
+        blind = [row for row in each.rows if row.caveat]
+        if blind:
+            worst = max(blind, key=lambda row: row.first_component or 0.0)
+            say = "it decides nothing here" if each not in deciding else "no other measure is there to decide"
+            also = f" (and of {len(blind) - 1} others more than half)" if len(blind) > 1 else ""
+            notes.append(f"{each.measure}, {worst.tap}: {worst.caveat}{also}; {say}")
+    return notes
 
 
 def _decide(choices: Sequence[Choice], prefer: str) -> tuple[Row, str]:

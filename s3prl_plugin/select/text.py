@@ -123,7 +123,7 @@ def _held_out(score: HeldOut | None) -> dict[str, Any] | None:
 def _tap_record(each: Choice, row: Row) -> dict[str, Any]:
     """One tap by one measure."""
     found = each.against_best.get(str(row.tap))
-    names = ("tap", "tap_index", "stride", "value", "ci_low", "ci_high", "grey")
+    names = ("tap", "tap_index", "stride", "value", "ci_low", "ci_high", "grey", "first_component", "caveat")
     said = {name: getattr(row, name) for name in names}
     if found is None:
         return {**said, "less_best": 0.0 if row is each.best else None, "p_holm": None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from s3prl_plugin.report.charts.palette import resolution
-from s3prl_plugin.report.page.measures import SCORES
+from s3prl_plugin.report.page.measures import explained
 from s3prl_plugin.report.page.summary import Best
 from s3prl_plugin.report.page.tables import Shown, Table, columns, without_empty
 from s3prl_plugin.results import Row
@@ -21,6 +21,7 @@ _SIZE = (
     "segments or frames scored; training rows per dimension of the tap, and how many independent ones they are worth",
 )
 ACROSS = 7  # measures that fit a page beside each other
+MOST_CAVEATS = 6
 _TASKS = ("to choose a layer for", "the tasks for which one looks at this measure")
 
 
@@ -45,7 +46,8 @@ def tables(found: Sequence[Best], order: Sequence[str]) -> list[Table]:
 
 def scores_used(found: Sequence[Best]) -> list[tuple[str, str]]:
     """Every score that is shown, with its explanation."""
-    return [(score, SCORES[score]) for score in dict.fromkeys(b.panel.first.score for b in found) if score in SCORES]
+    used = {best.panel.first.score: explained(best.panel.first.measure, best.panel.first.score) for best in found}
+    return [(score, said) for score, said in used.items() if said]
 
 
 def _details(found: Sequence[Best]) -> Table:
@@ -74,7 +76,7 @@ def _line(best: Best, several: bool) -> tuple[Shown, ...]:
         )
         return (*what, Shown("refused", kind="refused", hint=reason or ""), *[Shown("–", kind="refused")] * 3,
                 Shown(reason or "", kind="refused"), *[Shown("–", kind="refused")] * 2, tasks)  # fmt: skip
-    kind, hint = ("grey", row.grey) if row.grey else ("best", "")
+    kind, hint = ("grey", row.grey) if row.grey else ("best", row.caveat or "")
     low, high = row.ci_low, row.ci_high
     interval = Shown("–") if low is None or high is None else Shown(f"{low:.3f} to {high:.3f}", sort=low, kind="number")
     size = [f"{row.n:,}"] if row.n is not None else []
@@ -99,7 +101,11 @@ def _overview(found: Sequence[Best], models: Sequence[str]) -> Table:
     cells = {(best.model, best.panel.title): best for best in found}
     first = {best.panel.title: best.panel for best in found}
     heads = [
-        (title, f"{first[title].first.score}: {SCORES.get(first[title].first.score, '')}", first[title].meaning.about)
+        (
+            title,
+            f"{first[title].first.score}: {explained(first[title].first.measure, first[title].first.score)}",
+            first[title].meaning.about,
+        )
         for title in measures
     ]
     rows = tuple((Shown(model), *(_cell(cells.get((model, title))) for title in measures)) for model in models)
@@ -134,6 +140,9 @@ def _notes(found: Sequence[Best]) -> tuple[str, ...]:
         notes.append(
             "grey, in brackets: a number that the data barely support (" + "; ".join(map(str, greys[:3])) + ")"
         )
+    caveats = list(dict.fromkeys(f"{best.row.tap}, {best.panel.title}: {best.row.caveat}"
+                                 for best in found if best.row is not None and best.row.caveat))  # fmt: skip
+    notes += caveats[:MOST_CAVEATS]
     if any(best.row is not None and not best.row.higher_is_better for best in found):
         notes.append("of a score where lower is better, the best tap has the lowest")
     if any(best.refused and best.row is not None for best in found):

@@ -66,7 +66,7 @@ def panels(models: Sequence[Model]) -> list[Panel]:
     for place, own in found.items():
         title = _title(place, len(corpora) > 1)  # models with references of their own are not drawn together
         made.append(Panel(title if alike[title] == 1 else f"{title} in {', '.join(own)}", own))
-    return sorted(made, key=lambda panel: panel.meaning.rank)
+    return sorted(made, key=lambda panel: panel.meaning.place)
 
 
 def _is_matrix(row: Row) -> bool:

@@ -1,0 +1,144 @@
+"""What every measure and score is: read from the `about.yaml` beside the code that computes it.
+
+A downstream's folder holds one; reports, `ls measures` and `select` explain numbers by it alone, and an analysis
+refuses to write a row that it does not explain.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from s3prl_plugin import registry
+from s3prl_plugin.errors import UserError, did_you_mean
+
+FILE_NAME = "about.yaml"
+OF_CORPORA = "s3prl_plugin.analysis"  # rows about a corpus alone
+PUBLISHED = "published"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One score.
+
+    Attributes:
+        says: what it is, in one sentence.
+        range: (least, most), for reading.
+        chance: what it is without any information.
+        cannot: what it does not say, so that "it cannot ..." is a sentence.
+        source: where it is defined.
+        unit: None for a number without one.
+        headline: True where tables show it; "published" where they do under that protocol alone.
+    """
+
+    says: str
+    range: tuple[Any, Any]
+    chance: str
+    cannot: str
+    source: str
+    unit: str | None = None
+    headline: bool | str = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One measure.
+
+    Attributes:
+        name: as in a row.
+        about: what of speech it is about.
+        view: what a layer is compared with.
+        scores: those of its downstream.
+        tasks: for which one looks at it to choose a layer; "" for none.
+        direction: "higher" or "lower" is better.
+        headline: the score that tables show; None where there is a table of its own.
+        place: the order in which measures are shown: (subject, downstream).
+    """
+
+    name: str
+    about: str
+    view: str
+    scores: Mapping[str, Score]
+    headline: str | None
+    tasks: str = ""
+    direction: str = "higher"
+    place: tuple[int, int] = field(default=(0, 0))
+
+
+def of(package: str) -> dict[str, Measure]:
+    """The measures of one package, by name.
+
+    Args:
+        package: whose folder holds an `about.yaml`.
+
+    Raises:
+        UserError: there is none, or it does not explain what it names.
+    """
+    spec = importlib.util.find_spec(package)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    path = Path(folders[0], FILE_NAME) if folders else Path(package, FILE_NAME)
+    return dict(_read(path))
+
+
+@cache
+def everything() -> dict[str, Measure]:
+    """The measures of all registered downstreams, and of corpora, by name; in the order in which they are shown."""
+    found: list[Measure] = []
+    subjects: list[str] = []
+    for number, package in enumerate([*(p for n, p in registry.downstreams().items() if n != "suite"), OF_CORPORA]):
+        for measure in of(package).values():
+            if measure.about not in subjects:
+                subjects.append(measure.about)
+            place = (subjects.index(measure.about), number)
+            found.append(Measure(**{f.name: getattr(measure, f.name) for f in fields(Measure)} | {"place": place}))
+    return {measure.name: measure for measure in sorted(found, key=lambda measure: measure.place)}
+
+
+def score_of(measure: str, score: str) -> Score | None:
+    """What a score of a measure is; None where nothing explains it (a task's, or an older version's)."""
+    known = everything().get(measure)
+    return known.scores.get(score) if known else None
+
+
+def check(package: str, measure: str, score: str) -> None:
+    """Whether a package explains a score that it is about to write.
+
+    Raises:
+        ValueError: it does not.
+    """
+    known = _checked(package).get(measure) or _checked(OF_CORPORA).get(measure)
+    if known is None or score not in known.scores:
+        raise ValueError(f"{package}: its {FILE_NAME} explains no {measure}/{score}; add it there")
+
+
+_checked = cache(of)
+
+
+def _read(path: Path) -> Iterator[tuple[str, Measure]]:
+    """The measures of one file."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        scores = {name: Score(**_plain(said)) for name, said in content["scores"].items()}
+        usual = next((name for name, score in scores.items() if score.headline is True), None)
+        for name, said in content["measures"].items():
+            headline = said.get("headline", usual)
+            if headline is not None and headline not in scores:
+                raise UserError(f"{path}: headline of {name}: {did_you_mean(str(headline), scores)}")
+            yield name, Measure(**{**said, "name": name, "scores": scores, "headline": headline})
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}); a downstream explains its measures there"
+        ) from None
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: not what a downstream's {FILE_NAME} holds ({error}); see that of cca") from None
+
+
+def _plain(said: Mapping[str, Any]) -> dict[str, Any]:
+    """A score as the file has it, with texts that are texts."""
+    return {**said, "chance": str(said["chance"]), "range": tuple(said["range"])}
