@@ -28,8 +28,8 @@ _HQA = "s3prl_plugin.upstream.hqa.hubconf"
 # name -> the package whose `expert` module has DownstreamExpert
 _downstreams: dict[str, str] = {
     "cca": "s3prl_plugin.downstream.cca",
-    "cka": "s3prl_plugin.downstream.cka",
     "mi": "s3prl_plugin.downstream.mi",
+    "cka": "s3prl_plugin.downstream.cka",
     "rank": "s3prl_plugin.downstream.rank",
     "rate": "s3prl_plugin.downstream.rate",
     "suite": "s3prl_plugin.downstream.suite",

@@ -65,12 +65,12 @@ def test_measures_are_listed_with_what_they_are(capsys):
 
 def test_the_readme_names_the_headlines_that_the_files_name():
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    lines = [line for line in readme.splitlines() if line.startswith("| `")]
-    named = {
-        name: re.findall(r"`(\w+)`", line.split("|")[-2])
-        for line in lines
-        for name in re.findall(r"`(\w+)`", line.split("|")[1])
-    }
+    named = {}
+    for line in readme.splitlines():
+        if line.startswith("| `"):
+            cells = line.split("|")
+            headlines = re.findall(r"`(\w+)`", cells[-2])
+            named |= dict.fromkeys(re.findall(r"`(\w+)`", cells[1]), headlines)
     for name, measure in about.everything().items():
         if name in named and measure.headline:
             assert measure.headline in named[name], name

@@ -100,14 +100,11 @@ def _overview(found: Sequence[Best], models: Sequence[str]) -> Table:
     measures = list(dict.fromkeys(best.panel.title for best in found))
     cells = {(best.model, best.panel.title): best for best in found}
     first = {best.panel.title: best.panel for best in found}
-    heads = [
-        (
-            title,
-            f"{first[title].first.score}: {explained(first[title].first.measure, first[title].first.score)}",
-            first[title].meaning.about,
-        )
-        for title in measures
-    ]
+    heads = []
+    for title in measures:
+        row = first[title].first
+        said = explained(row.measure, row.score)
+        heads.append((title, f"{row.score}: {said}" if said else row.score, first[title].meaning.about))
     rows = tuple((Shown(model), *(_cell(cells.get((model, title))) for title in measures)) for model in models)
     about = "; ".join(dict.fromkeys(panel.meaning.about for panel in first.values()))
     return Table(f"The best tap of every model: {about}", columns(["model", *heads]), rows)

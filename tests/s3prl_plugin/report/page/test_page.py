@@ -163,7 +163,7 @@ def test_scores_of_tasks_alone_are_a_page(tmp_path):
 
 def test_one_tap_is_a_page(tmp_path):
     parsed = made(tmp_path, page_rows.layers("hubert", count=15)[:1])
-    assert "the only tap" in parsed.text
+    assert "the only state tap" in parsed.text
     assert len(parsed.specs) == 1
 
 
