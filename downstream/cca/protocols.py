@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from s3prl_plugin.analysis.chance import chance_fields
 from s3prl_plugin.analysis.intervals import Estimate
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.refusal import Refused, Verdict, data_limit
@@ -26,7 +27,6 @@ from s3prl_plugin.taps import Tap
 INTERVALS = ("folds", "jackknife", "none")
 HEADLINE = "r2"
 SCORES = (HEADLINE, "r", "pwcca", "spectrum", "svcca")
-CHANCE_LEVEL = 0.95
 
 PUBLISHED_FOLDS = 10
 PUBLISHED_TRIALS = 3
@@ -179,15 +179,7 @@ class DefaultProtocol:
         """Every score's row fields on chance: 0 by construction, or what labels that mean nothing gave."""
         if not permuted:
             return {score: {"chance": 0.0} for score in self.scores}
-        values = {score: [each[score].value for each in permuted] for score in self.scores}
-        return {
-            score: {
-                "chance": float(np.mean(found)),
-                "chance_high": float(np.quantile(found, CHANCE_LEVEL, method="higher")),
-                "permutations": len(found),
-            }
-            for score, found in values.items()
-        }
+        return {score: chance_fields([each[score].value for each in permuted]) for score in self.scores}
 
 
 def about(found: R2) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class PublishedProtocol:
 
     name = "published"
     scores: tuple[str, ...] = ("mi_over_h",)
-    fixed = None  # the tool decides
+    fixed: int | None = None  # the tool decides
 
     def __init__(self, make_row: RowMaker):
         self.make_row = make_row
