@@ -90,7 +90,7 @@ def test_the_best_layer_for_phones_is_read_from_the_first_table(tmp_path):
     rows = page_rows.layers("hubert", best=7) + page_rows.layers("hubert", "cca_word", best=3, seed=1)
     parsed = made(tmp_path, rows)
     names = [tap for tap, _, _ in page_rows.taps()]
-    line = re.search(r"phones cca_phone, r (\S+) (\S+) (\S+) .*? to (\S+) (\S+) (\d of \d)", parsed.text)
+    line = re.search(r"phones cca_phone, r2 (\S+) (\S+) (\S+) .*? to (\S+) (\S+) (\d of \d)", parsed.text)
     assert line is not None
     assert line.groups()[:2] == (names[7], "40")
     assert line.groups()[4:] == ("none", "8 of 8")
