@@ -127,7 +127,7 @@ class Found:
     def _edge_note(self, kind: str, has_marks: bool) -> list[str]:
         """Where there is no mark, and one label begins or ends most utterances: is it one?"""
         number = self._utterances[kind]
-        label, n = next(iter(self._edges[kind].most_common(1)), ("", 0))
+        label, n = min(self._edges[kind].items(), key=lambda item: (-item[1], item[0]), default=("", 0))
         if has_marks or number < 2 or 2 * n <= number:
             return []
         return [

@@ -141,7 +141,7 @@ def test_the_user_says_what_is_silence(spec):
 
 
 def test_a_label_that_begins_most_utterances_is_asked_about(write_manifest):
-    rows = [(u, *s) for u in "abc" for s in [("QQ", 0, 0.1), (u, 0.1, 0.8)]]
+    rows = [(u, *s) for u in "abc" for s in [("QQ", 0, 0.1), (u, 0.1, 0.8), ("RR", 0.8, 0.9)]]  # the first by name
     corpus = open_corpus(write_manifest("abc", phones=rows))
     assert any(
         "'QQ' begins or ends 3 of 3 utterances; if it is silence, say so: silence=+QQ" in n for n in corpus.notes
