@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
+
+Test = Callable[[Any], bool]
 
 _LARGEST = 2**63  # what a column of whole numbers holds; the square of such a float is finite
 _WORDS = {
@@ -29,42 +30,54 @@ def check(kind: type, content: Mapping[str, Any]) -> None:
     Raises:
         ValueError: a field is missing, or its value does not fit; the message names it.
     """
-    hints, required = _fields(kind)
+    tests, required = _fields(kind)
     missing = [name for name in required if name not in content]
     if missing:
         raise ValueError(f"{missing[0]} is missing")
     for name, value in content.items():
-        if not _fits(value, hints[name]):
-            raise ValueError(f"{name} is {_shown(value)}, and must be {_said(hints[name])}")
+        if not tests[name](value):
+            said = _said(get_type_hints(kind)[name])
+            raise ValueError(f"{name} is {_shown(value)}, and must be {said}")
 
 
 @cache
-def _fields(kind: type) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The types of all fields, and the names of those that have no default."""
+def _fields(kind: type) -> tuple[dict[str, Test], tuple[str, ...]]:
+    """What tells whether a value fits, for every field, and the names of those that have no default."""
     hints = get_type_hints(kind)
     every = [f for f in fields(kind) if f.init]
     required = tuple(f.name for f in every if f.default is MISSING and f.default_factory is MISSING)
-    return {f.name: hints[f.name] for f in every}, required
+    return {f.name: _test(hints[f.name]) for f in every}, required
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of a type; numbers must be finite, and texts such as a file can hold."""
-    if hint is Any:
-        return True
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return any(_fits(value, each) for each in inner)
+def _test(hint: Any) -> Test:
+    """What tells whether a value is of a type."""
+    origin, inner = get_origin(hint), [_test(each) for each in get_args(hint)]
+    if origin in (Union, types.UnionType) and type(None) in get_args(hint):
+        (test,) = (_test(each) for each in get_args(hint) if each is not type(None))
+        return lambda value: value is None or test(value)
     if origin is list:
-        return isinstance(value, list) and all(_fits(each, inner[0]) for each in value)
+        return lambda value: type(value) is list and all(map(inner[0], value))
     if origin is dict:
-        return isinstance(value, dict) and all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
-    if hint is float:
-        return type(value) in (int, float) and abs(value) < _LARGEST and math.isfinite(value)
-    if hint is int:
-        return type(value) is int and abs(value) < _LARGEST
-    if hint is str:
-        return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
-    return type(value) is hint
+        return lambda value: type(value) is dict and all(map(inner[0], value)) and all(map(inner[1], value.values()))
+    return _TESTS.get(hint, lambda value: True)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is a text that a file can hold: half of a pair of surrogates cannot be written."""
+    return type(value) is str and (value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (float, int) and -_LARGEST < value < _LARGEST  # false for NaN
+
+
+_TESTS: dict[Any, Test] = {
+    type(None): lambda value: value is None,
+    str: _is_text,
+    bool: lambda value: type(value) is bool,
+    int: lambda value: type(value) is int and -_LARGEST < value < _LARGEST,
+    float: _is_number,
+}
 
 
 def _said(hint: Any) -> str:

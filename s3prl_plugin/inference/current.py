@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,22 @@ def read(folder: str | Path) -> Current:
         UserError: there is no such file, or a line of it is not a row.
     """
     folder = Path(folder)
-    every = list({row.identity: row for row in results.read(folder)}.values())
-    newest = {_measure(row): _run(row) for row in every}
-    rows = tuple(row for row in every if _run(row) == newest[_measure(row)])
-    older = [row for row in every if _run(row) != newest[_measure(row)]]
-    outdated = [row for row in rows if row.score in OUTDATED]
     path = folder if folder.is_file() else folder / FILE_NAME
+    stamp = path.stat() if path.is_file() else None
+    rows, said = _read(path, stamp and (stamp.st_ino, stamp.st_mtime_ns, stamp.st_size))
+    return Current(folder, rows, said)
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, stamp: object) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """The same; a report asks several times for what stands in a file, which `stamp` tells from a later content."""
+    every = list({row.identity: row for row in results.read(path)}.values())
+    newest = {_measure(row): _run(row) for row in every}
+    older = [row for row in every if _run(row) != newest[_measure(row)]]
+    rows = [row for row in every if _run(row) == newest[_measure(row)]]
+    outdated = [row for row in rows if row.score in OUTDATED]
     said = (*_older(path, older), *_outdated(path, outdated), *_newer_version(path, every))
-    return Current(folder, tuple(row for row in rows if row.score not in OUTDATED), said)
+    return tuple(row for row in rows if row.score not in OUTDATED), said
 
 
 def notes(folders: Iterable[str | Path]) -> list[str]:

@@ -29,7 +29,9 @@ def of_runs(runs: Sequence[Sequence[Row]], names: Sequence[str]) -> list[tuple[s
         return [(table.headline(group), each) for group in table.groups(runs[0]) for each in differences.within(group)]
     if len(runs) != 2:
         raise UserError(f"--differences takes one folder or two, and {len(runs)} are given; --compare takes more")
-    for rows in runs:
+    for name, rows in zip(names, runs, strict=True):
+        if not rows:
+            raise UserError(f"{name}: the results are empty; run an analysis first")
         models = {row.model: row.upstream for row in rows}
         if len(models) > 1:
             names = ", ".join(models.values())
