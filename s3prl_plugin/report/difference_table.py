@@ -34,8 +34,8 @@ def of_runs(runs: Sequence[Sequence[Row]], names: Sequence[str]) -> list[tuple[s
             raise UserError(f"{name}: the results are empty; run an analysis first")
         models = {row.model: row.upstream for row in rows}
         if len(models) > 1:
-            names = ", ".join(models.values())
-            raise UserError(f"a folder holds results of several upstreams ({names}); give folders of one each")
+            several = ", ".join(models.values())
+            raise UserError(f"a folder holds results of several upstreams ({several}); give folders of one each")
     title = "\n".join(f"{x}: {table.headline(rows, name)}" for x, rows, name in zip("AB", runs, names, strict=True))
     return [(title, each) for each in differences.between(*runs)]
 

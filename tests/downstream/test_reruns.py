@@ -1,6 +1,7 @@
 """A folder that several runs filled: one number per tap, the same in every command as in a clean folder."""
 
 import json
+from dataclasses import replace
 
 import planted
 import pytest
@@ -21,7 +22,8 @@ from s3prl_plugin.report.page.summary import summary
 from s3prl_plugin.taps import Tap
 
 TAPS = tuple(Tap(i, f"mid.layer{i}", "mid", f"layer{i}", 640, 8) for i in range(5))
-POOLED = tuple(Tap(i, f"mid.layer{i}", "mid", f"layer{i}", 1280, 8) for i in (1, 2, 3))
+POOLED = tuple(replace(tap, stride=1280) for tap in TAPS)
+NAMED = ["mid.layer[1-3]"]
 
 
 @pytest.fixture(scope="module")
@@ -29,18 +31,18 @@ def corpus():
     return planted.corpus(speakers=8, per_speaker=4)
 
 
-def run(corpus, out, kind=Cca, taps=TAPS, upstream="u", **options):
+def run(corpus, out, kind=Cca, seen=TAPS, upstream="u", **options):
     """One analysis into a folder; layers in the middle know most of the phones."""
     made = kind(
         upstream_dim=8,
         upstream_rate=320,
         downstream_expert=options,
         expdir=str(out),
-        taps=taps,
+        taps=seen,
         provenance={"upstream": upstream, "weights": "trained", "weights_id": "w"},
         gathering=Gathering(Plan(corpus, 0)),
     )
-    planted.feed(made, [planted.phonetic(1.0 + abs(tap.index - 2)) for tap in taps])
+    planted.feed(made, [planted.phonetic(1.0 + abs(tap.index - 2)) for tap in seen])
     made.log_records("test")
     return made.rows
 
@@ -49,7 +51,8 @@ def run(corpus, out, kind=Cca, taps=TAPS, upstream="u", **options):
 def folders(corpus, tmp_path_factory):
     """A folder that three runs filled, and one with the last run alone; beside each a run of another model."""
     root = tmp_path_factory.mktemp("runs")
-    last = {"taps": POOLED, "upstream": "u[pool_to=mean:80]", "measures": ["cca_phone"], "phone_tokens": 60}
+    last = {"seen": POOLED, "upstream": "u[pool_to=mean:80]", "measures": ["cca_phone"], "phone_tokens": 60}
+    last["taps"] = NAMED
     run(corpus, root / "filled" / "run", measures=["cca_phone"], phone_tokens=20)
     run(corpus, root / "filled" / "run", measures=["cca_phone"], phone_tokens=60)
     for name in ("filled", "clean"):
@@ -61,7 +64,7 @@ def folders(corpus, tmp_path_factory):
 def test_the_file_keeps_what_the_last_run_did_not_measure(folders):
     filled, clean = (current.read(folder / "run") for folder in folders)
     assert filled.rows == clean.rows
-    assert {row.tap for row in filled.rows if row.tap} == {tap.name for tap in POOLED}
+    assert {row.tap for row in filled.rows if row.tap} == {"mid.layer1", "mid.layer2", "mid.layer3"}
     (note,) = filled.notes
     assert "rows are of earlier runs" in note
     assert len(results.read(folders[0] / "run")) > len(filled.rows)
@@ -113,7 +116,7 @@ def test_more_utterances_replace_fewer(corpus, tmp_path):
 def test_options_that_change_no_number_make_no_other_run(corpus, tmp_path, option):
     value = {"keep_statistics": True}.get(option, 1)
     plain = run(corpus, tmp_path, Rank)
-    again = run(corpus, tmp_path, Rank, taps=TAPS[:2], **{option: value})
+    again = run(corpus, tmp_path, Rank, taps=["mid.layer0"], **{option: value})
     assert {row.options_id for row in plain} == {row.options_id for row in again}
     assert len(current.read(tmp_path).rows) == len(plain)
 
