@@ -26,8 +26,10 @@ EXAMPLES = """examples:
   s3prl-plugin ls taps mr_hubert_b2_a
   s3prl-plugin ls taps mr_hubert_local -k checkpoint.pt
   s3prl-plugin ls corpus timit:/data/timit
+  s3prl-plugin ls corpus timit:/data/timit --dim 1024
   s3prl-plugin ls corpus recordings --write-manifest --speaker '^([^_]+)_'
 """
+MOST_DIMENSIONS = 100_000  # of a layer
 NEEDS_NAME = {"taps": "mr_hubert_base", "corpus": "manifest:FOLDER"}
 
 Rows = list[dict[str, Any]]
@@ -49,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with it: a regular expression that finds the speaker in a file's path "
         "(its first group); by default the file's folder is the speaker",
     )
+    parser.add_argument(
+        "--dim",
+        type=int,
+        metavar="D",
+        help="corpus: which measures it carries for layers of D dimensions, what would help, and what a run takes",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
 
 
@@ -64,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("ls: --speaker says how --write-manifest tells speakers; give both")
     if args.write_manifest and args.what != "corpus":
         raise UserError("ls: --write-manifest is for `ls corpus FOLDER`")
+    if args.dim is not None and (args.what != "corpus" or not 0 < args.dim <= MOST_DIMENSIONS):
+        raise UserError(f"ls: --dim is for `ls corpus PATH`, and a number from 1 to {MOST_DIMENSIONS}")
     if args.what == "corpus":
         print(_corpus(args))
         return 0
@@ -244,9 +254,15 @@ def _corpus(args: argparse.Namespace) -> str:
         folder = Path(args.name.removeprefix("manifest:").partition("?")[0]).expanduser()
         print(from_folder.write(folder, args.speaker), file=sys.stderr)
     corpus = corpora.open_corpus(args.name)
+    outlook = None
+    if args.dim is not None:
+        from s3prl_plugin.outlook import look
+
+        outlook = look(args.name, args.dim)
     if args.json:
-        return json.dumps(corpora.report(corpus), ensure_ascii=False, indent=1)
-    return summary.text(corpus)
+        found = corpora.report(corpus) | ({"outlook": outlook.as_json()} if outlook else {})
+        return json.dumps(found, ensure_ascii=False, indent=1)
+    return summary.text(corpus) + (f"\n{outlook.text()}" if outlook else "")
 
 
 LISTS: dict[str, Callable[[argparse.Namespace], Rows]] = {
