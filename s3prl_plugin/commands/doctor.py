@@ -16,8 +16,8 @@ from typing import Any
 
 from s3prl_plugin import __version__
 
-HELP = "what is installed, what was healed, what is missing with the command that installs it, and whether s3prl runs"
-EXAMPLES = """exit status: 0 when s3prl trains and evaluates here, 1 when it does not
+HELP = "what is installed, healed and missing, with commands; whether s3prl runs, and a GPU computes what the CPU does"
+EXAMPLES = """exit status: 0 when s3prl trains and evaluates here, and a GPU computes what the CPU does; else 1
 
 examples:
   s3prl-plugin doctor
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Examine this machine and print the finding."""
     finding = examine()
     print(json.dumps(finding, indent=1) if args.json else _text(finding))
-    return 0 if finding["s3prl"]["runs"] else 1
+    return 0 if finding["s3prl"]["runs"] and all(device["agrees"] for device in finding["devices"]) else 1
 
 
 def examine() -> dict[str, Any]:
@@ -43,7 +43,8 @@ def examine() -> dict[str, Any]:
 
     Returns:
         `versions` of the libraries, `cuda`, `healed` (library, what), `missing` (what for, what, command), `caches`
-        (what, folder, free_gb), and `s3prl`: whether it `runs`, in how many `seconds`, or with which `error`.
+        (what, folder, free_gb), `s3prl`: whether it `runs`, in how many `seconds`, or with which `error`, and `devices`
+        besides the CPU: how far what they compute is from what the CPU computes; see `device_check`.
     """
     import s3prl_plugin
     from s3prl_plugin import compat
@@ -57,6 +58,7 @@ def examine() -> dict[str, Any]:
         "missing": _missing(),
         "caches": _caches(),
         "s3prl": trial,
+        "devices": _devices(),
     }
 
 
@@ -137,6 +139,20 @@ def _cuda() -> str | None:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 
 
+def _devices() -> list[dict[str, Any]]:
+    """How far the devices that are there are from the CPU; empty where there are none."""
+    from s3prl_plugin import device_check
+
+    found = []
+    for device in device_check.devices():
+        try:
+            found.append(device_check.compare(device).as_json())
+        except Exception as error:  # whatever hinders it is the finding
+            reason = f"{type(error).__name__}: {error}"
+            found.append({"device": device, "name": device, "error": reason, "agrees": False})
+    return found
+
+
 def _missing() -> list[dict[str, str]]:
     """What the demo and the SUPERB tasks lack."""
     from s3prl_plugin.compat import packages
@@ -180,9 +196,22 @@ def _text(finding: dict[str, Any]) -> str:
         lines += [f"  {part['for']}: {part['what']}", f"    {part['command']}"]
     if not finding["missing"]:
         lines += ["  nothing"]
+    lines += _device_lines(finding["devices"])
     trial = finding["s3prl"]
     if trial["runs"]:
         lines += [f"s3prl trains and evaluates here ({trial['seconds']} s with its imports)"]
     else:
         lines += [f"s3prl does not run here: {trial['error']}"]
     return "\n".join(lines)
+
+
+def _device_lines(devices: list[dict[str, Any]]) -> list[str]:
+    """What the check of the devices saw."""
+    if not devices:
+        return ["devices", "  no GPU that torch sees: nothing but the CPU to check; everything is computed on it"]
+    lines = ["devices, beside the CPU: the largest difference, relative to the largest value"]
+    for device in devices:
+        verdict = "agrees with the CPU" if device["agrees"] else "DIFFERS from the CPU: do not use it"
+        seen = device.get("error") or ", ".join(f"{what} {far:.1e}" for what, far in device["differences"].items())
+        lines.append(f"  {device['device']} ({device['name']}): {verdict} ({seen})")
+    return lines
