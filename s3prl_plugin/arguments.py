@@ -92,15 +92,19 @@ def check_config(path: Path, downstream: str, override: str | None = None) -> co
     Raises:
         UserError: with file and line.
     """
+    config = _study_as_changed(override, configuration.read(path))
+    _check_keys(config, downstream)
+    return config
+
+
+def _check_keys(config: configuration.Config, downstream: str) -> None:
+    """Refuse keys of a run's configuration that nobody would read, and tasks that cannot be run."""
     from s3prl_plugin import superb
 
     own = {name for name, package in registry.downstreams().items() if package == f"s3prl_plugin.downstream.{name}"}
-    tasks = superb.tasks() if downstream == "suite" else ()
-    config = _study_as_changed(override, configuration.read(path))
     if downstream == "suite":
         superb.refuse_unavailable(config)
-    configuration.check(config, downstream, own - {"suite"}, tasks)
-    return config
+    configuration.check(config, downstream, own - {"suite"}, superb.tasks() if downstream == "suite" else ())
 
 
 def chosen(config: dict[str, Any], tasks: str | None) -> dict[str, Any]:
@@ -128,10 +132,14 @@ def check_run(args: argparse.Namespace, config: dict[str, Any]) -> None:
     """
     _check_mode(args)
     _check_downstream(args)
-    configuration.check_names(configuration.Config(Path(f"{args.config}"), config, {}), args.downstream)
+    changed = f" with -o {args.override}" if args.override else ""
+    found = configuration.Config(Path(f"{args.config}{changed}"), config, {})
+    if changed:
+        _check_keys(found, args.downstream)
+    else:
+        configuration.check_names(found, args.downstream)
     if "study" in config:
-        changed = f" with -o {args.override}" if args.override else ""
-        _check_study(args, configuration.Config(Path(f"{args.config}{changed}"), config, {}))
+        _check_study(args, found)
     else:
         _check_upstream(args)
     packages.check(args.downstream)

@@ -9,7 +9,13 @@ class UserError(ValueError):
 
     The message is one line that names the thing, what is wrong with it and what to do. Commands print it without a
     traceback and exit with status 2; in a program it is an ordinary ValueError.
+
+    Args:
+        message: line breaks in it, which come from what it quotes, become spaces.
     """
+
+    def __init__(self, message: str = ""):
+        super().__init__(" ".join(str(message).splitlines()))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
