@@ -13,6 +13,7 @@ from s3prl_plugin import config as configuration
 from s3prl_plugin.errors import UserError, did_you_mean
 
 WORDS = {"true": True, "false": False, "null": None, "~": None}  # `none` is a choice of some options
+_KINDS = {bool: "true or false", int: "a whole number", str: "text"}
 OPENING = ("[", "{", "'", '"')
 
 
@@ -108,13 +109,17 @@ def put_argument(change: Override, args: argparse.Namespace, known: Any) -> None
     """Change one of the arguments that are `known`.
 
     Raises:
-        UserError: it is not.
+        UserError: it is not, or is of another kind.
     """
     name = ".".join(change.keys)
     if name in ("hub", "from_hf_hub"):
         raise change.error("code from a hub is run for the flag --hub only")
     if name not in known:
         raise change.error(f"there is no argument {name!r}; {did_you_mean(name, known)}")
+    present = getattr(args, name)
+    kind = type(present) if present is not None else None if isinstance(change.value, (int, str)) else str
+    if kind is not None and type(change.value) is not kind:
+        raise change.error(f"the argument is {_KINDS.get(kind, 'another kind')}; give one, text in quotes if need be")
     setattr(args, name, change.value)
 
 

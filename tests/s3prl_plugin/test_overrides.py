@@ -74,7 +74,10 @@ def test_what_is_no_change_is_told_in_one_line(text, told):
 
 
 def test_changes_are_made_in_order_and_in_place():
-    args, config = argparse.Namespace(seed=1, hub="torch"), {"runner": {"total_steps": 3}, "name": "x"}
+    args, config = (
+        argparse.Namespace(seed=1, hub="torch", expdir="a", upstream_layer_selection=None),
+        {"runner": {"total_steps": 3}, "name": "x"},
+    )
     overrides.apply("args.seed=7,, config.runner.total_steps = 5 ,,config.new.deep=[a]", args, config)
     assert (args.seed, config) == (7, {"runner": {"total_steps": 5}, "name": "x", "new": {"deep": ["a"]}})
     for text, told in (
@@ -82,6 +85,10 @@ def test_changes_are_made_in_order_and_in_place():
         ("args.trust_remote_code=1", "there is no argument"),
         ("args.hub=huggingface", "the flag --hub only"),
         ("config.name.deep=1", "name holds a value, not keys"),
+        ("args.seed=x", "the argument is a whole number"),
+        ("args.seed=true", "the argument is a whole number"),
+        ("args.expdir=2024", "the argument is text; give one, text in quotes if need be"),
+        ("args.upstream_layer_selection=[1]", "the argument is text"),
     ):
         with pytest.raises(UserError, match=told):
             overrides.apply(text, args, config)
