@@ -7,6 +7,7 @@ import ast
 import re
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from s3prl_plugin import config as configuration
@@ -60,9 +61,14 @@ def parse(text: str | None) -> list[Override]:
         except UserError as error:
             raise change.error(str(error)) from None
         if root == "config":
-            configuration.refuse_code(_nested(change), lambda key, message, change=change: change.error(message))
+            configuration.refuse_code(_nested(change), _raised_by(change))
         found.append(change)
     return found
+
+
+def _raised_by(change: Override) -> Callable[[Any, str], UserError]:
+    """What makes the error of one option."""
+    return lambda _, message: change.error(message)
 
 
 def read_value(text: str) -> Any:

@@ -32,7 +32,7 @@ class _Loader(yaml.SafeLoader):
         for tag, build in yaml.SafeLoader.yaml_constructors.items()
         if tag is None or tag.rpartition(":")[2] not in _NOT_PLAIN
     }
-    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {  # type: ignore[misc]
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -45,7 +45,7 @@ class _Loader(yaml.SafeLoader):
             raise
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             kind = node.tag.rpartition(":")[2]
-            value = str(node.value) if isinstance(node, yaml.ScalarNode) else node.id
+            value = str(node.value) if isinstance(node, yaml.ScalarNode) else str(getattr(node, "id", kind))
             raise NotPlainError(f"not valid YAML ({value[:40]!r} is no {kind})", node.start_mark.line + 1) from None
 
 

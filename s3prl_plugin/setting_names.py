@@ -25,7 +25,7 @@ _SPEECH_RECOGNITION = {
 _SEPARATION = {"rnn": _RECURRENT}
 
 # downstream -> setting (a key anywhere below `downstream_expert`) -> its names
-SETTINGS: dict[str, dict[str, tuple[str, ...]]] = {
+SETTINGS: dict[str, Mapping[str, tuple[str, ...]]] = {
     "asr": {**_SPEECH_RECOGNITION, "unk_weight": ("-math.inf",)},
     "atis": _TRANSFORMER,
     "audio_snips": _TRANSFORMER,
@@ -121,15 +121,15 @@ def check(settings: Mapping[Any, Any], downstream: str, error: Error) -> None:
         if isinstance(held, Mapping) and key in held:
             _check_name(held[key], (section, key), {**dict.fromkeys(names), **_added.get(setting, {})}, error)
     runner = settings.get("runner")
-    for key in SPLITS if isinstance(runner, Mapping) else ():
-        named = runner.get(key)
+    for key in SPLITS:
+        named = runner.get(key) if isinstance(runner, Mapping) else None
         for split in named if isinstance(named, list) else [named]:
             if split is not None and not (isinstance(split, str) and SPLIT.fullmatch(split)):
                 raise error(("runner", key), f"runner.{key}: {_brief(split)} is no name of a split")
     for keys, value in _walk(settings.get("downstream_expert"), ("downstream_expert",)):
-        names = _of(downstream).get(keys[-1])
-        if names is not None:
-            _check_name(value, keys, {**dict.fromkeys(names), **_added.get(f"{downstream}.{keys[-1]}", {})}, error)
+        known = _of(downstream).get(keys[-1])
+        if known is not None:
+            _check_name(value, keys, {**dict.fromkeys(known), **_added.get(f"{downstream}.{keys[-1]}", {})}, error)
 
 
 def _check_name(value: Any, keys: tuple[str, ...], names: Iterable[str], error: Error) -> None:

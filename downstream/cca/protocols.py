@@ -190,8 +190,9 @@ def about(found: R2) -> dict[str, Any]:
 def with_interval(estimate: Estimate) -> dict[str, Any]:
     """The row fields of an estimate: what every fold says, or the score without each fold where it was jackknifed."""
     low, high = estimate.interval()
-    kept = {"per_fold": estimate.per_fold} if estimate.replicates is None else {"replicates": estimate.replicates}
-    return {"value": estimate.value, "ci_low": low, "ci_high": high, **{k: v.tolist() for k, v in kept.items()}}
+    name, kept = ("per_fold", estimate.per_fold) if estimate.replicates is None else ("replicates", estimate.replicates)
+    found = {} if kept is None else {name: kept.tolist()}
+    return {"value": estimate.value, "ci_low": low, "ci_high": high, **found}
 
 
 class PublishedProtocol:

@@ -66,9 +66,9 @@ class Regression:
         """What held-out rows say of it."""
         scale = (self.n - 1) / (held_out.n - 1)
         return R2Split(
-            u=scale * np.vdot(self.weights, held_out.xy),
-            t_x=scale * np.vdot(self.x.matrix, held_out.x.scatter) / self.x.rank,
-            t_y=scale * np.vdot(self.y.matrix, held_out.y.scatter) / self.y.rank,
+            u=float(scale * np.vdot(self.weights, held_out.xy)),
+            t_x=float(scale * np.vdot(self.x.matrix, held_out.x.scatter) / self.x.rank),
+            t_y=float(scale * np.vdot(self.y.matrix, held_out.y.scatter) / self.y.rank),
             p=self.x.rank,
             q=self.y.rank,
             n=self.n,

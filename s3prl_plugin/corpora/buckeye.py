@@ -69,10 +69,11 @@ def read(path: str | Path, pause: float | str = PAUSE_S, **labels: Any) -> Corpu
         is_speech = options.marks.is_word if words else options.marks.is_phone
         taken = 0
         for start, end in _utterances(words or phones, is_speech, pause_s):
-            inside = [within(segments, start, end) for segments in (phones, words)]
-            taken += len(inside[1])
+            sounds, spoken = (within(segments, start, end) for segments in (phones, words))
+            taken += len(spoken)
             name = f"{audio.stem}_{start:08.3f}"
-            collector.add(name, audio.stem[:SPEAKER], audio, *inside, session=audio.stem, stretch=(start, end))
+            speaker, stretch = audio.stem[:SPEAKER], (start, end)
+            collector.add(name, speaker, audio, sounds, spoken, session=audio.stem, stretch=stretch)
         between["words"] = between.get("words", 0) + len(words) - taken
     notes = []
     if between.get("words"):

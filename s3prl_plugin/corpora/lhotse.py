@@ -77,7 +77,8 @@ def read(
         if not speaker:
             collector.skip(utterance.name, "a supervision without a speaker")
             continue
-        phones, words = [], []
+        phones: list[Segment] = []
+        words: list[Segment] = []
         if said.get("alignment"):
             aligned = {kind: _items(items) for kind, items in said["alignment"].items()}
             phones, words = tiers.take(aligned, str(speaker))
