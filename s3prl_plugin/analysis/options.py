@@ -11,7 +11,7 @@ from s3prl_plugin.taps import Tap
 
 # What changes no number, and what says which numbers there are (rows say the corpus and what it holds themselves).
 _WITHOUT_INFLUENCE = ("num_workers", "memory_limit_gb", "checkpoint_minutes", "keep_statistics", "part", "merge")
-_WHICH = ("measures", "taps", "corpus", "scores")
+_WHICH = ("measures", "taps", "corpus", "scores", "protocol", "segment_weights", "silence", "control")
 
 
 class Options:

@@ -24,7 +24,9 @@ their 95 % intervals cover that. Taps have independent noise, and as a rule the 
         one better than the rest by 1 sd    0.0 to +0.3    94 to 96 %   -0.2 to  0.0    94 to 97 %
 
 (`tests/s3prl_plugin/report/test_held_out.py` repeats a part of it.) Where one tap is better by little, the halves miss
-it at times, and the score is a little low: it is that of the tap which such a choice finds.
+it at times, and the score is a little low: it is that of the tap which such a choice finds. Differences of two models'
+best taps (2 to 15 taps, equal or up to 3 fold sd apart, 6 to 10 folds, 300 runs each) covered 97 to 99 % of jackknifed
+scores and 99 to 100 % of scores with a value per fold.
 """
 
 from __future__ import annotations
