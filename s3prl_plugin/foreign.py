@@ -139,8 +139,8 @@ def _random_seed(upstream: str, options: Mapping[str, Any]) -> int | None:
     wanted, seed = options.get("random_weights", False), options.get("seed", 0)
     if not isinstance(wanted, bool):
         raise UserError(f"random_weights: {wanted!r} is neither true nor false")
-    if type(seed) is not int or seed < 0:
-        raise UserError(f"seed: {seed!r} is no whole number from 0 on")
+    if type(seed) is not int or not 0 <= seed < 1 << 63:
+        raise UserError(f"seed: {seed!r} is no whole number from 0 to 2^63 - 1")
     if not wanted:
         return None
     untrained.check(upstream)

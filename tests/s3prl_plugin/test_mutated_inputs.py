@@ -5,6 +5,9 @@ import random
 import mutated_runs
 import pytest
 
+from s3prl_plugin import foreign, registry
+from s3prl_plugin.errors import UserError
+
 
 @pytest.mark.parametrize("flag", mutated_runs.FLAGS)
 def test_a_hundred_of_each(flag, tmp_path):
@@ -16,3 +19,11 @@ def test_a_hundred_of_each(flag, tmp_path):
         assert error is None, given
         outcomes.add(outcome)
     assert outcomes == {"taken", "refused"}
+
+
+@pytest.mark.parametrize("entry", ["mr_hubert_tiny", "hqa_tiny", "fbank"])
+@pytest.mark.parametrize("seed", [-1, 2**63, 10**60, True, 1.5])
+def test_a_seed_is_one_that_torch_takes(entry, seed):
+    check = foreign.asked_of if entry == "fbank" else registry.check_options
+    with pytest.raises(UserError, match=r"seed: .* is no whole number from 0 to"):
+        check(entry, {"random_weights": True, "seed": seed})

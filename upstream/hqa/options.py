@@ -42,8 +42,8 @@ class Options:
         for name in ("native", "random_weights"):
             if not isinstance(getattr(self, name), bool):
                 raise UserError(f"{name}: {getattr(self, name)!r} is neither true nor false")
-        if type(self.seed) is not int or self.seed < 0:
-            raise UserError(f"seed: {self.seed!r} is no whole number from 0 on")
+        if type(self.seed) is not int or not 0 <= self.seed < 1 << 63:  # what torch takes
+            raise UserError(f"seed: {self.seed!r} is no whole number from 0 to 2^63 - 1")
         if self.pool_to is not None:
             pooling.parse(self.pool_to)
 

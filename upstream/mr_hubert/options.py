@@ -52,8 +52,8 @@ class Options:
                 raise UserError(f"{name}: {getattr(self, name)!r} is neither true nor false")
         for name in ("reset_top", "seed"):
             value = getattr(self, name)
-            if type(value) is not int or value < 0:
-                raise UserError(f"{name}: {value!r} is no whole number from 0 on")
+            if type(value) is not int or not 0 <= value < 1 << 63:  # what torch takes as a seed
+                raise UserError(f"{name}: {value!r} is no whole number from 0 to 2^63 - 1")
         if self.dtype not in DTYPES:
             raise UserError(f"dtype: {self.dtype!r} is not possible; {did_you_mean(str(self.dtype), DTYPES)}")
         for name in ("stop_at", "freeze_to"):
