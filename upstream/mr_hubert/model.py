@@ -18,6 +18,9 @@ from s3prl_plugin.upstream.mr_hubert.config import BlockSpec, Config
 from s3prl_plugin.upstream.mr_hubert.frames import grouped_convolve, valid_frames, zero_padding
 from s3prl_plugin.upstream.mr_hubert.front_end import FrontEnd
 
+FEED_FORWARD_BLOCK = 3000
+"""Frames that go through a feed-forward network at once: its inside is the widest state of a layer."""
+
 
 class State(NamedTuple):
     """What one tap shows for a batch.
@@ -108,6 +111,11 @@ class Layer(nn.Module):
         return self.final_layer_norm(x + self._feed_forward(x))
 
     def _feed_forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or x.shape[1] <= FEED_FORWARD_BLOCK:
+            return self._fed(x)
+        return torch.cat([self._fed(part) for part in x.split(FEED_FORWARD_BLOCK, dim=1)], dim=1)
+
+    def _fed(self, x: Tensor) -> Tensor:
         x = F.dropout(F.gelu(self.fc1(x)), self.activation_dropout, self.training)
         return self._drop(self.fc2(x))
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.flop_counter import FlopCounterMode
 
-from s3prl_plugin.upstream.mr_hubert import checkpoint, front_end
+from s3prl_plugin.upstream.mr_hubert import checkpoint, front_end, model
 from s3prl_plugin.upstream.mr_hubert.config import Config
 from s3prl_plugin.upstream.mr_hubert.model import MRHuBERT
 
@@ -284,3 +284,13 @@ def test_a_long_utterance_is_heard_in_blocks_and_is_the_same(name, tmp_path, mon
     with torch.no_grad():
         projected = network.projected(in_blocks)[0]
     torch.testing.assert_close(projected, literal.float(), rtol=0, atol=2e-5)
+
+
+def test_the_feed_forward_of_a_long_utterance_in_blocks_is_the_same(monkeypatch):
+    network = build("two")
+    with torch.no_grad():
+        whole = run(network, noise(64000, 20000))
+        monkeypatch.setattr(model, "FEED_FORWARD_BLOCK", 30)
+        in_blocks = run(network, noise(64000, 20000))
+    for one, other in zip(whole, in_blocks, strict=True):
+        torch.testing.assert_close(one.x, other.x, rtol=0, atol=1e-5)
