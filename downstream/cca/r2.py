@@ -23,8 +23,8 @@ training has seen (t may then be a hundred) does not decide alone. The estimate 
 left as it is. The smaller of n_x / p and n_y / q says whether the data suffice: refused below 1.3, grey below 3.
 
 Planted truth (`python -m s3prl_plugin.bench.planted_r2 rows --draws 50`), 38 directions, layers of 64, 128 and 256
-dimensions, independent rows: bias in % of the truth at 2, 3, 5 and 14 rows per dimension. Intervals over folds cover the
-truth in 96 to 100 %.
+dimensions, independent rows: bias in % of the truth at 2, 3, 5 and 14 rows per dimension. Intervals over folds cover
+the truth in 96 to 100 %.
 
     evenly from .95 to .15           +0.3 to +0.9     +0.1 to +0.2     -0.1 to +0.1      0.0 to +0.1
     all .55                          +0.4 to +1.1     -0.9 to +0.6     -0.1 to +0.2     -0.2 to +0.1
