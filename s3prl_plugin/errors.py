@@ -11,11 +11,11 @@ class UserError(ValueError):
     traceback and exit with status 2; in a program it is an ordinary ValueError.
 
     Args:
-        message: line breaks in it, which come from what it quotes, become spaces.
+        message: line breaks in it, which come from what it quotes, become spaces; see `one_line`.
     """
 
     def __init__(self, message: str = ""):
-        super().__init__(" ".join(str(message).splitlines()))
+        super().__init__(one_line(str(message)))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

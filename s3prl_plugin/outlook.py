@@ -19,7 +19,7 @@ from s3prl_plugin.analysis.information.mutual_information import from_table
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.labels import eligible
 from s3prl_plugin.analysis.planning.plan import Plan
-from s3prl_plugin.analysis.refusal import ROWS_PER_DIMENSION_GREY, Verdict, chance_limit, data_limit
+from s3prl_plugin.analysis.refusal import EFFECTIVE_ROWS_GREY, Verdict, chance_limit, effective_limit
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.default import jackknife_pair
 from s3prl_plugin.downstream.cca.pair import PairOfViews
@@ -95,6 +95,7 @@ class Outlook:
             if each.helps:
                 lines.append(f"  {'':<21} what would help: {each.helps}")
         lines += [
+            "  CCA as if no frame or segment resembled another: with frames of long sounds a third of the rows may count",
             f"  the pass hears {self.audio_s / 3600:.3g} h of audio, in the time that the upstream takes for it",
             f"  for each layer: {self.memory_gb:.2g} GB of memory, and about {about(self.scoring_s)} of scoring here",
             f"  (25 layers: {25 * self.memory_gb:.2g} GB, {about(25 * self.scoring_s)})",
@@ -169,12 +170,15 @@ def _expected(measure: Any, expert: Any, tap: Tap) -> Iterator[Expected]:
 
 
 def _of_rows(name: str, rows: np.ndarray, dim: int, plan: Plan, limited: str) -> Expected:
-    """A CCA, by its rows per fold; `limited` names the option that bounds them, where one does."""
+    """A CCA, by its rows per fold, as if none resembled another: a run may see fewer effective rows, never more.
+
+    `limited` names the option that bounds them, where one does.
+    """
     n_train = int(rows.sum() - rows.max())
-    verdict = data_limit(n_train, dim)
+    verdict = effective_limit(n_train / dim)
     if not (verdict.refused or verdict.grey):
         return _said(name, n_train, verdict, None)
-    wanted = math.ceil(ROWS_PER_DIMENSION_GREY * dim)
+    wanted = math.ceil(EFFECTIVE_ROWS_GREY * dim)
     factor = wanted / max(n_train, 1)
     hours = factor * plan.seconds.sum() / 3600
     what = "segments" if name in TOKENS else "frames"

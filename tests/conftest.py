@@ -1,6 +1,8 @@
 """What all tests share: where test data lies, one thread per process, and a cache of their own."""
 
 import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,11 @@ def small_checkpoint(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "small.pt"
     small.write_random_checkpoint(path)
     return path
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_in_a_terminal():
+    """A shell's background job, such as these tests may be, is started with Ctrl-C and the hang-up ignored."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)

@@ -33,7 +33,7 @@ FORMAT = 1  # of the files; another one's are not read
 INDEX = "index.json"
 OPEN_SHARDS = 128
 _SHARD = re.compile(r"shard-[0-9a-f]{32}\.safetensors")
-_TEMPORARY = re.compile(r"\.(shard-[0-9a-f]{32}\.safetensors|index\.json)\.\d+")
+_TEMPORARY = re.compile(r"\.(shard-[0-9a-f]{32}\.safetensors|index\.json)\.at-[\w-]+\.\d+")
 _OWNER = "owner"  # in a shard's own header: the digest of whose features it holds
 
 

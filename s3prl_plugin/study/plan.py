@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from s3prl_plugin import registry, upstream_files
+from s3prl_plugin import registry
 from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.study.checkpoints import named_checkpoints
@@ -119,11 +119,15 @@ def _entries(config: Config, name: str) -> list[Upstream]:
         raise config.error((*place, "checkpoint"), f"{'.'.join(place)}: give `checkpoint` or `checkpoints`, not both")
     if said.get("checkpoints"):
         found = _at(config, (*place, "checkpoints"))(named_checkpoints, said["checkpoints"])
+        from s3prl_plugin import upstream_files  # loads torch, which reading results does not need
+
         _at(config, (*place, "checkpoints"))(upstream_files.check, entry, str(next(iter(found.values()))))
         return [Upstream(f"{name}_{suffix}", entry, str(path), options) for suffix, path in found.items()]
     checkpoint = said.get("checkpoint")
     if checkpoint is None and entry.endswith(("_local", "_url", "_custom")):
         raise config.error(place, f"{'.'.join(place)}: {entry} needs a `checkpoint`, or a pattern of `checkpoints`")
+    from s3prl_plugin import upstream_files
+
     _at(config, (*place, "checkpoint"))(upstream_files.check, entry, checkpoint)
     return [Upstream(name, entry, checkpoint, options)]
 

@@ -117,6 +117,7 @@ def test_a_run_takes_the_option(asked, tmp_path):
 
     arguments = {
         "upstream": "fbank",
+        "downstream": "speech_commands",
         "upstream_ckpt": None,
         "upstream_model_config": asked("pool_to: decimate:40"),
         "upstream_refresh": False,

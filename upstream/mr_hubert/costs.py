@@ -55,8 +55,12 @@ def _steps(config: Config, samples: int) -> Iterator[tuple[str | None, int]]:
 
 
 def _front_end(config: Config, samples: int) -> int:
-    """Convolutions and the projection to the transformer's width."""
-    total, inputs, frames = 0, 1, samples
+    """Convolutions and the projection to the transformer's width; samples that no frame sees are left out."""
+    field = 1
+    for _, kernel, stride in reversed(config.conv_layers):
+        field = (field - 1) * stride + kernel
+    total, inputs = 0, 1
+    frames = (config.feature_frames(samples) - 1) * config.hop + field
     for channels, kernel, stride in config.conv_layers:
         frames = (frames - kernel) // stride + 1
         total += frames * kernel * inputs * channels

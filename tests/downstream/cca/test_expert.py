@@ -101,7 +101,7 @@ def test_a_map_of_the_base_tap_is_the_base_tap(corpus, tmp_path):
     for tap in TAPS:
         for score in ("r2", "r", "pwcca"):
             row = rows[tap.name, "cca_intra", "default", score]
-            assert row.value == pytest.approx(1.0, abs=5e-4)
+            assert row.value == pytest.approx(1.0, abs=5e-3)
             assert row.tap2 == "enc0.pre"
             assert row.trivial == (tap.name == "enc0.pre")
     lowest = run(corpus, tmp_path, features, measures=["cca_intra"], base="low.out")

@@ -55,7 +55,7 @@ class Counting:
 
     def compute(self):
         for tap, frames in zip(self.expert.taps, self.counted.frames, strict=True):
-            yield [self.expert.make_row.row(tap, "frames", "count", value=frames, headline=True)]
+            yield [self.expert.make_row.row(tap, "cca_mel", "r2", value=frames, headline=True)]
 
 
 class Expert(AnalysisExpert):

@@ -48,7 +48,7 @@ def test_the_folder_of_a_study_stands_for_its_upstreams(folders, tmp_path, capsy
         (["--format", "svg"], "--format svg: it is about figures; give --figures DIR, too"),
         (["--figures", "f", "--format", "bmp"], "figures as 'bmp' cannot be written; known: pdf, png, svg"),
         (["--table", "-o", "/dev/null/board.md"], "/dev/null/board.md cannot be written: "),
-        (["--table", "no/such/folder"], "no/such/folder: no results there"),
+        (["--table", "no/such/folder"], "no/such/folder/results.jsonl: no results there"),
     ],
 )
 def test_mistakes_are_told_in_one_line(folders, capsys, words, told):

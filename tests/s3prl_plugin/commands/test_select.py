@@ -54,7 +54,7 @@ def test_json_is_an_object_per_upstream(run, tmp_path, capsys):
     assert first["evidence"] == "by content"
     assert first["measures_agree"] is True
     (measure, _) = first["measures"]
-    assert (measure["best"], measure["equals"]) == ("mid.layer0", ["mid.layer0"])
+    assert (measure["best"], measure["not_told_apart"]) == ("mid.layer0", ["mid.layer0"])
     assert measure["held_out"]["ci_low"] < measure["held_out"]["value"] < measure["held_out"]["ci_high"]
     assert len(measure["taps"]) == 9
     assert first["run"]["flags"] == ["-s", "hidden_states", "-l", "4"]

@@ -28,7 +28,7 @@ def test_the_short_forms(given):
         ("store: {folder: 3}", "suite.store.folder: 3 is no folder"),
         ("store: {check: maybe}", "suite.store.check: 'maybe' is neither true nor false"),
         ("store: yes please", "suite.store: 'yes please' is not possible; give true, false or keys"),
-        ("stor: true", "unknown key 'stor' in suite: did you mean 'store'?"),
+        ("stor: true", "unknown key 'stor' in suite: did you mean 'store' or 'scores'?"),
     ],
 )
 def test_mistakes_are_told_with_their_line(tmp_path, line, told):

@@ -105,6 +105,6 @@ def test_what_a_task_saw_stands_as_on_the_command_line(tmp_path):
 
     assert name(1) == "hidden_states"
     assert name(2, features=["hidden_states_40ms", 2], upstream=["u", None, False]) == "hidden_states_40ms -l 2"
-    assert name(3, features=["hidden_states", None], upstream=["u", None, True], normalize=True) == (
+    assert name(3, features=["hidden_states", None], upstream=["u"], trainable=True, normalize=True) == (
         "hidden_states -f --upstream_feature_normalize"
     )
