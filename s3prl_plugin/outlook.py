@@ -95,7 +95,7 @@ class Outlook:
             if each.helps:
                 lines.append(f"  {'':<21} what would help: {each.helps}")
         lines += [
-            "  CCA as if no frame or segment resembled another: with frames of long sounds a third of the rows may count",
+            "  CCA as if no row resembled another: of frames of long sounds a third may count",
             f"  the pass hears {self.audio_s / 3600:.3g} h of audio, in the time that the upstream takes for it",
             f"  for each layer: {self.memory_gb:.2g} GB of memory, and about {about(self.scoring_s)} of scoring here",
             f"  (25 layers: {25 * self.memory_gb:.2g} GB, {about(25 * self.scoring_s)})",
