@@ -15,12 +15,13 @@ needs no singular value decomposition: it is a regression of either view on the 
 is that held-out variances of whitened variates are above 1. That says how many independent rows the data are worth,
 which need not be as many as there are (neighbouring frames):
 
-    t_xf = <inv(Txx), Sxx_f> (n_T - 1) / (n_f - 1) / p,   p / n_x = max(0, mean_f (1 - 1 / t_xf)),   q / n_y likewise
-    r2 = U / (1 + max(0, U) / n_eff) / k,   U = mean_f U_f,   1 / n_eff = (1 / n_x + 1 / n_y) / 2
+    t_xf = <inv(Txx), Sxx_f> (n_T - 1) / (n_f - 1) / p,   1 / n_xf = (1 - 1 / t_xf) / p,   1 / n_yf likewise
+    r2 = mean_f U_f / (1 + max(0, U_f) / n_f) / k,   1 / n_f = (1 / n_xf + 1 / n_yf) / 2
 
-with p and q the ranks of x and y in training. The mean is over 1 / t, so that a fold with one row far outside of what
-training has seen (t may then be a hundred) does not decide alone. The estimate may come out slightly below 0, which is
-left as it is. The smaller of n_x / p and n_y / q says whether the data suffice: refused below 1.3, grey below 3.
+with p and q the ranks of x and y in training. Every fold goes by its own variances, so that one with a row far outside
+of what training has seen (t may then be a hundred) does not decide alone, and a view with itself, whose U_f is p t_f,
+has exactly 1. The estimate may come out slightly below 0, which is left as it is. The smaller of n_x / p and n_y / q,
+with the means over folds of 1 - 1 / t, says whether the data suffice: refused below 1.3, grey below 3.
 
 Planted truth (`python -m s3prl_plugin.bench.planted_r2 rows --draws 50`), 38 directions, layers of 64, 128 and 256
 dimensions, independent rows: bias in % of the truth at 2, 3, 5 and 14 rows per dimension. Intervals over folds cover
@@ -153,6 +154,6 @@ def estimated(splits: Sequence[R2Split], k: int) -> tuple[Array, float]:
     u = np.array([split.u for split in splits])
     p, q, n = (np.mean([getattr(split, name) for split in splits]) for name in ("p", "q", "n"))
     t = np.maximum([(split.t_x, split.t_y) for split in splits], LEAST_VARIANCE)
-    d_over_n = np.maximum(0.0, (1 - 1 / t).mean(axis=0))
-    shrinkage = 1 + max(0.0, u.mean()) * (d_over_n[0] / p + d_over_n[1] / q) / 2
-    return u / shrinkage / k, float(1 / max(*d_over_n, p / n, q / n))
+    d_over_n = 1 - 1 / t
+    shrinkage = 1 + np.maximum(0.0, u) * (d_over_n / (p, q)).mean(axis=1)
+    return u / shrinkage / k, float(1 / max(*d_over_n.mean(axis=0), p / n, q / n))

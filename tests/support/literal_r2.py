@@ -15,7 +15,7 @@ def per_fold(x, y, fold, k=None, transform=None):
     """(F,) what every fold says; `transform(view, train)` is applied to both views first.
 
     With training correlations s_i and the covariances c_i of the same variates on the held-out fold, in units of the
-    training variances: U = mean sum s_i c_i, shrunk by 1 / (1 + U / n_eff), over k.
+    training variances: U = sum s_i c_i, shrunk by 1 / (1 + U / n_eff) of the same fold, over k.
     """
     found = []
     for f in np.unique(fold):
@@ -28,10 +28,10 @@ def per_fold(x, y, fold, k=None, transform=None):
             np.cov(p, q)[0, 1] * scale for p, q in zip((a[test] @ left).T, (b[test] @ right.T).T, strict=True)
         ]
         t_x, t_y = (v[test].var(axis=0, ddof=1).mean() * scale for v in (a, b))
-        found.append((s @ covariance, 1 - 1 / t_x, 1 - 1 / t_y, a.shape[1], b.shape[1]))
-    u, p_over_n, q_over_n, p, q = np.mean(found, axis=0)
-    inverse_n = (max(0, p_over_n) / p + max(0, q_over_n) / q) / 2
-    return np.array(found)[:, 0] / (1 + max(u, 0) * inverse_n) / (k or q)
+        found.append((s @ covariance, t_x, t_y, a.shape[1], b.shape[1]))
+    q = np.mean([each[4] for each in found])
+    shrunk = [u / (1 + max(u, 0) * ((1 - 1 / t_x) / p + (1 - 1 / t_y) / q_f) / 2) for u, t_x, t_y, p, q_f in found]
+    return np.array(shrunk) / (k or q)
 
 
 def r2(x, y, fold, k=None):

@@ -239,3 +239,14 @@ def test_a_class_absent_from_training_is_a_direction_less(rows):
     found = r2.cross_validate(pair(x, y, fold))
     assert np.isfinite(found.per_fold).all()
     assert found.k == 2
+
+
+@pytest.mark.parametrize("heavy", [False, True])
+def test_a_view_with_itself_has_exactly_one_whatever_its_tails(heavy):
+    rng = np.random.default_rng(11)
+    x = rng.standard_normal((600, 12))
+    if heavy:
+        x[7] *= 60  # a row far outside of what the other folds have seen
+    fold = np.arange(600) % 8
+    assert r2_cca(x, x, fold).value == pytest.approx(1.0, abs=1e-9)
+    assert r2_cca(x, x @ rng.standard_normal((12, 12)), fold).value == pytest.approx(1.0, abs=1e-6)
