@@ -53,7 +53,7 @@ def layer_table(rows: Iterable[Row]) -> str:
     if not shown:
         return "no layer-wise results"
     measures = list(dict.fromkeys(label(r) for r in shown))
-    taps = sorted({(r.tap_index if r.tap_index is not None else 0, r.tap, r.stride) for r in shown})
+    taps = sorted({(r.tap_index if r.tap_index is not None else 0, r.tap, r.stride or 0) for r in shown})
     cells = {(r.tap, label(r)): r for r in shown}
     by_measure = {m: [r for r in shown if label(r) == m] for m in measures}
     best = {m: state_taps.best(rows) if len(state_taps.valued(rows)) > 1 else None for m, rows in by_measure.items()}
@@ -101,7 +101,7 @@ def weights_table(rows: Iterable[Row]) -> str:
     several = len({row.seed for row in weights}) > 1
     named = [(f"{row.measure} ({row.seed})" if several else row.measure, row) for row in weights]
     tasks = list(dict.fromkeys(name for name, _ in named))
-    taps = sorted({(row.tap_index or 0, str(row.tap), row.stride) for row in weights})
+    taps = sorted({(row.tap_index or 0, str(row.tap), row.stride or 0) for row in weights})
     cells = {(row.tap, name): row for name, row in named}
     largest = {
         task: max((row for name, row in named if name == task), key=lambda row: row.value or 0) for task in tasks

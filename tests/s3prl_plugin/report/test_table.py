@@ -104,3 +104,10 @@ def test_tasks_on_corpora_of_their_own_stand_with_the_analyses():
     assert "on d" in table.headline(second)
     assert "vox" not in table.headline(second)
     assert [len(group) for group in table.groups(tasks)] == [3]
+
+
+def test_a_tap_whose_stride_a_row_does_not_say_is_shown_all_the_same():
+    rows = [row("layer0", 0.1), row("layer0", 0.2, measure="mi_phone", stride=None)]
+    assert "0.200" in table.layer_table(rows)
+    learned = [weight("layer0", 0.5), weight("layer0", 0.25, "KS", stride=None)]
+    assert "0.250" in table.weights_table(learned)
