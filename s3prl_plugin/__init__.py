@@ -52,7 +52,7 @@ def load_results(path: str | _Path | _Iterable[str | _Path], *, pandas: bool | N
     Raises:
         UserError: there are no results at a path, or pandas is asked for and not installed.
     """
-    from s3prl_plugin import tidy
+    from s3prl_plugin.inference import tidy
 
     return tidy.load([path] if isinstance(path, str | _Path) else path, pandas)
 

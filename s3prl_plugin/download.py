@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from s3prl_plugin.addresses import is_address, shown
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files.addresses import is_address, shown
 from s3prl_plugin.results import replace_file
 
 CHUNK = 1 << 20

@@ -17,9 +17,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from s3prl_plugin import compat, setting_names
-from s3prl_plugin.alias import AliasFinder
+from s3prl_plugin import compat
 from s3prl_plugin.compat import hooks
+from s3prl_plugin.compat.alias import AliasFinder
+from s3prl_plugin.config import setting_names
 from s3prl_plugin.errors import UserError, did_you_mean
 
 # The module whose functions are the entries that are described in variants.yaml beside it.
@@ -167,7 +168,7 @@ def train_step(checkpoint: Path) -> int | None:
     Raises:
         UserError: it cannot be read.
     """
-    formats = [importlib.import_module(module.replace(".hubconf", ".checkpoint")) for module in (_HQA, _HUBCONF)]
+    formats = [importlib.import_module(module.replace(".hubconf", ".checkpoint.load")) for module in (_HQA, _HUBCONF)]
     hqa, mr_hubert = formats
     return (hqa if checkpoint.is_file() and hqa.is_one(checkpoint) else mr_hubert).train_step(checkpoint)
 
@@ -182,7 +183,7 @@ def entry_for(checkpoint: Path) -> str | None:
 
     if checkpoint.is_dir():
         return transformers.entry_for(checkpoint)
-    hqa, mr_hubert = (importlib.import_module(m.replace(".hubconf", ".checkpoint")) for m in (_HQA, _HUBCONF))
+    hqa, mr_hubert = (importlib.import_module(m.replace(".hubconf", ".checkpoint.load")) for m in (_HQA, _HUBCONF))
     if not checkpoint.is_file():
         return None
     return "hqa_local" if hqa.is_one(checkpoint) else mr_hubert.entry_for(checkpoint)
@@ -192,7 +193,7 @@ def pretrainable() -> list[str]:
     """The upstreams that can be pre-trained here, sorted; loads none of them."""
     spec = importlib.util.find_spec("s3prl_plugin.upstream")
     folders = (Path(folder) for folder in (spec and spec.submodule_search_locations) or ())
-    return sorted(path.parent.name for folder in folders for path in folder.glob("*/pretrain_expert.py"))
+    return sorted(path.parents[1].name for folder in folders for path in folder.glob("*/pretrain/expert.py"))
 
 
 def pretrain_expert(name: str) -> ModuleType:
@@ -201,7 +202,7 @@ def pretrain_expert(name: str) -> ModuleType:
     Args:
         name: one of `pretrainable()`.
     """
-    return importlib.import_module(f"s3prl_plugin.upstream.{name}.pretrain_expert")
+    return importlib.import_module(f"s3prl_plugin.upstream.{name}.pretrain.expert")
 
 
 def check_downstream(name: str) -> None:

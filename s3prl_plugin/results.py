@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock
 
-from s3prl_plugin import unfinished
-from s3prl_plugin.checked_fields import check
 from s3prl_plugin.errors import UserError, did_you_mean, one_line
+from s3prl_plugin.files import unfinished
+from s3prl_plugin.files.checked_fields import check
 
 FILE_NAME = "results.jsonl"
 LOCK = ".results.lock"

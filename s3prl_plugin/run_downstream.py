@@ -34,13 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     import torch
     from s3prl import run_downstream as stock
 
-    from s3prl_plugin import arguments, unfinished
     from s3prl_plugin.compat.distributed import patience
     from s3prl_plugin.compat.replaced import replaced
     from s3prl_plugin.compat.torch import cuda_is_hidden
-    from s3prl_plugin.log import command
-    from s3prl_plugin.progress import Progress
-    from s3prl_plugin.runner import Runner
+    from s3prl_plugin.files import unfinished
+    from s3prl_plugin.running import arguments
+    from s3prl_plugin.running.log import command
+    from s3prl_plugin.running.progress import Progress
+    from s3prl_plugin.running.runner import Runner
     from s3prl_plugin.study.runner import StudyRunner
 
     read_arguments = stock.get_downstream_args
@@ -96,6 +97,6 @@ def _resuming(args: argparse.Namespace, flags: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    from s3prl_plugin.commands import exit_status
+    from s3prl_plugin.running.exit_status import exit_status
 
     sys.exit(exit_status(main))

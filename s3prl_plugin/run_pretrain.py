@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from types import ModuleType
 
-    from s3prl_plugin.pretraining.experiment import Experiment
+    from s3prl_plugin.pretraining.loop.experiment import Experiment
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,10 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         UserError: a flag, a name or a file that the user can mend, or a training that went astray.
     """
-    from s3prl_plugin import unfinished
-    from s3prl_plugin.pretraining import arguments, cells, settings, states
-    from s3prl_plugin.pretraining.runner import Runner
-    from s3prl_plugin.progress import Progress
+    from s3prl_plugin.files import unfinished
+    from s3prl_plugin.pretraining.data import settings
+    from s3prl_plugin.pretraining.loop import arguments, cells, states
+    from s3prl_plugin.pretraining.loop.runner import Runner
+    from s3prl_plugin.running.progress import Progress
 
     flags = list(sys.argv[1:] if argv is None else argv)
     args = arguments.read(flags)
@@ -84,8 +85,8 @@ def _experiment(args: Namespace, state: Mapping[str, Any] | None) -> tuple[Modul
     """
     from s3prl_plugin import config as configuration
     from s3prl_plugin import registry
-    from s3prl_plugin.pretraining import arguments
-    from s3prl_plugin.pretraining.experiment import SECTIONS, Experiment
+    from s3prl_plugin.pretraining.loop import arguments
+    from s3prl_plugin.pretraining.loop.experiment import SECTIONS, Experiment
 
     if state is not None:
         if args.upstream not in (None, state["Args"]["upstream"]):
@@ -116,7 +117,7 @@ def _with_units(experiment: Experiment, args: Namespace) -> Mapping[str, Any]:
     request = experiment.data.get("units")
     if request is None:
         return experiment.data
-    from s3prl_plugin.pretraining.own_units import with_units
+    from s3prl_plugin.pretraining.loop.own_units import with_units
 
     others = {name: content for name, content in experiment.data.items() if name != "units"}
     return with_units(others, request, Path(args.expdir) / "units", args.device)
@@ -152,6 +153,6 @@ def _processes(args: Namespace) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    from s3prl_plugin.commands import exit_status
+    from s3prl_plugin.running.exit_status import exit_status
 
     sys.exit(exit_status(main))

@@ -3,7 +3,7 @@
 import pytest
 
 from s3prl_plugin import results, run_downstream
-from s3prl_plugin.report.differences import difference
+from s3prl_plugin.inference.differences import difference
 from s3prl_plugin.upstream.mr_hubert import packaged
 
 pytestmark = pytest.mark.slow

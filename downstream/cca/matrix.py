@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from s3prl_plugin.analysis.other_models.tap_pairs import Pair, TapPairs, seconds_of_product
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.downstream.cca import r2
@@ -16,8 +15,9 @@ from s3prl_plugin.downstream.cca.folded_view import FoldedView
 from s3prl_plugin.downstream.cca.pair import PairOfViews
 from s3prl_plugin.downstream.cca.protocols import HEADLINE, about, with_interval
 from s3prl_plugin.downstream.cca.r2 import R2
+from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 NAME = "cca_matrix"
 PRODUCTS_PER_FIT = 5  # of two (d, d) matrices: a regression, the inverses, and the cross scatter of their rows

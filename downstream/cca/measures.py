@@ -23,7 +23,7 @@ from s3prl_plugin.downstream.cca.protocols import PUBLISHED_FOLDS, CcaProtocol, 
 from s3prl_plugin.downstream.cca.silence import Frames
 from s3prl_plugin.downstream.cca.stratified import stratified
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 
 class FrameMeasures:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s3prl_plugin import digests, ranks
+from s3prl_plugin import ranks
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.planning.crowding import Crowding
 from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
@@ -20,6 +20,7 @@ from s3prl_plugin.downstream.cca.measures import LabelledSegments
 from s3prl_plugin.downstream.cca.protocols import CcaProtocol, DefaultProtocol
 from s3prl_plugin.downstream.cca.word_vectors import FEWEST_PERMUTATIONS, MEASURES, VectorSegments, coverage
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.files import digests
 
 if TYPE_CHECKING:
     from s3prl_plugin.downstream.cca.expert import DownstreamExpert

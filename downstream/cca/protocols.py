@@ -8,9 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from s3prl_plugin.analysis.chance import chance_fields
-from s3prl_plugin.analysis.intervals import Estimate
 from s3prl_plugin.analysis.planning.sampling import stream
-from s3prl_plugin.analysis.refusal import Refused, Verdict, data_limit
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import r2, svcca
@@ -21,8 +19,10 @@ from s3prl_plugin.downstream.cca.published import EPSILONS, cross_validate_publi
 from s3prl_plugin.downstream.cca.r2 import R2
 from s3prl_plugin.downstream.cca.spectra import Spectra
 from s3prl_plugin.downstream.cca.validation import MIN_FOLDS
+from s3prl_plugin.inference.intervals import Estimate
+from s3prl_plugin.inference.refusal import Refused, Verdict, data_limit
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 INTERVALS = ("folds", "jackknife", "none")
 HEADLINE = "r2"

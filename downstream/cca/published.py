@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.downstream.cca.canonical import Directions, correlations, varying
+from s3prl_plugin.inference.refusal import Refused
 
 Epsilon = tuple[float, float]
 Mask = npt.NDArray[np.bool_]

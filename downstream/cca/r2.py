@@ -23,7 +23,7 @@ of what training has seen (t may then be a hundred) does not decide alone, and a
 has exactly 1. The estimate may come out slightly below 0, which is left as it is. The smaller of n_x / p and n_y / q,
 with the means over folds of 1 - 1 / t, says whether the data suffice: refused below 1.3, grey below 3.
 
-Planted truth (`python -m s3prl_plugin.bench.planted_r2 rows --draws 50`), 38 directions, layers of 64, 128 and 256
+Planted truth (`python -m benchmarks.planted_r2 rows --draws 50`), 38 directions, layers of 64, 128 and 256
 dimensions, independent rows: bias in % of the truth at 2, 3, 5 and 14 rows per dimension. Intervals over folds cover
 the truth in 96 to 100 %.
 
@@ -52,13 +52,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from s3prl_plugin.analysis import intervals
-from s3prl_plugin.analysis.intervals import Estimate
-from s3prl_plugin.analysis.refusal import Verdict, effective_limit
 from s3prl_plugin.analysis.statistics.view_moments import Array
 from s3prl_plugin.downstream.cca.pair import FoldedPair
 from s3prl_plugin.downstream.cca.regression import R2Split
 from s3prl_plugin.downstream.cca.validation import Validation
+from s3prl_plugin.inference import intervals
+from s3prl_plugin.inference.intervals import Estimate
+from s3prl_plugin.inference.refusal import Verdict, effective_limit
 
 LEAST_VARIANCE = 0.5  # t of a fold of a few rows that hardly vary
 

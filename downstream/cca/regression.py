@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments
 from s3prl_plugin.downstream.cca.canonical import Precision
+from s3prl_plugin.inference.refusal import Refused
 
 
 class R2Split(NamedTuple):

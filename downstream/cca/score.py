@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from s3prl_plugin.analysis.planning.labels import is_one_hot, labelled_folds, one_hot
-from s3prl_plugin.analysis.refusal import Refused, effective_limit
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments
 from s3prl_plugin.downstream.cca import published, r2
 from s3prl_plugin.downstream.cca.canonical import whiten
@@ -18,6 +17,7 @@ from s3prl_plugin.downstream.cca.r2 import R2
 from s3prl_plugin.downstream.cca.regression import Regression
 from s3prl_plugin.downstream.cca.split import fit_whitened
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.inference.refusal import Refused, effective_limit
 
 PROTOCOLS = ("default", "published")
 Mask = npt.NDArray[np.bool_]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.downstream.cca.canonical import Directions, Whitening, correlations, fit
+from s3prl_plugin.inference.refusal import Refused
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.folded_view import LeftOut
 from s3prl_plugin.downstream.cca.pair import FoldedPair
+from s3prl_plugin.inference.refusal import Refused
 
 MIN_FOLDS = 3
 Split = TypeVar("Split", covariant=True)

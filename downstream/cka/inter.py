@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from s3prl_plugin.analysis.other_models.saved_comparison import SavedComparison
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.downstream.cka.rows import CkaRows
+from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
 
 NAME = "cka_inter"

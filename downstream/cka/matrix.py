@@ -8,9 +8,9 @@ import numpy as np
 
 from s3prl_plugin.analysis.cka import covariance_products, jackknife_of_products
 from s3prl_plugin.analysis.other_models.tap_pairs import Side, TapPairs, seconds_of_product
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Array
 from s3prl_plugin.downstream.cka.rows import CkaRows
+from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
 
 NAME = "cka_matrix"

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from s3prl_plugin.analysis.cka import jackknife_cka
-from s3prl_plugin.analysis.intervals import Estimate
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.components import caveat, first_component
 from s3prl_plugin.analysis.statistics.view_moments import Moments
+from s3prl_plugin.inference.intervals import Estimate
+from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 SCORE = "cka"
 

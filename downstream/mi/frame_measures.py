@@ -12,7 +12,7 @@ from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir, shared_reservoir
 from s3prl_plugin.downstream.mi.frames import SUBSETS, FramePurity
 from s3prl_plugin.downstream.mi.parity import FrameParity
-from s3prl_plugin.taps import SAMPLE_RATE, Tap
+from s3prl_plugin.states.taps import SAMPLE_RATE, Tap
 
 FRAME_MEASURES = (FramePurity.name, FrameParity.name)
 

@@ -13,15 +13,15 @@ from s3prl_plugin.analysis.information.seeds import interval_fields, spread
 from s3prl_plugin.analysis.planning.permutations import permuted
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
-from s3prl_plugin.analysis.refusal import Refused, chance_limit
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.components import dominance
 from s3prl_plugin.analysis.statistics.purity import SCORES, from_table, jackknife, table_of
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.analysis.token_counts import TokenCount
 from s3prl_plugin.downstream.mi.labelled_frames import SPEECH, LabelledFrames
+from s3prl_plugin.inference.refusal import Refused, chance_limit
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import SAMPLE_RATE, Tap
+from s3prl_plugin.states.taps import SAMPLE_RATE, Tap
 
 SUBSETS: dict[str, tuple[str | None, ...]] = {"with": (None,), "without": (SPEECH,), "both": (None, SPEECH)}
 

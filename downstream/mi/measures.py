@@ -14,13 +14,13 @@ from s3prl_plugin.analysis.information.sessions import left_out_together
 from s3prl_plugin.analysis.planning.durations import quantile_of
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.segment_measure import SegmentMeasure
 from s3prl_plugin.analysis.statistics.components import Whitening, dominance
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
+from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 STRATA = 5  # of duration: tenths would leave too few tokens in each
 

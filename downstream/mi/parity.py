@@ -17,12 +17,12 @@ from s3prl_plugin.analysis.information.clusters import DEFAULT, predict
 from s3prl_plugin.analysis.information.mutual_information import from_table, jackknife
 from s3prl_plugin.analysis.information.seeds import interval_fields, spread
 from s3prl_plugin.analysis.planning.plan import Plan
-from s3prl_plugin.analysis.refusal import Refused, chance_limit
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.components import dominance
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
+from s3prl_plugin.inference.refusal import Refused, chance_limit
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 SCORES = ("adjusted", "mi_over_h")
 

@@ -10,10 +10,10 @@ import numpy as np
 from s3prl_plugin.analysis.information.clusters import Settings
 from s3prl_plugin.analysis.information.mutual_information import Information, from_table
 from s3prl_plugin.analysis.information.seeds import spread
-from s3prl_plugin.analysis.refusal import chance_limit
 from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.inference.refusal import chance_limit
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 PUBLISHED_CLUSTERS = {"phone": 500, "word": 5000}
 PUBLISHED_SETTINGS = {

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from s3prl_plugin.analysis.information.seeds import interval_fields
-from s3prl_plugin.analysis.intervals import Estimate, jackknife
-from s3prl_plugin.analysis.refusal import Refused, data_limit
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics
 from s3prl_plugin.analysis.statistics.view_moments import ViewMoments
 from s3prl_plugin.downstream.rank.spectrum import effective_rank, jackknifed_participation, participation_ratio, rankme
+from s3prl_plugin.inference.intervals import Estimate, jackknife
+from s3prl_plugin.inference.refusal import Refused, data_limit
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 NAME = "rank"
 HEADLINE = "participation_ratio"

@@ -28,9 +28,9 @@ import numpy as np
 import numpy.typing as npt
 
 from s3prl_plugin.analysis.cka import between_folds, covariance_products
-from s3prl_plugin.analysis.intervals import Estimate, jackknife
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Array, ViewMoments
+from s3prl_plugin.inference.intervals import Estimate, jackknife
+from s3prl_plugin.inference.refusal import Refused
 
 
 def participation_ratio(folds: Sequence[ViewMoments]) -> float:

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import entr
 
-from s3prl_plugin.analysis import intervals
-from s3prl_plugin.analysis.intervals import Estimate
-from s3prl_plugin.analysis.refusal import Refused
-from s3prl_plugin.taps import SAMPLE_RATE
+from s3prl_plugin.inference import intervals
+from s3prl_plugin.inference.intervals import Estimate
+from s3prl_plugin.inference.refusal import Refused
+from s3prl_plugin.states.taps import SAMPLE_RATE
 
 
 def nominal(stride: int, units: int) -> float:

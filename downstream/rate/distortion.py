@@ -11,7 +11,7 @@ import torch
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import spread, stream
-from s3prl_plugin.taps import DecodableStates
+from s3prl_plugin.states.taps import DecodableStates
 
 
 class Distortion:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from s3prl_plugin.analysis import intervals
 from s3prl_plugin.analysis.information.protocols import DefaultProtocol
 from s3prl_plugin.analysis.information.seeds import interval_fields, spread
 from s3prl_plugin.analysis.information.sessions import left_out_together
@@ -24,7 +23,6 @@ from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.planning.segments import CENTRE
 from s3prl_plugin.analysis.planning.sessions import session_numbers
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.components import dominance
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
@@ -32,6 +30,8 @@ from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.downstream.rate import bits
 from s3prl_plugin.downstream.rate.distortion import Distortion
 from s3prl_plugin.downstream.rate.units import Units
+from s3prl_plugin.inference import intervals
+from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
 
 ENTROPY = "entropy_bits_per_s"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from s3prl_plugin.analysis.information.clusters import DEFAULT, predict
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 
 @dataclass(frozen=True, slots=True)

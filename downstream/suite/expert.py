@@ -12,7 +12,7 @@ from s3prl_plugin import config as configuration
 from s3prl_plugin.analysis.analyse import analyse
 from s3prl_plugin.analysis.one_pass.gather import StatesOf
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 
 class DownstreamExpert(torch.nn.Module):

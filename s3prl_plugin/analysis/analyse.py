@@ -22,7 +22,7 @@ from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.corpora import fingerprint
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 FINISHED = "analyses.json"
 WITHOUT_INFLUENCE = ("num_workers", "memory_limit_gb", "checkpoint_minutes", "keep_statistics", "merge")

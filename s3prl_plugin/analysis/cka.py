@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from s3prl_plugin.analysis import intervals
-from s3prl_plugin.analysis.intervals import Estimate
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments
+from s3prl_plugin.inference import intervals
+from s3prl_plugin.inference.intervals import Estimate
+from s3prl_plugin.inference.refusal import Refused
 
 MIN_FOLDS = 2
 

@@ -29,7 +29,7 @@ from s3prl_plugin.analysis.token_counts import CountsTokens, TokenCount
 from s3prl_plugin.corpora import fingerprint, skips
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import States, Tap
+from s3prl_plugin.states.taps import States, Tap
 
 DEFAULT_SEED = 1337
 

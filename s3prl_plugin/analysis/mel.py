@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 
 from s3prl_plugin.analysis.grid import average_cells
-from s3prl_plugin.taps import SAMPLE_RATE
+from s3prl_plugin.states.taps import SAMPLE_RATE
 
 BANDS = 80
 HOP = 160

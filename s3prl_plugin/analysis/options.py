@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from s3prl_plugin import config, tap_selection
+from s3prl_plugin import config
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states import tap_selection
+from s3prl_plugin.states.taps import Tap
 
 # What changes no number, and what says which numbers there are (rows say the corpus and what it holds themselves).
 _WITHOUT_INFLUENCE = ("num_workers", "memory_limit_gb", "checkpoint_minutes", "keep_statistics", "part", "merge")

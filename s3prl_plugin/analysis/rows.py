@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from s3prl_plugin import about, registry
+from s3prl_plugin import registry
+from s3prl_plugin.analysis import about
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.results import Row, digest
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 
 class RowMaker:

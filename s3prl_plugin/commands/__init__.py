@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from s3prl_plugin import __version__, stopping, unfinished
-from s3prl_plugin.errors import UserError, did_you_mean, one_line
+from s3prl_plugin import __version__
+from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.running.exit_status import exit_status
 
 PROGRAM = "s3prl-plugin"
 COMMANDS = {
@@ -24,7 +23,6 @@ COMMANDS = {
     "ls": "list upstreams, downstreams, measures, the taps of a model, a corpus",
     "report": "a page, tables and figures from results",
     "select": "which layer to take for a task, as a ready configuration, and how good that choice is",
-    "bench": "how fast this is beside what it replaces",
     "doctor": "what is installed, what was healed, what is missing",
 }
 # commands that hand all that follows to another program's parser
@@ -43,35 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     return exit_status(lambda: _run(words))
-
-
-def exit_status(job: Callable[[], int]) -> int:
-    """The exit status of a job; an error that the user can mend is printed as one line.
-
-    Args:
-        job: returns its own status.
-    """
-    try:
-        with stopping.at_once():
-            return job()
-    except UserError as error:
-        print(f"error: {one_line(str(error))}", file=sys.stderr)
-        return 2
-    except stopping.Stopped as stopped:
-        print(stopped, file=sys.stderr)
-        return stopped.status
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # `... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at the end
-        return 141
-    except OSError as error:
-        if error.errno not in unfinished.CANNOT_WRITE:
-            raise
-        place = Path(error.filename) if isinstance(error.filename, str) else Path.cwd() / "a file"
-        print(f"error: {unfinished.cannot_be_written(place.absolute(), error)}", file=sys.stderr)
-        return 2
 
 
 def _run(words: list[str]) -> int:

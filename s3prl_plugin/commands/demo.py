@@ -39,8 +39,10 @@ def run(args: argparse.Namespace) -> int:
     from s3prl_plugin import results, run_downstream
     from s3prl_plugin.errors import UserError
     from s3prl_plugin.inference import current
-    from s3prl_plugin.report import figures, page, table
-    from s3prl_plugin.report.charts.needed import PACKAGES, require_altair
+    from s3prl_plugin.report import page
+    from s3prl_plugin.report.drawing import figures
+    from s3prl_plugin.report.drawing.charts.needed import PACKAGES, require_altair
+    from s3prl_plugin.report.text import table
 
     if args.batch_size is not None and args.batch_size < 1:
         raise UserError(f"--batch-size {args.batch_size}: give 1 or more")

@@ -120,7 +120,7 @@ def _train_example(folder: str) -> None:
 
 def _versions() -> dict[str, str | None]:
     """The versions of what matters; None for what is not installed."""
-    from s3prl_plugin import provenance
+    from s3prl_plugin.states import provenance
 
     versions: dict[str, str | None] = {"python": platform.python_version(), "s3prl_plugin": __version__}
     versions["s3prl"] = provenance.s3prl_version()
@@ -141,7 +141,7 @@ def _cuda() -> str | None:
 
 def _devices() -> list[dict[str, Any]]:
     """How far the devices that are there are from the CPU; empty where there are none."""
-    from s3prl_plugin import device_check
+    from s3prl_plugin.commands import device_check
 
     found = []
     for device in device_check.devices():

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 if TYPE_CHECKING:
-    from s3prl_plugin.about import Measure, Score
+    from s3prl_plugin.analysis.about import Measure, Score
 
 HELP = "list upstreams, downstreams, measures, the taps of a model, a corpus"
 EXAMPLES = """examples:
@@ -163,7 +163,8 @@ def _first_line(package: str) -> str:
 
 def _measures(args: argparse.Namespace) -> Rows:
     """What the analyses can measure, what each is, and which of it they do by default; with a name, its scores."""
-    from s3prl_plugin import about, config, registry
+    from s3prl_plugin import config, registry
+    from s3prl_plugin.analysis import about
 
     known = about.everything()
     if args.name:
@@ -235,8 +236,8 @@ def _taps_of(name: str, checkpoint: str | None, model_config: str | None) -> Ite
     registry.check_upstream(name)
     from s3prl import hub
 
-    from s3prl_plugin import foreign, upstream_files
-    from s3prl_plugin.featurizer import StatesFeaturizer
+    from s3prl_plugin.states import foreign, upstream_files
+    from s3prl_plugin.states.featurizer import StatesFeaturizer
 
     upstream_files.check(name, checkpoint)
     asked = foreign.requested(name, model_config)
@@ -248,7 +249,8 @@ def _taps_of(name: str, checkpoint: str | None, model_config: str | None) -> Ite
 def _corpus(args: argparse.Namespace) -> str:
     """What is in a corpus, what is broken, label counts and durations."""
     from s3prl_plugin import corpora
-    from s3prl_plugin.corpora import from_folder, summary
+    from s3prl_plugin.corpora import summary
+    from s3prl_plugin.corpora.readers import from_folder
 
     if args.write_manifest:
         folder = Path(args.name.removeprefix("manifest:").partition("?")[0]).expanduser()
@@ -256,7 +258,7 @@ def _corpus(args: argparse.Namespace) -> str:
     corpus = corpora.open_corpus(args.name)
     outlook = None
     if args.dim is not None:
-        from s3prl_plugin.outlook import look
+        from s3prl_plugin.commands.outlook import look
 
         outlook = look(args.name, args.dim)
     if args.json:

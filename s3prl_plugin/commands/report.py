@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     from s3prl_plugin import results, study
     from s3prl_plugin.errors import UserError
     from s3prl_plugin.inference import current
-    from s3prl_plugin.report import difference_table, table
+    from s3prl_plugin.report.text import difference_table, table
 
     _check(args)
     if args.submission:
@@ -134,7 +134,7 @@ def _page(args: argparse.Namespace) -> None:
 def _figures(args: argparse.Namespace, runs: Sequence[tuple[Path, Sequence[Row]]]) -> None:
     """Save the figures, and name each as soon as it is there."""
     from s3prl_plugin import results
-    from s3prl_plugin.report import figures
+    from s3prl_plugin.report.drawing import figures
 
     kinds = figures.formats(args.format or "png")
     with results.at_place_of_user(args.figures):
@@ -145,7 +145,7 @@ def _figures(args: argparse.Namespace, runs: Sequence[tuple[Path, Sequence[Row]]
 def _check(args: argparse.Namespace) -> None:
     """Refuse flags that would be ignored."""
     from s3prl_plugin.errors import UserError
-    from s3prl_plugin.report import figures
+    from s3prl_plugin.report.drawing import figures
 
     figures.formats(args.format or "png")
     for name in ("format", "width"):
@@ -181,13 +181,14 @@ def _check(args: argparse.Namespace) -> None:
 
 def _comparison(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     """Print what the models differ by."""
-    from s3prl_plugin.report import comparison, factorial, section_text, trajectories
+    from s3prl_plugin.questions import comparison, factorial, trajectories
     from s3prl_plugin.report.sections import asked_once
+    from s3prl_plugin.report.text import sections
 
     grown = (*factorial.sections(folders, figures=False), *trajectories.sections(folders, figures=False))
     found = comparison.compare(folders)
     found = replace(found, sections=asked_once((*grown, *found.sections)))
-    text = section_text.text(found.sections, (*found.banners, *found.notes), brief=len(found.models) > 2)
+    text = sections.text(found.sections, (*found.banners, *found.notes), brief=len(found.models) > 2)
     print(json.dumps(asdict(found), ensure_ascii=False) if args.json else text, end="")
     return 0
 
@@ -195,7 +196,7 @@ def _comparison(args: argparse.Namespace, folders: Sequence[Path]) -> int:
 def _submission(args: argparse.Namespace) -> int:
     """Print what of a run can be handed in."""
     from s3prl_plugin.inference import current
-    from s3prl_plugin.report import submission
+    from s3prl_plugin.report.leaderboard import submission
 
     (folder,) = args.expdir
     found = submission.check(folder, current.read(folder).rows)
@@ -207,19 +208,20 @@ def _leaderboard(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     """Print the leaderboard, and write it where asked."""
     from s3prl_plugin import results
     from s3prl_plugin.inference import current
-    from s3prl_plugin.report import leaderboard, leaderboard_data, leaderboard_text
+    from s3prl_plugin.report.leaderboard import data, standings
+    from s3prl_plugin.report.leaderboard import text as leaderboard_text
 
-    boards = leaderboard.boards([(folder, current.read(folder).rows) for folder in folders])
+    boards = standings.boards([(folder, current.read(folder).rows) for folder in folders])
     if args.output is not None:
         formats = {
             ".md": lambda: leaderboard_text.text(boards, leaderboard_text.MARKDOWN),
-            ".csv": lambda: leaderboard_data.to_csv(boards),
-            ".json": lambda: leaderboard_data.to_json(boards),
+            ".csv": lambda: data.to_csv(boards),
+            ".json": lambda: data.to_json(boards),
         }
         content = formats[args.output.suffix]().encode("utf-8")
         with results.at_place_of_user(args.output):
             results.replace_file(args.output, content)
-    print(leaderboard_data.to_json(boards) if args.json else leaderboard_text.text(boards), end="")
+    print(data.to_json(boards) if args.json else leaderboard_text.text(boards), end="")
     if args.output is not None:
         print(f"leaderboard: {args.output}", file=sys.stderr)
     return 0

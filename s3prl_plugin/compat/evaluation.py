@@ -14,11 +14,11 @@ import sys
 from types import FrameType, ModuleType
 from typing import Any
 
-from s3prl_plugin import setting_names
 from s3prl_plugin.compat import hooks
 from s3prl_plugin.compat.plain_files import PLAIN_FILES
 from s3prl_plugin.compat.record import note
 from s3prl_plugin.compat.stand_in_module import StandIn
+from s3prl_plugin.config import setting_names
 from s3prl_plugin.errors import UserError, one_line
 
 # whose modules call `eval`
@@ -125,7 +125,7 @@ def _part(path: str, model: Any) -> Any:
 
 def _numbers(text: str) -> Any:
     """Numbers, lists and tuples of them, and their repetitions, as checkpoints of fairseq hold them."""
-    from s3prl_plugin.upstream.mr_hubert.expressions import evaluate as computed
+    from s3prl_plugin.files.expressions import evaluate as computed
 
     try:
         return computed(text)

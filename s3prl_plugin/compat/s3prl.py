@@ -83,7 +83,7 @@ def _plain_overrides(module: ModuleType) -> None:
     """-o: values are read, not run."""
 
     def override(string: str, args: Any, config: dict[str, Any]) -> None:
-        from s3prl_plugin import overrides
+        from s3prl_plugin.config import overrides
 
         overrides.apply(string, args, config)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from s3prl_plugin.errors import UserError
 
 if TYPE_CHECKING:
-    from s3prl_plugin.sound_file import Sound, Source
+    from s3prl_plugin.files.sound_file import Sound, Source
 
 # libsndfile's names of how samples are stored: torchaudio's name, bits
 _ENCODINGS = {
@@ -191,7 +191,7 @@ def _subtype(kind: str, dtype: str, encoding: str | None, bits: int | None) -> s
 @contextmanager
 def _opened(uri: Source) -> Iterator[Sound]:
     """The file, open for reading; its errors in one line."""
-    from s3prl_plugin import sound_file
+    from s3prl_plugin.files import sound_file
 
     if isinstance(uri, str | os.PathLike) and not Path(uri).is_file():
         raise UserError(f"{uri}: no such audio file; check the path, and the corpus's folder in the config")

@@ -15,7 +15,7 @@ from s3prl_plugin.compat.sox_silence import trim_silence
 from s3prl_plugin.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
-    from s3prl_plugin.sound_file import Source
+    from s3prl_plugin.files.sound_file import Source
 
 Effects = Sequence[Sequence[str]]
 # (samples (channels, n), rate in Hz, the effect's arguments) -> the same two

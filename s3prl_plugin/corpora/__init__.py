@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-from s3prl_plugin.corpora import from_folder, subset
+from s3prl_plugin.corpora import subset
 from s3prl_plugin.corpora.corpus import Corpus, Segment, Utterance
 from s3prl_plugin.corpora.folders import APPLE_DOUBLE
-from s3prl_plugin.corpora.labels import Labels
+from s3prl_plugin.corpora.readers import from_folder
+from s3prl_plugin.corpora.readers.labels import Labels
 from s3prl_plugin.corpora.subset import Subset
 from s3prl_plugin.corpora.summary import report
 from s3prl_plugin.errors import UserError, did_you_mean
@@ -20,13 +21,13 @@ from s3prl_plugin.errors import UserError, did_you_mean
 __all__ = ["READERS", "Corpus", "Segment", "Utterance", "open_corpus", "report"]
 
 READERS = {
-    "generated": "s3prl_plugin.corpora.generated",
-    "varied": "s3prl_plugin.corpora.varied",
-    "manifest": "s3prl_plugin.corpora.manifest",
-    "timit": "s3prl_plugin.corpora.timit",
-    "librispeech": "s3prl_plugin.corpora.librispeech",
-    "buckeye": "s3prl_plugin.corpora.buckeye",
-    "lhotse": "s3prl_plugin.corpora.lhotse",
+    "generated": "s3prl_plugin.corpora.generated.sentences",
+    "varied": "s3prl_plugin.corpora.generated.varied",
+    "manifest": "s3prl_plugin.corpora.readers.manifest",
+    "timit": "s3prl_plugin.corpora.readers.timit",
+    "librispeech": "s3prl_plugin.corpora.readers.librispeech",
+    "buckeye": "s3prl_plugin.corpora.readers.buckeye",
+    "lhotse": "s3prl_plugin.corpora.readers.lhotse",
 }
 """Format -> the module whose `read` reads it, imported when it is asked for."""
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from s3prl_plugin import sound_file
 from s3prl_plugin.corpora.corpus import Utterance
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import SAMPLE_RATE
+from s3prl_plugin.files import sound_file
+from s3prl_plugin.states.taps import SAMPLE_RATE
 
 MIN_SAMPLES = 400
 """The receptive field of the convolutional front end: 25 ms, one frame."""

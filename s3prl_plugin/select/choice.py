@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from s3prl_plugin.inference import state_taps
-from s3prl_plugin.report import differences
-from s3prl_plugin.report.differences import CONDITIONS, Difference, estimate
-from s3prl_plugin.report.held_out import HeldOut, held_out
+from s3prl_plugin.inference import differences, state_taps
+from s3prl_plugin.inference.differences import CONDITIONS, Difference, estimate
+from s3prl_plugin.inference.held_out import HeldOut, held_out
 from s3prl_plugin.results import Row
 
 LEVEL = 0.05

@@ -13,10 +13,10 @@ from s3prl_plugin import config as configuration
 from s3prl_plugin import registry, results, study
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.inference import current
+from s3prl_plugin.inference.folders import FILE_NAME as STUDY_FILE
 from s3prl_plugin.inference.state_taps import states
-from s3prl_plugin.report.table import WEIGHT
+from s3prl_plugin.report.text.table import WEIGHT
 from s3prl_plugin.results import Row
-from s3prl_plugin.study.folders import FILE_NAME as STUDY_FILE
 
 OWN = "s3prl_plugin.upstream.mr_hubert."  # the entries that know the options of fine-tuning
 PLACEHOLDER = "CKPT"

@@ -43,5 +43,5 @@ def _of_analyses(task: superb.Task, source: Source) -> str | None:
     """The corpus of the analyses, where the task can do with it."""
     if source.corpus is None or source.corpus == GENERATED:
         return source.corpus
-    layout = importlib.import_module(f"s3prl_plugin.corpora.{task.layout}")
+    layout = importlib.import_module(f"s3prl_plugin.corpora.generated.layouts.{task.layout}")
     return None if hasattr(layout, "generate") else source.corpus

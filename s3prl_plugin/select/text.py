@@ -6,13 +6,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin.report import table
-from s3prl_plugin.report.held_out import HeldOut
+from s3prl_plugin.inference.held_out import HeldOut
+from s3prl_plugin.report.text import table
 from s3prl_plugin.results import Row
 from s3prl_plugin.select.choice import Absent, Choice
 from s3prl_plugin.select.recommendation import Recommendation
 from s3prl_plugin.select.written import ELSEWHERE, PROGRAM, Ready, command
-from s3prl_plugin.taps import SAMPLE_RATE
+from s3prl_plugin.states.taps import SAMPLE_RATE
 
 BEST, NOT_TOLD_APART = "*", "~"
 LISTED = 4  # taps that are named in a sentence

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from s3prl_plugin.taps import SAMPLE_RATE
+from s3prl_plugin.states.taps import SAMPLE_RATE
 
 
 class Parts(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from s3prl_plugin import provenance
+from s3prl_plugin.states import provenance
 from s3prl_plugin.store.kept import Counts, Kept
 from s3prl_plugin.store.options import Options
 from s3prl_plugin.store.parts import parts_of

@@ -16,9 +16,10 @@ from typing import Any
 
 import yaml
 
-from s3prl_plugin import __version__, digests, results
+from s3prl_plugin import __version__, results
 from s3prl_plugin import config as configuration
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files import digests
 from s3prl_plugin.study.plan import Study, Upstream
 
 FINISHED = "finished.json"

@@ -119,14 +119,14 @@ def _entries(config: Config, name: str) -> list[Upstream]:
         raise config.error((*place, "checkpoint"), f"{'.'.join(place)}: give `checkpoint` or `checkpoints`, not both")
     if said.get("checkpoints"):
         found = _at(config, (*place, "checkpoints"))(named_checkpoints, said["checkpoints"])
-        from s3prl_plugin import upstream_files  # loads torch, which reading results does not need
+        from s3prl_plugin.states import upstream_files
 
         _at(config, (*place, "checkpoints"))(upstream_files.check, entry, str(next(iter(found.values()))))
         return [Upstream(f"{name}_{suffix}", entry, str(path), options) for suffix, path in found.items()]
     checkpoint = said.get("checkpoint")
     if checkpoint is None and entry.endswith(("_local", "_url", "_custom")):
         raise config.error(place, f"{'.'.join(place)}: {entry} needs a `checkpoint`, or a pattern of `checkpoints`")
-    from s3prl_plugin import upstream_files
+    from s3prl_plugin.states import upstream_files
 
     _at(config, (*place, "checkpoint"))(upstream_files.check, entry, checkpoint)
     return [Upstream(name, entry, checkpoint, options)]
@@ -159,7 +159,7 @@ def _varied(config: Config, name: str, upstream: Upstream, each_also: Mapping[st
 
 def _check_options(entry: str, options: Mapping[str, Any]) -> None:
     """Refuse options that the upstream could not have."""
-    from s3prl_plugin import foreign
+    from s3prl_plugin.states import foreign
 
     registry.check_options(entry, options)
     foreign.asked_of(entry, options)

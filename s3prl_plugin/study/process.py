@@ -58,7 +58,7 @@ def run(flags: Sequence[str], reason_file: Path, program: str = "run_downstream"
 def main(words: Sequence[str]) -> int:
     """The process's own part."""
     listen()
-    from s3prl_plugin.commands import exit_status
+    from s3prl_plugin.running.exit_status import exit_status
 
     program, reason_file, *flags = words
     module = importlib.import_module(f"s3prl_plugin.{program}")

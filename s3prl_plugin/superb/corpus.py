@@ -13,7 +13,7 @@ from s3prl_plugin import config as configuration
 from s3prl_plugin import corpora
 from s3prl_plugin.corpora import fingerprint, folders
 from s3prl_plugin.corpora.fingerprint import Fingerprint
-from s3prl_plugin.corpora.from_folder import AUDIO
+from s3prl_plugin.corpora.readers.from_folder import AUDIO
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.superb.tasks import Task
 
@@ -77,8 +77,8 @@ def prepare(task: Task, spec: str, folder: Path) -> TaskCorpus:
         UserError: there is no such corpus, or the task cannot use it.
     """
     folder = folder.absolute()  # paths get into the task's settings, which decide whether a run is the same
-    layout = importlib.import_module(f"s3prl_plugin.corpora.{task.layout}")
-    name = task.layout.rpartition(".")[2]
+    layout = importlib.import_module(f"s3prl_plugin.corpora.generated.layouts.{task.layout}")
+    name = task.layout
     path = Path(spec).expanduser()
     if path.is_dir() and all((path / needed).exists() for needed in task.needs):
         return _as_it_is(layout, path.resolve(), folder, name)

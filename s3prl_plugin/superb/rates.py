@@ -14,10 +14,10 @@ import torch
 
 from s3prl_plugin.corpora import audio
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.states.taps import SAMPLE_RATE
 from s3prl_plugin.superb import ctc_lengths
 from s3prl_plugin.superb.score_diarization import MEDIANS
 from s3prl_plugin.superb.tasks import Task, get
-from s3prl_plugin.taps import SAMPLE_RATE
 
 PUBLISHED = 320  # samples; at this rate and finer ones nothing has to be counted
 TOLERATED = 0.1  # of the utterances of a split may drop out: a choice; with more the score would mean something else

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from s3prl_plugin import ranks, results
-from s3prl_plugin.difference import first_difference
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files.difference import first_difference
 
 
 class Record:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.states.taps import SAMPLE_RATE
 from s3prl_plugin.superb.diarization_error import Turn, diarization_errors, total, turns
-from s3prl_plugin.taps import SAMPLE_RATE
 
 MEDIANS = (1, 11)  # frames
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)

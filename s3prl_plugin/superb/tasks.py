@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin import config as configuration
-from s3prl_plugin import setting_names
+from s3prl_plugin.config import setting_names
 from s3prl_plugin.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Task:
         downstream: s3prl's name of it (`-d`).
         config: the file in configs/superb that holds its published settings.
         dataset: the published corpus.
-        layout: the module in s3prl_plugin/corpora that knows the corpus's layout.
+        layout: the module in corpora/generated/layouts that knows the corpus's layout.
         needs: what lies in a folder of that layout.
         corpus: dotted keys of its settings that depend on the corpus, with `{root}` (the corpus's folder), `{made}`
             (the folder of what was made for it) and `{own}` (this plugin's folder of vocabularies) in their values.

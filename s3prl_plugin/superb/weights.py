@@ -10,10 +10,10 @@ import torch
 
 from s3prl_plugin import results
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.superb.corpus import TaskCorpus
 from s3prl_plugin.superb.record import Record
 from s3prl_plugin.superb.tasks import Task
-from s3prl_plugin.taps import Tap
 
 SCORE = "weight"
 

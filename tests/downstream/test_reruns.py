@@ -19,7 +19,7 @@ from s3prl_plugin.inference import current
 from s3prl_plugin.report.page import models
 from s3prl_plugin.report.page.panels import panels
 from s3prl_plugin.report.page.summary import summary
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TAPS = tuple(Tap(i, f"mid.layer{i}", "mid", f"layer{i}", 640, 8) for i in range(5))
 POOLED = tuple(replace(tap, stride=1280) for tap in TAPS)

@@ -11,9 +11,10 @@ import sys
 import pytest
 import torch
 
-from s3prl_plugin import results, unfinished
-from s3prl_plugin.commands import exit_status
+from s3prl_plugin import results
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files import unfinished
+from s3prl_plugin.running.exit_status import exit_status
 
 LIMIT = 200_000
 
@@ -41,7 +42,7 @@ def test_what_does_not_fit_is_one_line_and_nothing_is_lost(tmp_path, writer):
     path.write_bytes(b"what was there")
     program = (
         "import sys, torch; from pathlib import Path; from s3prl_plugin import results\n"
-        "from s3prl_plugin.commands import exit_status\n"
+        "from s3prl_plugin.running.exit_status import exit_status\n"
         f"def job():\n    path = Path(sys.argv[1])\n    {WRITERS[writer].replace(chr(10), chr(10) + '    ')}\n"
         "sys.exit(exit_status(job))"
     )
@@ -104,7 +105,7 @@ def test_a_failure_of_another_kind_stays_what_it_is(tmp_path):
 def test_what_a_killed_process_did_not_finish_is_removed_by_the_next(tmp_path):
     program = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from s3prl_plugin import results; from s3prl_plugin.corpora.whole_folder import whole_folder\n"
+        "from s3prl_plugin import results; from s3prl_plugin.corpora.generated.whole_folder import whole_folder\n"
         "with results.replacing(Path(sys.argv[1]) / 'SID' / 'states-5.ckpt') as file, "
         "whole_folder(Path(sys.argv[1]) / 'data' / 'made') as folder:\n"
         "    file.write(b'half'); (folder / 'half').touch(); os.kill(os.getpid(), signal.SIGKILL)"

@@ -12,10 +12,11 @@ import torch
 import yaml
 
 import s3prl_plugin
-from s3prl_plugin import provenance, results, upstream_facts
+from s3prl_plugin import results
 from s3prl_plugin.report.page.models import read as read_models
 from s3prl_plugin.report.page.provenance import tables
 from s3prl_plugin.run_downstream import main as run
+from s3prl_plugin.states import provenance, upstream_facts
 
 s3prl_plugin.register()
 

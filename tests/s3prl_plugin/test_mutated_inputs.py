@@ -5,8 +5,9 @@ import random
 import mutated_runs
 import pytest
 
-from s3prl_plugin import foreign, registry
+from s3prl_plugin import registry
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.states import foreign
 
 
 @pytest.mark.parametrize("flag", mutated_runs.FLAGS)

@@ -14,8 +14,9 @@ import yaml
 
 from s3prl_plugin import run_pretrain
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.pretraining import journal
-from s3prl_plugin.upstream.mr_hubert import checkpoint, pretrain_expert, torch_file
+from s3prl_plugin.pretraining.loop import journal
+from s3prl_plugin.upstream.mr_hubert.checkpoint import load, torch_file
+from s3prl_plugin.upstream.mr_hubert.pretrain import expert as pretrain_expert
 
 STILL = dict.fromkeys(("dropout", "attention_dropout", "dropout_input", "encoder_layerdrop"), 0.0)
 
@@ -255,7 +256,7 @@ def test_checkpoints_are_kept_where_they_are_asked_for(tmp_path, speech):
     valid = {"valid_corpus": str(speech), "valid_units": [str(speech.with_suffix(".km"))]}
     runner = {"save_steps": [0, 3, 7], "valid_step": 4, "log_step": 8}
     out = train(tmp_path, speech=speech, runner=runner, data=valid)
-    kept = {path.name: checkpoint.train_step(path) for path in out.glob("checkpoint_*.pt")}
+    kept = {path.name: load.train_step(path) for path in out.glob("checkpoint_*.pt")}
     assert kept == {f"checkpoint_{n}.pt": n for n in (0, 3, 7, 8)} | {"checkpoint_last.pt": 8}
     rows = journal.read(out)
     assert [row["step"] for row in rows] == [4, 8]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from s3prl_plugin.analysis.intervals import jackknife, nadeau_bengio
+from s3prl_plugin.inference.intervals import jackknife, nadeau_bengio
 
 OVER_FOLDS = ("r2", "r", "pwcca")
 

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import mutated
 
 import s3prl_plugin
-from s3prl_plugin import arguments, config
+from s3prl_plugin import config
 from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.running import arguments
 
 s3prl_plugin.register()
 
@@ -79,7 +80,7 @@ def options(draw: random.Random, folder: Path):
     def act() -> None:
         from s3prl import hub
 
-        from s3prl_plugin import foreign
+        from s3prl_plugin.states import foreign
 
         read(*flags, "-u", upstream, "-g", str(path))
         asked = foreign.requested(upstream, path)

@@ -15,7 +15,7 @@ from s3prl_plugin.analysis.one_pass.loading import Waveforms
 from s3prl_plugin.corpora.corpus import Corpus, Segment, Utterance
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import SAMPLE_RATE, States, Tap
+from s3prl_plugin.states.taps import SAMPLE_RATE, States, Tap
 
 PHONES = ("aa", "iy", "uw", "s", "t", "m")
 WORDS = ("one", "two", "three", "four")

@@ -14,11 +14,12 @@ from pathlib import Path
 import fold_scores
 import numpy as np
 
-from s3prl_plugin import pooling, results, upstream_facts
+from s3prl_plugin import results
 from s3prl_plugin.results import Row
+from s3prl_plugin.states import pooling, upstream_facts
+from s3prl_plugin.states.upstream_facts import Facts, Forward
 from s3prl_plugin.upstream.mr_hubert import facts as told
 from s3prl_plugin.upstream.mr_hubert import small
-from s3prl_plugin.upstream_facts import Facts, Forward
 
 ONE_RATE = ((1, 1),)
 SCORES = {"cca": "r2", "mi": "adjusted", "cka": "cka"}

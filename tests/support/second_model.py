@@ -8,7 +8,7 @@ import planted
 import torch
 
 from s3prl_plugin.corpora.corpus import Corpus
-from s3prl_plugin.taps import States, Tap
+from s3prl_plugin.states.taps import States, Tap
 
 
 class PlantedModel:

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from s3prl_plugin import pooling
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.taps import SAMPLE_RATE, DecodableStates, States
-from s3prl_plugin.upstream import features
-from s3prl_plugin.upstream.hqa import checkpoint, front_end, options
-from s3prl_plugin.upstream.hqa.model import HQA, Choice, Sampling, most_probable
+from s3prl_plugin.states import features, pooling
+from s3prl_plugin.states.taps import SAMPLE_RATE, DecodableStates, States
+from s3prl_plugin.upstream.hqa import options
+from s3prl_plugin.upstream.hqa.checkpoint import load
+from s3prl_plugin.upstream.hqa.network import front_end
+from s3prl_plugin.upstream.hqa.network.model import HQA, Choice, Sampling, most_probable
 
 
 class Heard(NamedTuple):
@@ -56,7 +57,7 @@ class UpstreamExpert(nn.Module):
     def __init__(self, ckpt: str | Path, model_config: str | Path | None = None, **given: Any):
         super().__init__()
         self.options = options.read(model_config, given)
-        loaded = checkpoint.load(ckpt)
+        loaded = load.load(ckpt)
         if loaded.config.dims != 1:
             raise UserError(f"{ckpt}: a model of images; an upstream needs one of speech")
         self.model = loaded.model()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from s3prl_plugin import download, pooling
+from s3prl_plugin import download
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states import pooling
+from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.upstream.mr_hubert import options, packaged, variants
-from s3prl_plugin.upstream.mr_hubert.config import Config
+from s3prl_plugin.upstream.mr_hubert.network.config import Config
 
 
 def config(entry: str, ckpt: str | Path | None = None) -> Config:
@@ -33,9 +34,9 @@ def config(entry: str, ckpt: str | Path | None = None) -> Config:
         ckpt = variants.variant(entry).checkpoint()
     elif entry == "mr_hubert_url":
         ckpt = download.fetch(str(ckpt))
-    from s3prl_plugin.upstream.mr_hubert import checkpoint
+    from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 
-    return checkpoint.load(ckpt).config
+    return load.load(ckpt).config
 
 
 def taps(entry: str, ckpt: str | Path | None = None, model_config: str | Path | None = None) -> tuple[Tap, ...]:

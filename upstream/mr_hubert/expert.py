@@ -12,15 +12,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from s3prl_plugin import download, pooling
+from s3prl_plugin import download
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.taps import SAMPLE_RATE, States
-from s3prl_plugin.upstream import features
-from s3prl_plugin.upstream.mr_hubert import checkpoint, facts, fine_tuning, options
-from s3prl_plugin.upstream.mr_hubert.costs import macs_per_second
-from s3prl_plugin.upstream.mr_hubert.frames import hold_last_frame
-from s3prl_plugin.upstream.mr_hubert.length_groups import length_groups
-from s3prl_plugin.upstream.mr_hubert.model import State
+from s3prl_plugin.states import features, pooling
+from s3prl_plugin.states.taps import SAMPLE_RATE, States
+from s3prl_plugin.upstream.mr_hubert import facts, fine_tuning, options
+from s3prl_plugin.upstream.mr_hubert.checkpoint import load
+from s3prl_plugin.upstream.mr_hubert.network.costs import macs_per_second
+from s3prl_plugin.upstream.mr_hubert.network.frames import hold_last_frame
+from s3prl_plugin.upstream.mr_hubert.network.length_groups import length_groups
+from s3prl_plugin.upstream.mr_hubert.network.model import State
 from s3prl_plugin.upstream.mr_hubert.parts import Parts
 
 # What one more group of a batch costs, in samples of audio that could be computed meanwhile.
@@ -43,7 +44,7 @@ class UpstreamExpert(nn.Module):
         super().__init__()
         self.options = options.read(model_config, given)
         try:
-            loaded = checkpoint.load(ckpt)
+            loaded = load.load(ckpt)
         except UserError as error:
             raise UserError(f"{error}{download.cure(ckpt)}") from None
         if self.options.feature_grad_mult is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from s3prl_plugin.taps import SAMPLE_RATE
-from s3prl_plugin.upstream.mr_hubert.checkpoint import Checkpoint
-from s3prl_plugin.upstream.mr_hubert.config import Config
+from s3prl_plugin.states.taps import SAMPLE_RATE
+from s3prl_plugin.upstream.mr_hubert.checkpoint.load import Checkpoint
+from s3prl_plugin.upstream.mr_hubert.network.config import Config
 
 
 def architecture(config: Config, normalize: bool) -> dict[str, Any]:

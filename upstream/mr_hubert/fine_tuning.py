@@ -8,8 +8,8 @@ from typing import cast
 from torch import nn
 
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.upstream.mr_hubert.adapter import Adapter
-from s3prl_plugin.upstream.mr_hubert.model import Block, MRHuBERT
+from s3prl_plugin.upstream.mr_hubert.network.adapter import Adapter
+from s3prl_plugin.upstream.mr_hubert.network.model import Block, MRHuBERT
 
 
 def steps(network: MRHuBERT) -> Iterator[tuple[str, list[nn.Module]]]:

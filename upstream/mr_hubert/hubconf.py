@@ -84,7 +84,7 @@ def _published(
     **options: Any,
 ) -> UpstreamExpert:
     """The upstream of a variant's entry."""
-    from s3prl_plugin.upstream.mr_hubert.published import PublishedUpstream
+    from s3prl_plugin.upstream.mr_hubert.checkpoint.published import PublishedUpstream
 
     return PublishedUpstream(name, ckpt, model_config, refresh, **options)
 

@@ -74,8 +74,8 @@ def write_half(source: Path, target: Path, train_step: int | None = None) -> Pat
     Raises:
         UserError: the first cannot be read.
     """
-    from s3prl_plugin.upstream.mr_hubert import checkpoint as files
-    from s3prl_plugin.upstream.mr_hubert import torch_file
+    from s3prl_plugin.upstream.mr_hubert.checkpoint import load as files
+    from s3prl_plugin.upstream.mr_hubert.checkpoint import torch_file
 
     loaded = files.load(source)
     state, options = torch_file.read(source)["model"], torch_file.read(source)["cfg"]["model"]

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.states import features
+from s3prl_plugin.states.taps import SAMPLE_RATE, States, Tap
 from s3prl_plugin.store.parts import batch_of
-from s3prl_plugin.taps import SAMPLE_RATE, States, Tap
-from s3prl_plugin.upstream import features
-from s3prl_plugin.upstream.mr_hubert.config import Config, adapter_frames
+from s3prl_plugin.upstream.mr_hubert.network.config import Config, adapter_frames
 
 if TYPE_CHECKING:
     from s3prl_plugin.upstream.mr_hubert.expert import UpstreamExpert

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from s3prl_plugin.upstream.mr_hubert import checkpoint
-from s3prl_plugin.upstream.mr_hubert.config import Config
-from s3prl_plugin.upstream.mr_hubert.model import MRHuBERT
+from s3prl_plugin.upstream.mr_hubert.checkpoint import load
+from s3prl_plugin.upstream.mr_hubert.network.config import Config
+from s3prl_plugin.upstream.mr_hubert.network.model import MRHuBERT
 
 PUBLISHED_DIM = 768  # of the base models
 
@@ -67,4 +67,4 @@ def write_random_checkpoint(path: str | Path, config: Config | None = None, *, s
         The file's path.
     """
     network = random_network(config or small_config(), seed)
-    return checkpoint.save(path, network, normalize=network.config.layer_norm_first)
+    return load.save(path, network, normalize=network.config.layer_norm_first)

@@ -9,7 +9,7 @@ from typing import Any
 
 from s3prl_plugin import download
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.upstream.mr_hubert.config import Config
+from s3prl_plugin.upstream.mr_hubert.network.config import Config
 
 DESCRIPTION = Path(__file__).with_name("variants.yaml")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.components import reach
+from s3prl_plugin.inference.refusal import Refused
 
 ROWS_AT_ONCE = 8192  # bounds the memory of distances
 

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln, xlogy
 
-from s3prl_plugin.analysis import intervals
-from s3prl_plugin.analysis.intervals import Estimate
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference import intervals
+from s3prl_plugin.inference.intervals import Estimate
+from s3prl_plugin.inference.refusal import Refused
 
 CLUSTERS = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000)
 TERMS_AT_ONCE = 1_000_000  # of the expectation; bounds its memory

@@ -21,10 +21,10 @@ from s3prl_plugin.analysis.information.mutual_information import (
 from s3prl_plugin.analysis.information.permutations import permuted_table
 from s3prl_plugin.analysis.information.seeds import interval_fields, spread
 from s3prl_plugin.analysis.planning.sampling import stream
-from s3prl_plugin.analysis.refusal import Refused, Verdict, chance_limit
 from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.inference.refusal import Refused, Verdict, chance_limit
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 INTERVALS = ("full", "none")
 CHANCE_PERMUTATIONS = 20  # by default where chance is not what independent labels give

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from s3prl_plugin.analysis import intervals
-from s3prl_plugin.analysis.intervals import Estimate
+from s3prl_plugin.inference import intervals
+from s3prl_plugin.inference.intervals import Estimate
 
 
 def spread(values: Sequence[float]) -> float | None:

@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import xlogy
 
-from s3prl_plugin.analysis import intervals
 from s3prl_plugin.analysis.information.mutual_information import Counts, Information, JackknifedInformation, from_table
 from s3prl_plugin.analysis.information.protocols import WHITENED, DefaultProtocol
 from s3prl_plugin.analysis.planning.sampling import stream
-from s3prl_plugin.analysis.refusal import CHANCE_SHARE_REFUSED, Verdict, chance_limit
+from s3prl_plugin.inference import intervals
+from s3prl_plugin.inference.refusal import CHANCE_SHARE_REFUSED, Verdict, chance_limit
 
 EXCHANGES = 100
 

@@ -15,7 +15,7 @@ from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import States
+from s3prl_plugin.states.taps import States
 
 _Key = tuple[object, ...]
 

@@ -18,7 +18,7 @@ from s3prl_plugin.analysis.one_pass.loading import Waveforms
 from s3prl_plugin.analysis.one_pass.saved_pass import SavedPass, Shard
 from s3prl_plugin.corpora import fingerprint
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import States
+from s3prl_plugin.states.taps import States
 
 StatesOf = Callable[[list[torch.Tensor]], States]
 """Waveforms, (L,) float32 each, -> their States."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar, cast
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.corpora.skips import Skips
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 
 class Statistic(Protocol):

@@ -12,8 +12,8 @@ import torch
 
 from s3prl_plugin import results
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
-from s3prl_plugin.difference import first_difference
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files.difference import first_difference
 
 FOLDER = "statistics"
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from s3prl_plugin import digests
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.other_models import second_upstream
 from s3prl_plugin.analysis.other_models.sampled import SampledFrames, Sampler
@@ -17,7 +16,8 @@ from s3prl_plugin.analysis.other_models.saved_frames import KeptFrames, SavedFra
 from s3prl_plugin.analysis.other_models.second_upstream import SecondUpstream, name_of
 from s3prl_plugin.analysis.other_models.tap_pairs import Side, TapPairs
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.files import digests
+from s3prl_plugin.states.taps import Tap
 
 IN_PASS = ("upstream", "checkpoint", "options", "tap")
 SAVED = ("saved", "tap")

@@ -11,7 +11,7 @@ from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.other_models.second_upstream import OfSecond, SecondUpstream
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir, shared_reservoir
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 
 class SampledFrames(Protocol):

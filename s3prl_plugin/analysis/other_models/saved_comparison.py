@@ -9,7 +9,7 @@ import numpy as np
 from s3prl_plugin.analysis.other_models.sampled import Sampler
 from s3prl_plugin.analysis.other_models.saved_frames import SavedFrames
 from s3prl_plugin.analysis.statistics.view_moments import Moments
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 SUBSET = "sampled"  # the rows are about some frames of every utterance, not about all
 

@@ -15,11 +15,11 @@ from s3prl_plugin.analysis.one_pass.saved_pass import FOLDER
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.other_models.sampled import Sampler
 from s3prl_plugin.analysis.planning.plan import Plan
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import SAMPLE_RATE, Tap
+from s3prl_plugin.states.taps import SAMPLE_RATE, Tap
 
 FILE_NAME = "frames.pt"
 OWN = "own"  # the grid of which every tap has its own

@@ -14,12 +14,13 @@ from weakref import WeakValueDictionary
 import torch
 import yaml
 
-from s3prl_plugin import foreign, provenance, ranks, registry, results, upstream_files
+from s3prl_plugin import ranks, registry, results
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Statistic
-from s3prl_plugin.featurizer import StatesFeaturizer
 from s3prl_plugin.random_state import RandomState
-from s3prl_plugin.taps import States, Tap
+from s3prl_plugin.states import foreign, provenance, upstream_files
+from s3prl_plugin.states.featurizer import StatesFeaturizer
+from s3prl_plugin.states.taps import States, Tap
 
 SHORT = 8
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from s3prl_plugin.analysis.other_models.sampled import SampledFrames
 from s3prl_plugin.analysis.statistics.view_moments import Array
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 Pair = tuple[int, int]
 

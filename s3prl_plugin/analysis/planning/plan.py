@@ -24,7 +24,7 @@ from s3prl_plugin.corpora import fingerprint
 from s3prl_plugin.corpora.corpus import Corpus
 from s3prl_plugin.corpora.fingerprint import Fingerprint
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import SAMPLE_RATE
+from s3prl_plugin.states.taps import SAMPLE_RATE
 
 
 class Plan:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from s3prl_plugin.corpora.corpus import Segment, Utterance
-from s3prl_plugin.taps import SAMPLE_RATE
+from s3prl_plugin.states.taps import SAMPLE_RATE
 
 WHOLE_FRAMES, OVERLAP, CENTRE = SEGMENT_WEIGHTS = ("frames", "overlap", "centre")
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from s3prl_plugin.analysis.refusal import Refused
+from s3prl_plugin.inference.refusal import Refused
 
 Array = npt.NDArray[np.float64]
 ROUNDING = 4 * float(np.finfo(np.float32).eps)  # relative, of an average of frames

@@ -15,7 +15,7 @@ from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.other_models.second_upstream import SecondUpstream
 from s3prl_plugin.analysis.statistics.moments import FoldMoments, Moments, ViewMoments
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 MEL = "mel"
 OTHER = "the other model's"

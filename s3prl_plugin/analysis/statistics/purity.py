@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
-from s3prl_plugin.analysis import intervals
-from s3prl_plugin.analysis.intervals import Estimate
-from s3prl_plugin.analysis.refusal import Refused
+from s3prl_plugin.inference import intervals
+from s3prl_plugin.inference.intervals import Estimate
+from s3prl_plugin.inference.refusal import Refused
 
 SCORES = ("pnmi", "phone_purity", "cluster_purity")
 

@@ -23,7 +23,7 @@ from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import in_turns, spread, stream
 from s3prl_plugin.analysis.statistics.tap_rows import TapRows
-from s3prl_plugin.taps import SAMPLE_RATE, Tap
+from s3prl_plugin.states.taps import SAMPLE_RATE, Tap
 
 APART = 1280
 """Samples: moments are that far apart on average, a frame of 80 ms, or farther, so that few of them share a frame."""

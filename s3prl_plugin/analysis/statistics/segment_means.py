@@ -13,7 +13,7 @@ from s3prl_plugin.analysis.planning.labels import eligible
 from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
 from s3prl_plugin.analysis.statistics.tap_rows import TapRows
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 
 class SegmentMeans(TapRows):

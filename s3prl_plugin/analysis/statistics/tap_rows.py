@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 
 class TapRows:

@@ -10,8 +10,8 @@ from typing import Any
 
 from s3prl_plugin import __version__, results
 from s3prl_plugin.inference import current
-from s3prl_plugin.report.charts.needed import PACKAGES, require_altair
-from s3prl_plugin.report.charts.palette import model_styles
+from s3prl_plugin.report.drawing.charts.needed import PACKAGES, require_altair
+from s3prl_plugin.report.drawing.charts.palette import model_styles
 from s3prl_plugin.report.page import figures, in_short, intervals, others, provenance, superb, tables
 from s3prl_plugin.report.page.figures import Curves, Drawn
 from s3prl_plugin.report.page.models import Model, read

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from s3prl_plugin.report import charts, matrices
-from s3prl_plugin.report.charts.curves import title_of, value_title
-from s3prl_plugin.report.charts.grid import PREFIX
-from s3prl_plugin.report.charts.marks import POINTS
-from s3prl_plugin.report.charts.places import in_order, places
-from s3prl_plugin.report.charts.records import domain, records
+from s3prl_plugin.report import matrices
+from s3prl_plugin.report.drawing import charts
+from s3prl_plugin.report.drawing.charts.curves import title_of, value_title
+from s3prl_plugin.report.drawing.charts.grid import PREFIX
+from s3prl_plugin.report.drawing.charts.marks import POINTS
+from s3prl_plugin.report.drawing.charts.places import in_order, places
+from s3prl_plugin.report.drawing.charts.records import domain, records
 from s3prl_plugin.report.page.models import Model
 from s3prl_plugin.report.page.panels import Panel
 from s3prl_plugin.report.sections import Figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from s3prl_plugin import about
+from s3prl_plugin.analysis import about
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from s3prl_plugin.report.sections import Section, asked_once
 
 # (module, function, folders it needs): takes the folders, in their order, and returns a tuple of sections
 MAKERS: tuple[tuple[str, str, int], ...] = (
-    ("s3prl_plugin.report.factorial", "sections", 2),
-    ("s3prl_plugin.report.trajectories", "sections", 2),
-    ("s3prl_plugin.report.comparison", "sections", 2),
-    ("s3prl_plugin.report.rates", "sections", 1),
+    ("s3prl_plugin.questions.factorial", "sections", 2),
+    ("s3prl_plugin.questions.trajectories", "sections", 2),
+    ("s3prl_plugin.questions.comparison", "sections", 2),
+    ("s3prl_plugin.questions.rates", "sections", 1),
 )
 
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from s3prl_plugin.report import differences, matrices, table
+from s3prl_plugin.inference import differences
+from s3prl_plugin.report import matrices
 from s3prl_plugin.report.page.measures import Meaning, meaning
 from s3prl_plugin.report.page.models import Model
+from s3prl_plugin.report.text import table
 from s3prl_plugin.results import Row
 
 

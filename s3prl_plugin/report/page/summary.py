@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from s3prl_plugin.inference import state_taps
-from s3prl_plugin.report import differences
-from s3prl_plugin.report.charts.places import in_order
-from s3prl_plugin.report.difference_table import LEVEL
+from s3prl_plugin.inference import differences, state_taps
+from s3prl_plugin.report.drawing.charts.places import in_order
 from s3prl_plugin.report.page.panels import Panel
+from s3prl_plugin.report.text.difference_table import LEVEL
 from s3prl_plugin.results import Row
 
 NOT_TESTED = "not tested"

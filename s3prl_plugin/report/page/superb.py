@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.report import leaderboard, leaderboard_text
-from s3prl_plugin.report.leaderboard import PUBLISHED, Board, Entry
+from s3prl_plugin.report.leaderboard import standings, text
+from s3prl_plugin.report.leaderboard.standings import PUBLISHED, Board, Entry
 from s3prl_plugin.report.page.models import Model
 from s3prl_plugin.report.page.tables import Shown, Table, columns
-from s3prl_plugin.report.table import WEIGHT
+from s3prl_plugin.report.text.table import WEIGHT
 
 
 def tables(models: Sequence[Model]) -> tuple[list[Table], list[str]]:
@@ -24,7 +24,7 @@ def tables(models: Sequence[Model]) -> tuple[list[Table], list[str]]:
         return [], refused
     names = {model.first.model: model.name for model in models}
     try:
-        boards = leaderboard.boards([(model.folders[0], model.rows) for model in models])
+        boards = standings.boards([(model.folders[0], model.rows) for model in models])
     except UserError as error:
         return [], [*refused, str(error)]
     return [_table(board, names) for board in boards], [*refused, *_others(models, boards)]
@@ -55,13 +55,13 @@ def _table(board: Board, names: dict[tuple[object, ...], str]) -> Table:
         better = "↑" if column.higher_is_better else "↓"
         head.append((f"{column.name} {column.unit} {better}".replace("  ", " "), f"{column.task}, {column.score}"))
     rows = tuple(tuple(_line(board, entry, _name(entry, names), scored, ranked)) for entry in board.entries)
-    return Table(leaderboard_text.banner(board), columns(head), rows, tuple(_notes(board)))
+    return Table(text.banner(board), columns(head), rows, tuple(_notes(board)))
 
 
 def _name(entry: Entry, names: dict[tuple[object, ...], str]) -> Shown:
     """The page's name of an upstream; what its tasks saw of it, where that is not every layer."""
     features = entry.row.features
-    small = f"-s {features}" if features not in (None, leaderboard.EVERY_LAYER) else ""
+    small = f"-s {features}" if features not in (None, standings.EVERY_LAYER) else ""
     return Shown(names.get(entry.row.model, entry.name), small)
 
 
@@ -98,7 +98,7 @@ def _notes(board: Board) -> list[str]:
         notes.append("± standard deviation over the seeds of the heads: it does not cover another pre-training")
     if board.kind != PUBLISHED:
         notes.append("no superb_s: it compares with scores on SUPERB's own corpora, and this is none of them")
-    notes += [f"{name}: {said}" for name, said in leaderboard_text.differs(board).items()]
+    notes += [f"{name}: {said}" for name, said in text.differs(board).items()]
     for entry in board.entries:
         if entry.missing:
             notes.append(f"{entry.name}: no superb_s, which is over all ten tasks: it lacks {', '.join(entry.missing)}")

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
-from s3prl_plugin.analysis.intervals import mean_of
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference.intervals import mean_of
 from s3prl_plugin.inference.state_taps import states
 from s3prl_plugin.results import Row
 from s3prl_plugin.select.choice import rows_of

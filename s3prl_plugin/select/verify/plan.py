@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin import digests, superb, upstream_facts
-from s3prl_plugin.durations import about
+from s3prl_plugin import superb
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files import digests
 from s3prl_plugin.results import Row
+from s3prl_plugin.running.durations import about
 from s3prl_plugin.select.head_flags import features
 from s3prl_plugin.select.layers import carried
 from s3prl_plugin.select.source import Source
 from s3prl_plugin.select.task_suite import has_settings, task_section
 from s3prl_plugin.select.written import ELSEWHERE
+from s3prl_plugin.states import upstream_facts
 from s3prl_plugin.study.jobs import Job
 from s3prl_plugin.study.plan import Upstream
 from s3prl_plugin.superb.corpus import TaskCorpus

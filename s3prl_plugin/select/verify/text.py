@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from s3prl_plugin.report import table
+from s3prl_plugin.report.text import table
 from s3prl_plugin.select.recommendation import Recommendation
 from s3prl_plugin.select.verify.outcome import Gain, Outcome
 from s3prl_plugin.select.verify.plan import Plan

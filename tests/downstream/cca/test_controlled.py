@@ -7,12 +7,12 @@ import scipy.stats
 
 from s3prl_plugin.analysis.planning import durations
 from s3prl_plugin.analysis.planning.labels import one_hot
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import r2
 from s3prl_plugin.downstream.cca.controlled import ControlledPair
 from s3prl_plugin.downstream.cca.default import cross_validate, cross_validate_pair, jackknife_pair
 from s3prl_plugin.downstream.cca.pair import PairOfViews
+from s3prl_plugin.inference.refusal import Refused
 
 FOLDS = 5
 

@@ -5,12 +5,12 @@ import pytest
 import scipy.linalg
 import scipy.stats
 
-from s3prl_plugin.analysis import intervals
 from s3prl_plugin.analysis.planning.labels import labelled_folds
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.default import cross_validate, jackknife
 from s3prl_plugin.downstream.cca.folded_view import FoldedView
+from s3prl_plugin.inference import intervals
+from s3prl_plugin.inference.refusal import Refused
 
 FOLDS = 5
 

@@ -8,14 +8,14 @@ import pytest
 
 from s3prl_plugin.analysis.planning.labels import one_hot
 from s3prl_plugin.analysis.planning.plan import Plan
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import cca_score
 from s3prl_plugin.downstream.cca.controlled import ControlledPair
 from s3prl_plugin.downstream.cca.pair import PairOfViews
 from s3prl_plugin.downstream.cca.protocols import DefaultProtocol, PublishedProtocol
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.inference.refusal import Refused
+from s3prl_plugin.states.taps import Tap
 
 FOLDS = 10  # the published protocol's
 D = 9

@@ -16,7 +16,7 @@ from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (
     Tap(0, "enc0.pre", "enc0", "pre", 320, 6),

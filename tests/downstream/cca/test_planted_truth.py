@@ -1,16 +1,16 @@
 """Views with known canonical correlations: `r2` finds their mean square, and the intervals hold what they promise.
 
-Few draws of what `python -m s3prl_plugin.bench.planted_r2` measures with many.
+Few draws of what `python -m benchmarks.planted_r2` measures with many.
 """
 
 import numpy as np
 import pytest
 import scipy.stats
 
+from benchmarks import planted_r2
+from benchmarks.planted_r2 import SPECTRA, estimate, independent, of_speakers, rows_for
 from s3prl_plugin.analysis.planning.labels import labelled_folds
 from s3prl_plugin.analysis.statistics.view_moments import Moments
-from s3prl_plugin.bench import planted_r2
-from s3prl_plugin.bench.planted_r2 import SPECTRA, estimate, independent, of_speakers, rows_for
 from s3prl_plugin.downstream.cca import r2
 from s3prl_plugin.downstream.cca.default import cross_validate, jackknife
 from s3prl_plugin.downstream.cca.pair import PairOfViews

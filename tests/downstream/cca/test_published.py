@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import cca_score
 from s3prl_plugin.downstream.cca.canonical import correlations
 from s3prl_plugin.downstream.cca.published import EPSILONS, PublishedFitter, cross_validate_published, evaluate
+from s3prl_plugin.inference.refusal import Refused
 
 DEV, TEST = 1, 0  # the folds that the tool was given
 CASES = ["cca_N2000_d32_80", "cca_N2000_d32_onehot20", "cca_deaddims", "cca_N20000_d256_80"]

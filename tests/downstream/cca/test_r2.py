@@ -6,14 +6,14 @@ import pytest
 import scipy.stats
 from sklearn.linear_model import LinearRegression
 
-from s3prl_plugin.analysis import intervals
 from s3prl_plugin.analysis.planning.labels import one_hot
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import r2, r2_cca
 from s3prl_plugin.downstream.cca.folded_view import FoldedView
 from s3prl_plugin.downstream.cca.pair import PairOfViews
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference import intervals
+from s3prl_plugin.inference.refusal import Refused
 
 FOLDS = 5
 

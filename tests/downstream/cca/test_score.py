@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import cca_score, r2_cca
 from s3prl_plugin.downstream.cca.default import cross_validate
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference.refusal import Refused
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from s3prl_plugin.downstream.cca.expert import DownstreamExpert as Cca
 from s3prl_plugin.downstream.cca.pair import PairOfViews
 from s3prl_plugin.downstream.cka.expert import DownstreamExpert as Cka
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (Tap(0, "fine", "enc0", "pre", 320, 8), Tap(1, "coarse", "mid", "out", 1280, 8))
 FEATURES = (planted.phonetic(1.0), planted.phonetic(0.5))

@@ -11,7 +11,7 @@ from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (
     Tap(0, "voice", None, "voice", 320, 10),

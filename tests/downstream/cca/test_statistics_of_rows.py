@@ -17,8 +17,8 @@ from s3prl_plugin.downstream.cca.default import jackknife
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert
 from s3prl_plugin.downstream.cca.pair import PairOfViews
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.report import differences
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.inference import differences
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (
     Tap(0, "enc0.pre", "enc0", "pre", 320, 12),

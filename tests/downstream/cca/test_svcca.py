@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from s3prl_plugin.analysis import intervals
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import svcca
 from s3prl_plugin.downstream.cca.pair import PairOfViews
+from s3prl_plugin.inference import intervals
+from s3prl_plugin.inference.refusal import Refused
 
 FOLDS = 5
 

@@ -18,7 +18,7 @@ from s3prl_plugin.downstream.cca.expert import DownstreamExpert
 from s3prl_plugin.downstream.cca.pair import PairOfViews
 from s3prl_plugin.downstream.cca.word_vectors import _in_place_of_words
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TYPES, DIM = 120, 4
 WORDS = [f"word{i:03d}" for i in range(TYPES)]

@@ -7,7 +7,6 @@ import planted
 import pytest
 from second_model import PlantedModel, latent, mixed
 
-from s3prl_plugin.analysis.intervals import jackknife
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.other_models import second_upstream
 from s3prl_plugin.analysis.planning.plan import Plan
@@ -15,7 +14,8 @@ from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert as Cca
 from s3prl_plugin.downstream.cka.expert import DownstreamExpert as Cka
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.inference.intervals import jackknife
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (
     Tap(0, "enc0.pre", "enc0", "pre", 320, 6),

@@ -14,8 +14,9 @@ from s3prl_plugin.analysis.other_models import second_upstream
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.downstream.cka.expert import DownstreamExpert
-from s3prl_plugin.report import figures, table
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.report.drawing import figures
+from s3prl_plugin.report.text import table
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (
     Tap(0, "enc0.pre", "enc0", "pre", 320, 6),

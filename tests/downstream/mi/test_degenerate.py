@@ -11,7 +11,7 @@ from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.corpora.corpus import Segment
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 DIM = 6
 ALL = {"phone_tokens_per_half": None, "word_tokens_per_half": None}

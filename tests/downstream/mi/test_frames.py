@@ -13,7 +13,7 @@ from s3prl_plugin.analysis.statistics.purity import SCORES
 from s3prl_plugin.corpora.corpus import Segment
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 FINE = Tap(0, "enc0.pre", "enc0", "pre", 320, 6)
 COARSE = Tap(1, "mid.out", "mid", "out", 640, 6)

@@ -7,7 +7,7 @@ import pytest
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 FINE = Tap(0, "enc0.pre", "enc0", "pre", 320, 6)
 COARSE = Tap(1, "mid.out", "mid", "out", 640, 6)

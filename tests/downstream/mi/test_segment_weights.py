@@ -7,7 +7,7 @@ import pytest
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (Tap(0, "centre", "enc0", "pre", 320, 6), Tap(1, "elsewhere", "enc0", "out", 320, 6))
 

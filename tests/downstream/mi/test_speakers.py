@@ -16,7 +16,7 @@ from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (
     Tap(0, "voice", None, "voice", 320, 10),

@@ -10,8 +10,8 @@ from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.corpora.corpus import Corpus, Segment
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert
-from s3prl_plugin.report import differences
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.inference import differences
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (Tap(0, "enc0.pre", "enc0", "pre", 320, 12), Tap(1, "dec0.out", "dec0", "out", 320, 12))
 FEATURES = (planted.phonetic(0.3), planted.noise)

@@ -7,14 +7,14 @@ import planted
 import pytest
 import scipy.stats
 
-from s3prl_plugin.analysis.intervals import jackknife
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert as Cca
 from s3prl_plugin.downstream.rank.expert import DownstreamExpert as Rank
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.inference.intervals import jackknife
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (
     Tap(0, "enc0.pre", "enc0", "pre", 320, 6),

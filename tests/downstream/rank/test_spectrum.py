@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import ViewMoments
 from s3prl_plugin.downstream.rank import effective_rank, participation_ratio, rankme
+from s3prl_plugin.inference.refusal import Refused
 
 BOTH = pytest.mark.parametrize("rank", [effective_rank, rankme])
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.downstream.rate import bits
 from s3prl_plugin.downstream.rate.units import codes_of
+from s3prl_plugin.inference.refusal import Refused
 
 
 def test_nominal_bits():

@@ -14,7 +14,7 @@ from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.downstream.rate.expert import DownstreamExpert
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import DecodableStates, Tap
+from s3prl_plugin.states.taps import DecodableStates, Tap
 
 CODES = 16
 TAPS = (

@@ -18,7 +18,7 @@ from s3prl_plugin.analysis.one_pass.saved_pass import Shard
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert
 from s3prl_plugin.downstream.suite.expert import DownstreamExpert as SuiteExpert
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import States, Tap
+from s3prl_plugin.states.taps import States, Tap
 
 TAPS = (Tap(0, "fine", None, "fine", 320, 6), Tap(1, "coarse", None, "coarse", 640, 4))
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from s3prl_plugin.analysis.cka import jackknife_cka, linear_cka
-from s3prl_plugin.analysis.intervals import jackknife
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.view_moments import Moments
+from s3prl_plugin.inference.intervals import jackknife
+from s3prl_plugin.inference.refusal import Refused
 
 FOLDS = 6
 

@@ -9,7 +9,7 @@ from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (Tap(0, "a", None, "a", 320, 4), Tap(1, "b", None, "b", 640, 4))
 FEATURES = (planted.noise, planted.noise)

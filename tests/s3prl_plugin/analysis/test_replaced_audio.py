@@ -14,7 +14,7 @@ from s3prl_plugin import corpora, results
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.downstream.suite.expert import DownstreamExpert as SuiteExpert
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import States, Tap
+from s3prl_plugin.states.taps import States, Tap
 
 TAPS = (Tap(0, "only", None, "only", 320, 6),)
 REPLACED = ("spk02_utt01", "spk05_utt00")

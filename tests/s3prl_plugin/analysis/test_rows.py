@@ -2,7 +2,7 @@ import planted
 
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TAP = Tap(3, "mid.layer0", "mid", "layer0", 640, 8)
 

@@ -10,7 +10,7 @@ import pytest
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 # dec0 may have a frame more than enc0, whose frames then count for both; mid alone has the lowest rate
 TAPS = (

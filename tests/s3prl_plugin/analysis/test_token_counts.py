@@ -12,7 +12,7 @@ from s3prl_plugin.downstream.cca.expert import DownstreamExpert as Cca
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert as Mi
 from s3prl_plugin.report.page import provenance
 from s3prl_plugin.report.page.models import Model
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (Tap(0, "enc0.pre", "enc0", "pre", 320, 4), Tap(1, "mid.out", "mid", "out", 640, 4))
 FEATURES = (planted.phonetic(0.1), planted.noise)

@@ -9,6 +9,7 @@ import pytest
 import s3prl_plugin
 from s3prl_plugin import commands
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.running.exit_status import exit_status
 
 
 @pytest.mark.parametrize("words", [["--help"], ["doctor", "--help"], ["ls", "--help"], ["demo", "--help"]])
@@ -76,7 +77,7 @@ def test_errors_become_a_line_and_a_status(capsys, error, status, told):
     def job():
         raise error
 
-    assert commands.exit_status(job) == status
+    assert exit_status(job) == status
     assert capsys.readouterr().err == told
 
 
@@ -85,4 +86,4 @@ def test_a_bug_keeps_its_traceback():
         raise KeyError("a bug")
 
     with pytest.raises(KeyError):
-        commands.exit_status(job)
+        exit_status(job)

@@ -8,7 +8,7 @@ import pytest
 import tap_rows
 
 from s3prl_plugin import commands, results
-from s3prl_plugin.study.folders import remember
+from s3prl_plugin.inference.folders import remember
 
 PEAK = [0.20, 0.22, 0.25, 0.30, 0.40, 0.32, 0.30, 0.25, 0.20]
 

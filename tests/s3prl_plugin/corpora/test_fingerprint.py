@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from s3prl_plugin.corpora import fingerprint, open_corpus
-from s3prl_plugin.corpora.layouts import layout
+from s3prl_plugin.corpora.generated.layouts import layout
 
 
 @pytest.fixture

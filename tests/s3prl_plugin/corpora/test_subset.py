@@ -7,7 +7,8 @@ import planted
 import pytest
 
 from s3prl_plugin import corpora
-from s3prl_plugin.corpora import manifest, open_corpus
+from s3prl_plugin.corpora import open_corpus
+from s3prl_plugin.corpora.readers import manifest
 from s3prl_plugin.errors import UserError
 
 WHOLE = planted.corpus(speakers=12, per_speaker=10, phones_each=6)
@@ -83,7 +84,7 @@ def test_the_name_and_a_note_state_the_part():
 
 
 def test_a_reader_s_own_option_of_that_name_is_the_reader_s(monkeypatch):
-    monkeypatch.setitem(corpora.READERS, "manifest", "s3prl_plugin.corpora.manifest")
+    monkeypatch.setitem(corpora.READERS, "manifest", "s3prl_plugin.corpora.readers.manifest")
     monkeypatch.setattr(manifest, "read", lambda path, utterances=7: replace(WHOLE, name=f"made {utterances}"))
     assert open_corpus("manifest:x?utterances=9").name == "made 9"
 

@@ -9,8 +9,8 @@ import tap_rows
 
 import s3prl_plugin
 from s3prl_plugin import commands, results
-from s3prl_plugin.inference import current, state_taps
-from s3prl_plugin.report import differences, page
+from s3prl_plugin.inference import current, differences, state_taps
+from s3prl_plugin.report import page
 from s3prl_plugin.report.page import models
 from s3prl_plugin.report.page.panels import panels
 from s3prl_plugin.report.page.summary import summary

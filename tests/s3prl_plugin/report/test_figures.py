@@ -7,7 +7,7 @@ import pytest
 
 from s3prl_plugin import commands, results
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.report import figures
+from s3prl_plugin.report.drawing import figures
 from s3prl_plugin.results import Row
 
 pytest.importorskip("matplotlib")

@@ -8,7 +8,8 @@ import re
 import board_rows
 import pytest
 
-from s3prl_plugin.report import leaderboard, leaderboard_data, leaderboard_text
+from s3prl_plugin.report.leaderboard import data, standings
+from s3prl_plugin.report.leaderboard import text as leaderboard_text
 
 run = board_rows.run
 MADE = {"corpus": "generated", "corpus_kind": "generated", "published_corpus": False}
@@ -19,7 +20,7 @@ KNOWN = {"params": 97_390_000, "macs_per_s": 7.1e9, "pretraining": "LibriSpeech 
 def boards():
     runs = [run("mine", {"PR": value, "KS": 0.9}, seed, **KNOWN) for seed, value in ((1, 0.05), (2, 0.07))]
     runs += [run("theirs", {"PR": 0.03, "KS": 0.8}), run("mine", {"PR": 0.001}, **MADE)]
-    return leaderboard.boards(runs)
+    return standings.boards(runs)
 
 
 def markdown_tables(text):
@@ -68,18 +69,18 @@ def test_a_reader_is_warned(boards, style):
 
 
 def test_generated_speech_alone_needs_no_reference_scores():
-    text = leaderboard_text.text(leaderboard.boards([run("mine", {"PR": 0.1}, **MADE)]))
+    text = leaderboard_text.text(standings.boards([run("mine", {"PR": 0.1}, **MADE)]))
     assert "published:" not in text
     assert "superb_s =" not in text
 
 
 def test_equal_scores_are_not_marked():
-    text = leaderboard_text.text(leaderboard.boards([run("a", {"PR": 0.1}), run("b", {"PR": 0.1})]))
+    text = leaderboard_text.text(standings.boards([run("a", {"PR": 0.1}), run("b", {"PR": 0.1})]))
     assert "10.00*" not in text
 
 
 def test_superb_s_is_a_whole_number_beside_the_published_rows():
-    boards = leaderboard.boards([run("a", board_rows.BASE), run("b", {"PR": 0.1})])
+    boards = standings.boards([run("a", board_rows.BASE), run("b", {"PR": 0.1})])
     real, *_, references = markdown_tables(leaderboard_text.text(boards, leaderboard_text.MARKDOWN))
     assert [(line["upstream"], line["superb_s ↑"], line["superb_r ↑"]) for line in real] == [
         ("a", "941", "0.10"),
@@ -107,26 +108,26 @@ def test_a_narrow_terminal_gets_the_columns_in_pieces(boards, monkeypatch):
 
 def test_unpublished_settings_are_named():
     runs = [run("a", {"PR": 0.1, "KS": 0.5}, changed_settings=["downstream_expert.x", "runner.total_steps"])]
-    text = leaderboard_text.text(leaderboard.boards(runs))
+    text = leaderboard_text.text(standings.boards(runs))
     assert "settings other than SUPERB's: a: PR, KS (x, total_steps)" in text
     assert "learning rate of its own" not in text
 
 
 def test_a_learning_rate_is_named_and_not_blamed():
     runs = [run("a", {"PR": 0.1}, changed_settings=["optimizer.lr=0.1 (published 0.01)"]), run("b", {"PR": 0.2})]
-    text = leaderboard_text.text(leaderboard.boards(runs))
+    text = leaderboard_text.text(standings.boards(runs))
     assert "learning rate of its own, which SUPERB leaves free: a: PR 0.1 (published 0.01)" in text
     assert "settings other than SUPERB's" not in text
 
 
 def test_what_is_run_otherwise_than_by_the_recipe_is_said():
-    text = leaderboard_text.text(leaderboard.boards([run("a", {"ER": 0.6})]))
+    text = leaderboard_text.text(standings.boards([run("a", {"ER": 0.6})]))
     assert "ER acc: head and batches are drawn from --seed" in text
-    assert "ER acc:" not in leaderboard_text.text(leaderboard.boards([run("a", {"KS": 0.6})]))
+    assert "ER acc:" not in leaderboard_text.text(standings.boards([run("a", {"KS": 0.6})]))
 
 
 def test_csv_can_be_read_back(boards):
-    lines = list(csv.DictReader(io.StringIO(leaderboard_data.to_csv(boards))))
+    lines = list(csv.DictReader(io.StringIO(data.to_csv(boards))))
     assert [(line["board"], line["upstream"]) for line in lines] == [
         (board.kind, entry.name) for board in boards for entry in board.entries
     ]
@@ -143,7 +144,7 @@ def test_csv_can_be_read_back(boards):
 
 
 def test_json_can_be_read_back(boards):
-    said = json.loads(leaderboard_data.to_json(boards))
+    said = json.loads(data.to_json(boards))
     real, made = said["boards"]
     assert (real["kind"], made["kind"]) == ("published", "generated")
     mine = next(one for one in real["upstreams"] if one["name"] == "mine")
@@ -154,5 +155,5 @@ def test_json_can_be_read_back(boards):
     assert made["upstreams"][0]["superb_s"] is None
     assert made["upstreams"][0]["superb_s_absent"]
     assert said["superb_s"]["references"]["HuBERT Large"]["PR PER"] == 3.53
-    full = json.loads(leaderboard_data.to_json(leaderboard.boards([run("a", board_rows.BASE)])))
+    full = json.loads(data.to_json(standings.boards([run("a", board_rows.BASE)])))
     assert full["boards"][0]["upstreams"][0]["superb_s"] == {"value": 941, "sd": None, "seeds": [1]}

@@ -1,7 +1,7 @@
 """Matrices as text: the number of a pair stands where its taps cross."""
 
-from s3prl_plugin.report import table
 from s3prl_plugin.report.matrices import matrix_tables
+from s3prl_plugin.report.text import table
 from s3prl_plugin.results import Row
 
 TAPS = ("enc0.pre", "mid.out")

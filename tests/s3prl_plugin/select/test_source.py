@@ -6,8 +6,8 @@ import yaml
 
 from s3prl_plugin import results, select
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference.folders import remember
 from s3prl_plugin.select.source import parted
-from s3prl_plugin.study.folders import remember
 
 OPTIONS = {"pool_to": "decimate:40", "random_weights": True, "seed": 3}
 

@@ -14,13 +14,15 @@ import tap_rows
 import torch
 import yaml
 
-from s3prl_plugin import commands, digests, results, select, superb, upstream_facts
+from s3prl_plugin import commands, results, select, superb
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files import digests
 from s3prl_plugin.select import verify
 from s3prl_plugin.select.verify import outcome
 from s3prl_plugin.select.verify.plan import SUM
 from s3prl_plugin.select.verify.text import text
 from s3prl_plugin.select.verify.training import Head, Training
+from s3prl_plugin.states import upstream_facts
 from s3prl_plugin.upstream.mr_hubert import small
 
 TAPS = tap_rows.TAPS

@@ -8,8 +8,9 @@ import tap_rows
 import torch
 import yaml
 
-from s3prl_plugin import arguments, results, select
+from s3prl_plugin import results, select
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.running import arguments
 from s3prl_plugin.select import layers, written
 from s3prl_plugin.upstream.mr_hubert import options as upstream_options
 from s3prl_plugin.upstream.mr_hubert.expert import UpstreamExpert

@@ -10,9 +10,10 @@ import torch
 import yaml
 
 import s3prl_plugin
+from benchmarks import store as bench
 from s3prl_plugin import results
-from s3prl_plugin.bench import store as bench
-from s3prl_plugin.upstream.mr_hubert import checkpoint, small
+from s3prl_plugin.upstream.mr_hubert import small
+from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 from s3prl_plugin.upstream.mr_hubert.expert import UpstreamExpert
 
 pytest.importorskip("espeakng_loader", reason="generated speech needs s3prl-plugin[demo]")
@@ -23,7 +24,7 @@ WORK = bench.Workload(small.small_config(dim=32, layers=(1, 1, 1)), (13, 4, 6), 
 def made(tmp_path_factory):
     """A checkpoint, and KS's settings on some of the generated corpus."""
     folder = tmp_path_factory.mktemp("task")
-    path = checkpoint.save(folder / "model.pt", small.random_network(WORK.config))
+    path = load.save(folder / "model.pt", small.random_network(WORK.config))
     return path, bench._config(WORK, bench._corpus(folder, WORK))
 
 
@@ -33,7 +34,7 @@ def trained(made, folder, options=None, layer=None):
     from s3prl.downstream.runner import ModelEntry
 
     from s3prl_plugin.random_state import RandomState
-    from s3prl_plugin.runner import Runner
+    from s3prl_plugin.running.runner import Runner
     from s3prl_plugin.store.options import Options
     from s3prl_plugin.store.suite import SuiteStore
 

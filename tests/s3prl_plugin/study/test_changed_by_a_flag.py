@@ -2,9 +2,9 @@
 
 import pytest
 
-from s3prl_plugin import arguments
 from s3prl_plugin.config import packaged
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.running import arguments
 from s3prl_plugin.upstream.mr_hubert import small
 
 KEY = "config.study.upstreams.grown.checkpoints"

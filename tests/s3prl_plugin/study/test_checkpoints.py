@@ -5,7 +5,8 @@ import pytest
 import s3prl_plugin
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.study.checkpoints import named_checkpoints
-from s3prl_plugin.upstream.mr_hubert import checkpoint, small
+from s3prl_plugin.upstream.mr_hubert import small
+from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 
 s3prl_plugin.register()
 
@@ -18,7 +19,7 @@ def _somewhere_else(tmp_path, monkeypatch):
 def write(path, step):
     network = small.random_network(small.small_config(dim=16, layers=(1, 1, 1)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    return checkpoint.save(path, network, train_step=step)
+    return load.save(path, network, train_step=step)
 
 
 def test_the_steps_in_the_files_decide_and_a_damaged_file_comes_last(tmp_path):

@@ -10,10 +10,10 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from s3prl_plugin.upstream.hqa.config import Config
-from s3prl_plugin.upstream.hqa.greedy import train
-from s3prl_plugin.upstream.hqa.model import HQA, most_probable
-from s3prl_plugin.upstream.hqa.schedule import Recipe
+from s3prl_plugin.upstream.hqa.network.config import Config
+from s3prl_plugin.upstream.hqa.network.greedy import train
+from s3prl_plugin.upstream.hqa.network.model import HQA, most_probable
+from s3prl_plugin.upstream.hqa.pretrain.schedule import Recipe
 
 CONFIG = Config(dims=2, channels=1, halvings=(1, 1, 1), hidden=32, codes=256)
 

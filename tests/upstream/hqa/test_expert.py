@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.featurizer import StatesFeaturizer
-from s3prl_plugin.upstream.hqa import checkpoint, hubconf
-from s3prl_plugin.upstream.hqa.config import Config
+from s3prl_plugin.states.featurizer import StatesFeaturizer
+from s3prl_plugin.upstream.hqa import hubconf
+from s3prl_plugin.upstream.hqa.checkpoint import load
 from s3prl_plugin.upstream.hqa.entries import ENTRIES
-from s3prl_plugin.upstream.hqa.model import HQA
-from s3prl_plugin.upstream.hqa.quantiser import Quantiser
+from s3prl_plugin.upstream.hqa.network.config import Config
+from s3prl_plugin.upstream.hqa.network.model import HQA
+from s3prl_plugin.upstream.hqa.network.quantiser import Quantiser
 
 STRIDES = (160, 320, 640, 1280, 2560)
 
@@ -167,7 +168,7 @@ def test_options_that_cannot_be_are_refused(options, named):
 def test_checkpoints_that_cannot_be_are_refused(tmp_path):
     with pytest.raises(UserError, match="give its path with -k"):
         hubconf.hqa_local()
-    images = checkpoint.save(tmp_path / "images", HQA(Config(dims=2, channels=1, hidden=4, codes=4, code_dim=4)))
+    images = load.save(tmp_path / "images", HQA(Config(dims=2, channels=1, hidden=4, codes=4, code_dim=4)))
     with pytest.raises(UserError, match="a model of images"):
         hubconf.hqa_local(images)
 
@@ -189,7 +190,7 @@ def test_waveforms_that_cannot_be_are_refused(tiny, waveforms, named):
 
 def test_a_flat_vq_vae_is_an_upstream_too(tmp_path):
     torch.manual_seed(0)
-    path = checkpoint.save(tmp_path / "flat", HQA(Config(hidden=8, codes=16).flat_at(3)))
+    path = load.save(tmp_path / "flat", HQA(Config(hidden=8, codes=16).flat_at(3)))
     flat = hubconf.hqa_local(path)
     assert [(tap.name, tap.stride) for tap in flat.taps] == [("level0.continuous", 1280), ("level0.quantised", 1280)]
     found = flat([speech(16000)])

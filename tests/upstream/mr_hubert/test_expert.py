@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from s3prl_plugin import pooling
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.upstream.mr_hubert import checkpoint, small
+from s3prl_plugin.states import pooling
+from s3prl_plugin.upstream.mr_hubert import small
+from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 from s3prl_plugin.upstream.mr_hubert.expert import UpstreamExpert
 from s3prl_plugin.upstream.mr_hubert.hubconf import hubert_fairseq_local, mr_hubert_local
 
@@ -235,7 +236,7 @@ def test_random_weights_replace_every_weight():
 
 def test_description(two, tmp_path):
     described = two.describe()
-    assert described["checkpoint_sha256"] == checkpoint.load(EXCERPT).sha256
+    assert described["checkpoint_sha256"] == load.load(EXCERPT).sha256
     assert (described["weights"], described["train_step"], described["options"]) == ("trained", 2, {})
     assert described["params"] == sum(p.numel() for p in two.parameters())
     assert described["macs_per_s"] > 1e6
@@ -325,8 +326,8 @@ def test_plain_hubert(shared):
 
 def test_the_entries_load_neither_torch_nor_s3prl():
     program = (
-        "import sys; import s3prl_plugin.upstream.mr_hubert.hubconf; import s3prl_plugin.pooling\n"
-        "import s3prl_plugin.upstream.mr_hubert.costs, s3prl_plugin.upstream.mr_hubert.options\n"
+        "import sys; import s3prl_plugin.upstream.mr_hubert.hubconf; import s3prl_plugin.states.pooling\n"
+        "import s3prl_plugin.upstream.mr_hubert.network.costs, s3prl_plugin.upstream.mr_hubert.options\n"
         "assert not {'torch', 's3prl', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3])

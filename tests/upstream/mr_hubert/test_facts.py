@@ -3,15 +3,16 @@
 import pytest
 import torch
 
-from s3prl_plugin.upstream.mr_hubert import checkpoint, small, variants
+from s3prl_plugin.upstream.mr_hubert import small, variants
+from s3prl_plugin.upstream.mr_hubert.checkpoint import load
+from s3prl_plugin.upstream.mr_hubert.checkpoint.published import PublishedUpstream
 from s3prl_plugin.upstream.mr_hubert.expert import UpstreamExpert
-from s3prl_plugin.upstream.mr_hubert.published import PublishedUpstream
 
 
 def write(path, ratios=((1, 2),), heads=2, **said):
     config = small.small_config(dim=32, layers=(1,) * (2 * len(ratios) + 1), ratios=ratios)
     parameters = {f"final_projs.{i}.weight": torch.zeros(4, 32) for i in range(heads)}
-    return checkpoint.save(path / "c.pt", small.random_network(config), heads=parameters, **said)
+    return load.save(path / "c.pt", small.random_network(config), heads=parameters, **said)
 
 
 def weights(training):

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from s3prl_plugin.upstream.mr_hubert import checkpoint
+from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 
 EXCERPT = Path(__file__).parents[2] / "data" / "mr_hubert"
 TOLERANCE = 2e-5
@@ -19,7 +19,7 @@ class Oracle:
     """A checkpoint, waveforms, and what fairseq makes of them."""
 
     def __init__(self, name, folder):
-        self.loaded = checkpoint.load(folder / "checkpoint.pt")
+        self.loaded = load.load(folder / "checkpoint.pt")
         self.network = self.loaded.network().eval()
         self.arrays = np.load(folder / ("states.npz" if name == "excerpt" else "oracle.npz"))
         self.block = "enc" if name == "hubert" else "mid"

@@ -10,8 +10,10 @@ import torch
 import s3prl_plugin
 from s3prl_plugin import config
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.pretraining.cells import plan
-from s3prl_plugin.upstream.mr_hubert import architecture, checkpoint, hubconf, packaged, pretrain_options
+from s3prl_plugin.pretraining.loop.cells import plan
+from s3prl_plugin.upstream.mr_hubert import architecture, hubconf, packaged
+from s3prl_plugin.upstream.mr_hubert.checkpoint import load
+from s3prl_plugin.upstream.mr_hubert.pretrain import options
 
 MODELS = ("hubert_tiny", "mr_hubert_tiny")
 MOST_BYTES = 3_000_000  # of the package, for both
@@ -39,7 +41,7 @@ def test_it_is_an_entry_of_the_hub(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_file_is_fairseqs_in_half_precision_and_trained(name):
-    loaded = checkpoint.load(packaged.checkpoint(name))
+    loaded = load.load(packaged.checkpoint(name))
     assert {tensor.dtype for tensor in loaded.weights.values()} == {torch.float16}
     assert loaded.train_step > 0
     assert loaded.heads == len(loaded.config.ratios) + 1
@@ -50,7 +52,7 @@ def test_the_file_is_fairseqs_in_half_precision_and_trained(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_card_is_of_this_file(name):
-    card, loaded = packaged.card(name), checkpoint.load(packaged.checkpoint(name))
+    card, loaded = packaged.card(name), load.load(packaged.checkpoint(name))
     assert card["sha256"] == loaded.sha256
     assert card["steps"] == loaded.train_step
     assert card["dim"] == loaded.config.dim
@@ -64,8 +66,8 @@ def test_the_card_is_of_this_file(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_the_recipe_is_of_this_model(name):
     recipe = config.read(config.packaged("configs", "pretrain", f"{name}.yaml"))
-    asked = pretrain_options.read({key: recipe.data[key] for key in ("model", "objective")})
-    assert dataclasses.asdict(asked.config) == dataclasses.asdict(checkpoint.load(packaged.checkpoint(name)).config)
+    asked = options.read({key: recipe.data[key] for key in ("model", "objective")})
+    assert dataclasses.asdict(asked.config) == dataclasses.asdict(load.load(packaged.checkpoint(name)).config)
     cells = plan.trainings(recipe, Path("OUT"), ("model", "objective", "initial"))
     steps = [{"cell": cell.cell, "steps": cell.config["runner"]["total_steps"]} for cell in cells]
     assert packaged.card(name)["grown"]["cells"] == steps
@@ -74,7 +76,7 @@ def test_the_recipe_is_of_this_model(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_its_taps_are_known_without_the_hub(name):
-    assert architecture.taps(name) == checkpoint.load(packaged.checkpoint(name)).config.taps()
+    assert architecture.taps(name) == load.load(packaged.checkpoint(name)).config.taps()
 
 
 def test_half_precision_changes_states_by_its_rounding_alone(tmp_path, small_checkpoint):

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from s3prl_plugin.upstream.mr_hubert import checkpoint, small
+from s3prl_plugin.upstream.mr_hubert import small
+from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 from s3prl_plugin.upstream.mr_hubert.expert import UpstreamExpert
-from s3prl_plugin.upstream.mr_hubert.model import MRHuBERT
+from s3prl_plugin.upstream.mr_hubert.network.model import MRHuBERT
 from s3prl_plugin.upstream.mr_hubert.parts import tap_frames
 
 CONFIGS = {
@@ -24,7 +25,7 @@ def noise(*lengths):
 
 
 def expert_of(tmp_path, config, **options):
-    path = checkpoint.save(tmp_path / "model.pt", small.random_network(config))
+    path = load.save(tmp_path / "model.pt", small.random_network(config))
     return UpstreamExpert(path, **options).eval()
 
 

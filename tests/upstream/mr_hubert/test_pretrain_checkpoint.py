@@ -7,10 +7,11 @@ import pytest
 import torch
 from tones import MODEL
 
-from s3prl_plugin.taps import SAMPLE_RATE
-from s3prl_plugin.upstream.mr_hubert import checkpoint, pretrain_options, torch_file
+from s3prl_plugin.states.taps import SAMPLE_RATE
+from s3prl_plugin.upstream.mr_hubert.checkpoint import load, torch_file
 from s3prl_plugin.upstream.mr_hubert.hubconf import hubert_fairseq_local, mr_hubert_local
-from s3prl_plugin.upstream.mr_hubert.pretrain_expert import UpstreamPretrainExpert
+from s3prl_plugin.upstream.mr_hubert.pretrain import options
+from s3prl_plugin.upstream.mr_hubert.pretrain.expert import UpstreamPretrainExpert
 
 CLASSES = 7
 CELLS = {
@@ -46,7 +47,7 @@ def exported(request, tmp_path):
 
 def test_configuration_and_weights_come_back(exported):
     expert, path = exported
-    read = checkpoint.load(path)
+    read = load.load(path)
     assert read.config == expert.options.config
     assert read.train_step == 12
     assert read.heads == expert.options.heads
@@ -55,9 +56,7 @@ def test_configuration_and_weights_come_back(exported):
     ours = expert.model.network.state_dict()
     assert read.weights.keys() == ours.keys()
     assert all(torch.equal(read.weights[name], ours[name]) for name in ours)
-    rest = torch_file.read(path)["model"].keys() - {
-        checkpoint._stored_name(n, not read.config.middle_residual) for n in ours
-    }
+    rest = torch_file.read(path)["model"].keys() - {load._stored_name(n, not read.config.middle_residual) for n in ours}
     shapes = {name: tuple(torch_file.read(path)["model"][name].shape) for name in rest}
     rows, width, dim = CLASSES + 4, 16, MODEL["encoder_embed_dim"]
     wanted = {"mask_emb": (dim,)}
@@ -112,7 +111,7 @@ def test_s3prl_converts_and_reads_it(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(convert, "load_fairseq_ckpt", read)
     convert.load_and_convert_fairseq_ckpt(path, tmp_path / "converted.pt")
     model, _ = convert.load_converted_model(tmp_path / "converted.pt")  # strict: every tensor, in its shape
-    converted = checkpoint.load(tmp_path / "converted.pt")
+    converted = load.load(tmp_path / "converted.pt")
     assert converted.config == expert.options.config
     symbols = torch.load(tmp_path / "converted.pt")["dictionaries_symbols"]
     assert symbols == [["<s>", "<pad>", "</s>", "<unk>", *map(str, range(CLASSES))]]
@@ -129,7 +128,7 @@ def test_names_are_those_that_fairseq_writes(shared, tmp_path):
     for name in ("tsingle", "hubert"):
         theirs = torch_file.read(shared / "oracle" / "mr_hubert" / name / "checkpoint.pt")
         model = theirs["cfg"]["model"]
-        chosen = {key: model[key] for key in pretrain_options.MODEL if key in model}
+        chosen = {key: model[key] for key in options.MODEL if key in model}
         if name == "hubert":
             chosen["label_rate_ratios"] = []
         objective = {key: model[key] for key in ("final_dim", "mask_length", "mask_prob", "logit_temp")}

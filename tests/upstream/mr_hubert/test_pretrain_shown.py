@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.upstream.mr_hubert import pretrain_options
-from s3prl_plugin.upstream.mr_hubert.pretrain_masks import plan
+from s3prl_plugin.upstream.mr_hubert.pretrain import options as pretrain_options
+from s3prl_plugin.upstream.mr_hubert.pretrain.masks import plan
 
 NAMES = [f"u{i}" for i in range(400)]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.upstream.mr_hubert import checkpoint, numpy_values, torch_file
+from s3prl_plugin.upstream.mr_hubert.checkpoint import load, numpy_values, torch_file
 
 EXCERPT = Path(__file__).parents[2] / "data" / "mr_hubert" / "checkpoint.pt"
 NAMES = ["excerpt", "t2res", "tplain", "tsingle", "tmono", "tlarge", "t3res", "hubert"]
@@ -27,7 +27,7 @@ def oracle(request):
 def states(path):
     wave = torch.randn(5000, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        return [state.x for state in checkpoint.load(path).network().eval()(wave[None], [5000])]
+        return [state.x for state in load.load(path).network().eval()(wave[None], [5000])]
 
 
 def named(content, change):
@@ -116,12 +116,12 @@ def test_a_kernel_that_is_zero_somewhere_stays_so(excerpt, tmp_path):
 def test_of_a_fine_tuned_model_the_pre_training_is_told_and_its_updates_are_not(excerpt, tmp_path):
     torch.save(fine_tuned(excerpt), tmp_path / "c.pt")
     torch.save(excerpt, tmp_path / "before.pt")
-    found, before = (checkpoint.load(tmp_path / name) for name in ("c.pt", "before.pt"))
+    found, before = (load.load(tmp_path / name) for name in ("c.pt", "before.pt"))
     assert (found.config, found.normalize) == (before.config, before.normalize)
     assert found.label_rate == before.label_rate
     assert before.train_step is not None
     assert found.train_step is None
-    assert checkpoint.entry_for(tmp_path / "c.pt") == checkpoint.entry_for(tmp_path / "before.pt")
+    assert load.entry_for(tmp_path / "c.pt") == load.entry_for(tmp_path / "before.pt")
 
 
 def test_numbers_of_numpy_are_what_numpy_says(tmp_path):
@@ -148,7 +148,7 @@ def test_numbers_of_numpy_are_what_numpy_says(tmp_path):
 def test_what_cannot_be_read_is_told(excerpt, tmp_path, change, message):
     torch.save(change(excerpt), tmp_path / "c.pt")
     with pytest.raises(UserError, match=message):
-        checkpoint.load(tmp_path / "c.pt")
+        load.load(tmp_path / "c.pt")
 
 
 def test_torch_reads_as_before_afterwards(tmp_path):

@@ -10,7 +10,7 @@ import torch
 import s3prl_plugin
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.upstream.mr_hubert import variants
-from s3prl_plugin.upstream.mr_hubert.model import MRHuBERT
+from s3prl_plugin.upstream.mr_hubert.network.model import MRHuBERT
 
 KNOWN = [name for name in variants.names() if variants.variant(name).config() is not None]
 PUBLISHED = {
@@ -107,6 +107,6 @@ def test_the_names_cost_no_torch_and_one_reading():
         "assert not any('mr_hubert' in name for name in sys.modules)\n"
         "assert registry.upstreams() == registry.upstreams() and 'mr_hubert_b8_j' in registry.upstreams()\n"
         "assert len(calls) == 1, calls\n"
-        "assert not {'torch', 's3prl', 's3prl_plugin.upstream.mr_hubert.model'} & set(sys.modules)\n"
+        "assert not {'torch', 's3prl', 's3prl_plugin.upstream.mr_hubert.network.model'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -3,7 +3,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from s3prl_plugin.analysis.information.clusters import DEFAULT, Clusters, Settings, learn, predict
-from s3prl_plugin.analysis.refusal import Refused
+from s3prl_plugin.inference.refusal import Refused
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ from s3prl_plugin.analysis.information.mutual_information import (
     jackknife,
     label_entropy,
 )
-from s3prl_plugin.analysis.refusal import Refused, chance_limit
 from s3prl_plugin.downstream.mi import mutual_information
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference.refusal import Refused, chance_limit
 
 ORACLES = ["tiny", "phone_good", "phone_random", "word_random", "word_good", "perfect", "const"]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from s3prl_plugin.analysis.information.seeds import interval_fields, over_seeds, spread
-from s3prl_plugin.analysis.intervals import jackknife
+from s3prl_plugin.inference.intervals import jackknife
 
 
 def estimates(rng, seeds, speakers, seed_sd, speaker_sd):

@@ -7,7 +7,7 @@ from s3prl_plugin.analysis import mel
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import States, Tap
+from s3prl_plugin.states.taps import States, Tap
 
 TAPS = (
     Tap(0, "enc0.pre", "enc0", "pre", 320, 5),

@@ -11,9 +11,9 @@ from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.other_models.sampled import Sampler
 from s3prl_plugin.analysis.other_models.saved_frames import KeptFrames, SavedFrames, SavedGrid, wanted_grids
 from s3prl_plugin.analysis.planning.plan import Plan
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.inference.refusal import Refused
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (Tap(0, "fine", None, "fine", 320, 3), Tap(1, "coarse", None, "coarse", 640, 4))
 

@@ -18,7 +18,7 @@ from s3prl_plugin.analysis.other_models.second_upstream import OfSecond
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (Tap(0, "a", None, "a", 320, 3),)
 SECOND = (Tap(0, "b", None, "b", 640, 4),)

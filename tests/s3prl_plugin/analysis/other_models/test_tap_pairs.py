@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from s3prl_plugin.analysis.other_models.tap_pairs import Side, TapPairs, seconds_of_product
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TAPS = tuple(Tap(i, f"layer{i}", None, f"layer{i}", 320, 4 + i) for i in range(3))
 

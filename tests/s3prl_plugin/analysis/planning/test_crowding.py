@@ -4,8 +4,8 @@ import pytest
 from s3prl_plugin.analysis.planning.crowding import Crowding
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.report import table
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.report.text import table
+from s3prl_plugin.states.taps import Tap
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.components import Whitening, caveat, covariance, dominance, first_component
+from s3prl_plugin.inference.refusal import Refused
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics
 from s3prl_plugin.analysis.statistics.view_moments import Moments
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (
     Tap(0, "enc0.pre", "enc0", "pre", 320, 5),

@@ -7,8 +7,8 @@ import pytest
 import scipy.stats
 from sklearn.metrics import homogeneity_score
 
-from s3prl_plugin.analysis.refusal import Refused
 from s3prl_plugin.analysis.statistics.purity import SCORES, from_table, jackknife, table_of
+from s3prl_plugin.inference.refusal import Refused
 
 
 def draw(seed, n=400, clusters=12, classes=5, noise=0.5):

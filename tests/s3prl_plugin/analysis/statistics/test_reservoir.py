@@ -12,7 +12,7 @@ from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.reservoir import APART, MARGIN, FrameReservoir, shared_reservoir
 from s3prl_plugin.corpora.corpus import Corpus
-from s3prl_plugin.taps import States, Tap
+from s3prl_plugin.states.taps import States, Tap
 
 TAPS = (
     Tap(0, "enc0.pre", "enc0", "pre", 320, 3),

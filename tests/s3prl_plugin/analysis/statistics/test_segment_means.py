@@ -8,7 +8,7 @@ from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
-from s3prl_plugin.taps import Tap
+from s3prl_plugin.states.taps import Tap
 
 TAPS = (Tap(0, "a", None, "a", 320, 5), Tap(1, "b", None, "b", 640, 3))
 

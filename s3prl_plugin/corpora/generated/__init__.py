@@ -1,0 +1,1 @@
+"""Making speech with labels, and the folders that SUPERB's recipes expect."""

@@ -1,0 +1,1 @@
+"""Reading corpora that exist: one reader per format."""

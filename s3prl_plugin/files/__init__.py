@@ -1,0 +1,1 @@
+"""Files: whole or not at all, plain values, digests, and sound as it is on disk."""

@@ -1,0 +1,1 @@
+"""What pre-training reads: utterances, units, batches, settings."""

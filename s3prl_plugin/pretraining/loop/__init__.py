@@ -1,0 +1,1 @@
+"""The loop of pre-training: from the command line to checkpoints."""

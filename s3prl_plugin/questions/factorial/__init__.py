@@ -1,0 +1,5 @@
+"""The factorial of loss and frame rate: models grown with paired seeds, and what each of the two does to layers."""
+
+from s3prl_plugin.questions.factorial.sections import sections
+
+__all__ = ["sections"]

@@ -1,5 +1,0 @@
-"""The factorial of loss and frame rate: models grown with paired seeds, and what each of the two does to layers."""
-
-from s3prl_plugin.report.factorial.sections import sections
-
-__all__ = ["sections"]

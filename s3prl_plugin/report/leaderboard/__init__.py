@@ -1,0 +1,1 @@
+"""SUPERB scores beside those of other models."""

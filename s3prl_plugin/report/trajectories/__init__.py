@@ -1,5 +1,0 @@
-"""How layers change during pre-training, from analyses of its checkpoints (`study.upstreams.NAME.checkpoints`)."""
-
-from s3prl_plugin.report.trajectories.sections import sections
-
-__all__ = ["sections"]

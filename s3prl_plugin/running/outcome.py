@@ -1,0 +1,59 @@
+"""What became of a suite's analyses and tasks, and the table of it that ends a run."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from s3prl_plugin.errors import UserError, one_line
+from s3prl_plugin.report.text.table import aligned
+from s3prl_plugin.results import Row
+from s3prl_plugin.running.durations import clock
+
+ANALYSES = "analyses"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one of them.
+
+    Attributes:
+        name: of the task; `ANALYSES`.
+        score: for reading.
+        seconds: how long it took; None where it was finished before.
+        failure: why it failed, in one line; None where it did not.
+    """
+
+    name: str
+    score: str = ""
+    seconds: float | None = None
+    failure: str | None = None
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, in one line; of an error that says nothing, what it is and where it was raised."""
+    message = one_line(str(error))
+    if isinstance(error, UserError) or "\n" in str(error).strip():
+        return message
+    kind = type(error).__name__
+    if message:
+        return f"{kind}: {message}"
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{kind} in {frames[-1].filename}, line {frames[-1].lineno}" if frames else kind
+
+
+def headline(rows: Sequence[Row]) -> str:
+    """A task's score, for reading."""
+    row = next(row for row in rows if row.headline)
+    return f"{row.score} {row.value:.4f}"
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """One line for each: score or failure, and time."""
+    lines = []
+    for outcome in outcomes:
+        took = "finished before" if outcome.seconds is None else clock(outcome.seconds)
+        lines.append([outcome.name, took, f"failed: {outcome.failure}" if outcome.failure else outcome.score])
+    width = max(len(line[2]) for line in lines)
+    return aligned([[name, took, said.ljust(width)] for name, took, said in lines])

@@ -1,0 +1,190 @@
+"""What an analysis sees of an upstream: all its taps, where s3prl's featurizer gives one weighted sum.
+
+Our upstreams return States. Of any other, the `hidden_states` become taps. s3prl's contract says little about them:
+padded tensors, one stride, and lengths that agree to within five frames. So the upstream is asked, once, with noise
+of several lengths, for its true strides and frame counts. What stays approximate is what the upstream itself computes
+in a batch of unequal lengths: where padding takes part in it (HuBERT's group normalisation, for example), an
+utterance's states depend on its neighbours; a batch size of 1 avoids that.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import torch
+
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.states import frame_counts
+from s3prl_plugin.states.frame_counts import FrameCount
+from s3prl_plugin.states.taps import SAMPLE_RATE, States, Tap
+
+TOLERABLE_DIFFERENCE = 5  # frames, between tensors and what their stride explains; as in s3prl's own featurizer
+
+
+class StatesFeaturizer(torch.nn.Module):
+    """Takes the place of s3prl's Featurizer when the downstream wants every tap at its own frame rate.
+
+    Args:
+        upstream: any upstream of s3prl's hub.
+        device: where it lives.
+
+    Attributes:
+        taps: what the upstream exposes, learned from noise.
+        counts: of an upstream that does not return States, per tap, the law by which it counts frames; None for a tap
+            that follows none, whose lengths are then counted as s3prl does.
+        output_dim, downsample_rate: of the first tap; s3prl hands them to every downstream.
+
+    Raises:
+        UserError: the upstream returns neither `states` nor `hidden_states`, or its stride is not what it reports.
+    """
+
+    def __init__(self, upstream: torch.nn.Module, device: str | torch.device = "cpu"):
+        super().__init__()
+        self.counts: list[FrameCount | None] | None = None
+        self.strides: list[int] | None = None
+        upstream.eval()
+        with torch.no_grad():
+            probe = _noise(SAMPLE_RATE, device)
+            features = upstream([probe])
+            if "states" not in features:
+                self._learn(upstream, device)
+            self.taps = self([probe], features).taps
+        self.output_dim = self.taps[0].dim
+        self.downsample_rate = self.taps[0].stride
+
+    def forward(self, waveforms: Sequence[torch.Tensor], features: Mapping[str, Any]) -> States:
+        """The States of a batch, from what the upstream returned for it.
+
+        Args:
+            waveforms: per utterance, (L,) samples.
+            features: the upstream's dictionary; its own `states`, else its `hidden_states`.
+
+        Raises:
+            UserError: the number of frames is not what the upstream's stride explains.
+        """
+        if "states" in features:
+            return features["states"]
+        return states_of(_hidden_states(features), self.strides, waveforms, self.counts)
+
+    def _learn(self, upstream: torch.nn.Module, device: str | torch.device) -> None:
+        """The true strides and frame counts of an upstream that is not ours."""
+
+        @cache
+        def count(samples: int) -> tuple[int, ...]:
+            return tuple(layer.shape[1] for layer in _hidden_states(upstream([_noise(samples, device)])))
+
+        self.strides = _true_strides(count, _reported(upstream, len(count(SAMPLE_RATE))))
+        self.counts = frame_counts.learn(count, self.strides)
+        without = [f"layer{i}" for i, law in enumerate(self.counts) if law is None]
+        if without:
+            names = ", ".join(without)
+            print(f"[upstream] {names}: frames are counted as round(samples / stride), approximately", file=sys.stderr)
+
+
+def states_of(
+    hidden_states: Sequence[torch.Tensor] | torch.Tensor,
+    rate: int | Sequence[int] | None,
+    waveforms: Sequence[torch.Tensor],
+    counts: Sequence[FrameCount | None] | None = None,
+) -> States:
+    """States from the `hidden_states` of any s3prl upstream.
+
+    Args:
+        hidden_states: per layer, (B, T, D).
+        rate: samples from one frame to the next, as the upstream reports it (a list: one per layer); None where it
+            reports nothing, in which case it is read off the longest utterance.
+        waveforms: per utterance, (L,).
+        counts: per layer, how it counts frames; where it is not known, an utterance of L samples has round(L / rate),
+            as s3prl's own featurizer has it. Never more than the tensor holds; on the CPU, as in all States.
+
+    Raises:
+        UserError: the tensors have another number of frames than the longest waveform explains.
+    """
+    layers = [hidden_states] if isinstance(hidden_states, torch.Tensor) else list(hidden_states)
+    longest = max(len(w) for w in waveforms)
+    if rate is None:
+        rate = [round(longest / layer.shape[1]) for layer in layers]
+    strides = [rate] * len(layers) if isinstance(rate, int) else list(rate)
+    taps, lengths = [], []
+    for i, (layer, stride) in enumerate(zip(layers, strides, strict=True)):
+        taps.append(Tap(i, f"layer{i}", None, f"layer{i}", int(stride), layer.shape[-1]))
+        count = (counts and counts[i]) or (lambda samples, stride=stride: round(samples / stride))
+        if abs(layer.shape[1] - count(longest)) >= TOLERABLE_DIFFERENCE:
+            raise UserError(
+                f"layer{i} has {layer.shape[1]} frames for {longest} samples, where its stride of {stride} samples "
+                f"explains {count(longest)}: they cannot be told which sound they belong to"
+            )
+        frames = [min(max(1, count(len(w))), layer.shape[1]) for w in waveforms]
+        lengths.append(torch.tensor(frames))
+    return States(taps, layers, lengths, waveforms)
+
+
+def _noise(samples: int, device: str | torch.device) -> torch.Tensor:
+    """The same noise every time; torch's random state stays as it is."""
+    return torch.randn(samples, generator=torch.Generator().manual_seed(0)).to(device)
+
+
+def _hidden_states(features: Mapping[str, Any]) -> list[torch.Tensor]:
+    """The layers' states, (B, T, D) each."""
+    if "hidden_states" not in features:
+        raise UserError(f"this upstream returns {sorted(features)} and no hidden_states: it cannot be analysed")
+    found = features["hidden_states"]
+    layers = [found] if isinstance(found, torch.Tensor) else list(found)
+    for i, layer in enumerate(layers):
+        if layer.dim() != 3:
+            raise UserError(f"layer{i} of this upstream is {tuple(layer.shape)}, not (batch, frames, features)")
+    return layers
+
+
+def _reported(upstream: torch.nn.Module, layers: int) -> list[int] | None:
+    """The stride of every layer as the upstream reports it; None where it reports nothing."""
+    rates = getattr(upstream, "get_downsample_rates", None)
+    if rates is None:
+        return None
+    rate = rates("hidden_states")
+    if isinstance(rate, int):
+        return [rate] * layers
+    if len(rate) != layers:
+        raise UserError(f"this upstream reports {len(rate)} strides for its {layers} hidden_states: mend one of them")
+    return [int(stride) for stride in rate]
+
+
+def _true_strides(count: frame_counts.Count, reported: list[int] | None) -> list[int]:
+    """The strides as they are, if the upstream can be believed.
+
+    One that reports a single stride for layers of several is taken at its layers' own rates, and that is said; one
+    whose layers agree with each other and not with what it reports is refused.
+    """
+    measured: list[Fraction] = []
+    for i, stride in enumerate(frame_counts.measured_strides(count)):
+        if stride is None:
+            raise UserError(f"layer{i} has as many frames for five seconds as for one: it cannot be analysed in time")
+        measured.append(stride)
+    if reported is not None and all(_agree(m, r) for m, r in zip(measured, reported, strict=True)):
+        return reported
+    rates = ", ".join(f"{float(s):g}" for s in dict.fromkeys(measured))
+    if any(s.denominator > 1 for s in measured):
+        raise UserError(f"this upstream's frames are {rates} samples apart, which are no whole numbers: not supported")
+    strides = [int(s) for s in measured]
+    if reported is None:
+        return strides
+    if len(set(strides)) == 1 or len(set(reported)) > 1:
+        raise UserError(
+            f"this upstream reports a stride of {', '.join(map(str, dict.fromkeys(reported)))} samples, but its frames "
+            f"are {rates} apart: mend its get_downsample_rates, else every time in the results is wrong"
+        )
+    print(
+        f"[upstream] reports one stride ({reported[0]} samples), but its layers have several ({rates}): each is "
+        "taken at its own; tasks that sum over layers will not work with it",
+        file=sys.stderr,
+    )
+    return strides
+
+
+def _agree(measured: Fraction, reported: int) -> bool:
+    """Whether a measured stride is the reported one, to within one frame over the span that was measured."""
+    return abs(frame_counts.SPAN / measured - frame_counts.SPAN / reported) <= 1

@@ -1,0 +1,201 @@
+"""Options of this plugin for upstreams that are not its own, by `-g`: the resolution-matched grid, random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from s3prl_plugin import registry
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.states import entry_arguments, pooling, untrained
+from s3prl_plugin.states.featurizer import StatesFeaturizer
+from s3prl_plugin.states.pooling import Pooling
+
+OPTION = "pool_to"
+# What any upstream can have, as far as its strides and its architecture allow.
+FOREIGN_OPTIONS = (OPTION, "random_weights", "seed")
+# The options that this plugin's upstreams read from `-g`; another one would silently run without them.
+OWN_OPTIONS = frozenset(
+    {"exact_batches", "native", "dtype", "stop_at", "freeze_to", "feature_grad_mult", "reset_top", "choice"}
+    | set(FOREIGN_OPTIONS)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of an upstream that is not this plugin's.
+
+    Attributes:
+        grid: the frame rate to come down to; None for its own.
+        random_seed: of random weights; None for those of its checkpoint.
+    """
+
+    grid: Pooling | None = None
+    random_seed: int | None = None
+
+    @contextmanager
+    def loading(self, upstream: str) -> Iterator[None]:
+        """Inside the block the upstream is loaded with the weights that are asked for."""
+        if self.random_seed is None:
+            yield
+        else:
+            with untrained.random_weights(upstream, self.random_seed):
+                yield
+
+    def applied(self, model: torch.nn.Module, device: str | torch.device = "cpu") -> torch.nn.Module:
+        """The upstream as it is asked for.
+
+        Args:
+            model: the upstream, loaded inside `loading`.
+            device: where it lives.
+
+        Raises:
+            UserError: its strides do not fit the grid.
+        """
+        if self.random_seed is not None:
+            options = {"random_weights": True, **({"seed": self.random_seed} if self.random_seed else {})}
+            model.describe = partial(dict, weights="random", train_step=0, options=options)  # type: ignore[assignment]
+        return model if self.grid is None else PooledUpstream(model, self.grid, device)
+
+
+def requested(upstream: str, model_config: str | Path | None) -> Asked | None:
+    """What a file given by `-g` asks of an upstream that is not this plugin's.
+
+    Args:
+        upstream: the entry.
+        model_config: the file, if there is one.
+
+    Returns:
+        None when nothing is asked, or the file is for the upstream itself to read.
+
+    Raises:
+        UserError: as `asked_of`, naming the file.
+    """
+    if model_config is None:
+        return None
+    try:
+        options = yaml.safe_load(Path(model_config).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        options = None  # whatever it is, the upstream must say what is wrong with it
+    try:
+        if not isinstance(options, dict):
+            _check_is_read(upstream)
+            return None
+        return asked_of(upstream, options)
+    except UserError as error:
+        raise UserError(f"{model_config}: {error}") from None
+
+
+def asked_of(upstream: str, options: Mapping[str, Any]) -> Asked | None:
+    """What options ask of an upstream that is not this plugin's.
+
+    Args:
+        upstream: the entry.
+        options: name -> value.
+
+    Returns:
+        None when nothing is asked, or the options are for the upstream itself to read.
+
+    Raises:
+        UserError: an option that only this plugin's upstreams have, a value that is not possible, options of ours
+            beside those of the upstream, options of an upstream that reads none, or random weights of an architecture
+            whose initialisation is not known.
+    """
+    if not options or registry.upstreams().get(upstream, "").startswith("s3prl_plugin."):
+        return None
+    if not set(options) <= OWN_OPTIONS:
+        mixed = [name for name in (OPTION, "random_weights") if name in options]
+        if mixed:
+            raise UserError(f"{mixed[0]} must stand alone, for {upstream} would read all the options as its own")
+        _check_is_read(upstream)
+        return None
+    other = sorted(set(options) - set(FOREIGN_OPTIONS))
+    if other:
+        can = ", ".join(FOREIGN_OPTIONS)
+        raise UserError(f"{upstream} has no option {other[0]!r}; of this plugin's it can have {can} only")
+    grid = pooling.parse(options[OPTION]) if options.get(OPTION) is not None else None
+    return Asked(grid, _random_seed(upstream, options))
+
+
+def _check_is_read(upstream: str) -> None:
+    """Refuse options that an upstream would leave unread."""
+    if registry.upstreams().get(upstream, "").startswith("s3prl_plugin.") or upstream not in registry.upstream_names():
+        return
+    if entry_arguments.uses(upstream).model_config is False:
+        others = entry_arguments.readers(upstream, "model_config")
+        who = f"; {', '.join(others)} can" if others else ""
+        can = ", ".join(FOREIGN_OPTIONS)
+        raise UserError(f"{upstream} reads no options of its own{who} (of this plugin's, it can have {can})")
+
+
+def _random_seed(upstream: str, options: Mapping[str, Any]) -> int | None:
+    """The seed of random weights where they are asked for."""
+    wanted, seed = options.get("random_weights", False), options.get("seed", 0)
+    if not isinstance(wanted, bool):
+        raise UserError(f"random_weights: {wanted!r} is neither true nor false")
+    if type(seed) is not int or not 0 <= seed < 1 << 63:
+        raise UserError(f"seed: {seed!r} is no whole number from 0 to 2^63 - 1")
+    if not wanted:
+        return None
+    untrained.check(upstream)
+    return seed
+
+
+class PooledUpstream(torch.nn.Module):
+    """An upstream brought down to a grid: for heads, and with States for analyses.
+
+    Args:
+        upstream: any upstream of s3prl's hub.
+        grid: the frame rate to come down to.
+        device: where the upstream lives.
+
+    Raises:
+        UserError: the upstream's strides are unknown, or do not divide the grid's.
+    """
+
+    def __init__(self, upstream: torch.nn.Module, grid: Pooling, device: str | torch.device = "cpu"):
+        super().__init__()
+        self.upstream = upstream
+        self.grid = grid
+        self.featurizer = StatesFeaturizer(upstream, device)
+        self.taps = pooling.pool_taps(self.featurizer.taps, grid)
+
+    def forward(self, wavs: Sequence[torch.Tensor]) -> dict[str, Any]:
+        """The upstream's states on the grid.
+
+        Args:
+            wavs: per utterance, (L,) samples.
+
+        Returns:
+            hidden_states: list of (B, T, D); last_hidden_state: the last of them; states: `States`.
+        """
+        states = pooling.pool(self.featurizer(wavs, self.upstream(wavs)), self.grid)
+        hidden = list(states.tensors)
+        return {"hidden_states": hidden, "last_hidden_state": hidden[-1], "states": states}
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """The upstream's own, since the checkpoint of a fine-tuned one is loaded before the grid is put over it."""
+        return getattr(self.upstream, "module", self.upstream).state_dict(*args, **kwargs)  # of DistributedDataParallel
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """The counterpart."""
+        return getattr(self.upstream, "module", self.upstream).load_state_dict(*args, **kwargs)
+
+    def get_downsample_rates(self, key: str = "hidden_states") -> int | list[int]:
+        """Samples from one frame to the next; a list where they differ between layers."""
+        strides = [tap.stride for tap in self.taps]
+        if key == "last_hidden_state":
+            return strides[-1]
+        return strides[0] if len(set(strides)) == 1 else strides
+
+    def describe(self) -> dict[str, Any]:
+        """The option, for the results row."""
+        described: dict[str, Any] = getattr(self.upstream, "describe", dict)()
+        return {**described, "options": {**(described.get("options") or {}), OPTION: str(self.grid)}}

@@ -1,0 +1,119 @@
+"""Greedy training: one level after another, the lower ones fixed. Steps without files, runners or loops over data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from s3prl_plugin import ranks
+from s3prl_plugin.random_state import derived_seed
+from s3prl_plugin.upstream.hqa.network.model import HQA, Encoded, Level
+from s3prl_plugin.upstream.hqa.pretrain.losses import Loss, nearest_loss, stochastic_loss
+from s3prl_plugin.upstream.hqa.pretrain.schedule import Recipe, rate_factor
+
+GRADIENT_NORM = 1.0
+
+
+class LevelTraining:
+    """What belongs to a level's training beside its parameters.
+
+    Everything that is drawn depends on the recipe's seed, the level and the step alone, so that training goes on from
+    any step with the same bits.
+
+    Args:
+        model: in training.
+        level: which of its levels.
+        steps: of this level.
+        recipe: how.
+
+    Attributes:
+        use: (K,) how often every code was used since codes were last looked at.
+        revived: codes that were moved so far.
+    """
+
+    def __init__(self, model: HQA, level: int, steps: int, recipe: Recipe):
+        self.model = model
+        self.number = level
+        self.level: Level = model.level(level)
+        self.steps = steps
+        self.recipe = recipe
+        self.use = torch.zeros(model.config.codes, dtype=torch.int64)
+        self.revived = 0
+
+    def prepare(self) -> None:
+        """Fix the levels below, in eval mode, and let this one learn."""
+        self.model.requires_grad_(False).eval()
+        self.level.requires_grad_(True).train()
+
+    def input(self, x: Tensor, lengths: Tensor | None = None) -> Encoded:
+        """What the level takes: the continuous output of the one below, without gradient."""
+        if not self.number:
+            return Encoded(x, lengths)
+        with torch.no_grad():
+            return self.model.encode(x, lengths, up_to=self.number)[-1]
+
+    def loss(self, x: Tensor, step: int, lengths: Tensor | None = None, learn: bool = True) -> Loss:
+        """The loss of a batch of the model's own input.
+
+        Args:
+            x: (B, channels, *S).
+            step: of this level, from 0.
+            lengths: (B,) valid positions of the last axis; None where all are.
+            learn: its values enter the running moments, and its codes their counts.
+        """
+        below = self.input(x, lengths)
+        if learn:
+            self.level.normaliser.update(*below)
+        if self.model.config.quantiser == "nearest":
+            found = nearest_loss(self.level, *below)
+        else:
+            temperature = self.recipe.temperature(step, self.steps)
+            draw = self._generator(step, "sample", ranks.mine())
+            found = stochastic_loss(self.level, below.z, temperature, below.lengths, draw)
+        if learn:
+            self.use += torch.bincount(found.codes, minlength=len(self.use)).cpu()
+        return found
+
+    def after_step(self, step: int) -> int | None:
+        """Look at the use of codes where it is time to; a code that moved, or None."""
+        if (step + 1) % self.recipe.reset_every:
+            return None
+        draw, use = self._generator(step, "code"), ranks.summed(self.use.double())
+        moved = self.level.quantiser.revive(use, self.recipe.reset_share, self.recipe.reset_spread, draw)
+        self.use.zero_()
+        self.revived += moved is not None
+        return moved
+
+    def _generator(self, step: int, *what: int | str) -> torch.Generator:
+        """For what is drawn at a step."""
+        return torch.Generator().manual_seed(derived_seed(self.recipe.seed, self.number, step, *what))
+
+
+def train(
+    model: HQA, batches: Iterable[Tensor], steps: int, recipe: Recipe, levels: Iterable[int] | None = None
+) -> None:
+    """Train a model by itself, on batches of one size: images, or sequences of one length.
+
+    Args:
+        model: gets its weights.
+        batches: (B, channels, *S), as many as there are steps in all.
+        steps: of every level.
+        recipe: how.
+        levels: which, in this order; all of them when None.
+    """
+    source: Iterator[Tensor] = iter(batches)
+    for number in range(model.config.levels) if levels is None else levels:
+        training = LevelTraining(model, number, steps, recipe)
+        training.prepare()
+        optimizer = torch.optim.RAdam(training.level.parameters(), recipe.learning_rate)
+        for step in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.learning_rate * rate_factor(step, steps)
+            optimizer.zero_grad()
+            training.loss(next(source), step).total.backward()
+            torch.nn.utils.clip_grad_norm_(training.level.parameters(), GRADIENT_NORM)
+            optimizer.step()
+            training.after_step(step)
+    model.requires_grad_(False).eval()

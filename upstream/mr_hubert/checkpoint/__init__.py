@@ -1,0 +1,1 @@
+"""Checkpoints: published, of fairseq, of s3prl, converted."""

@@ -1,0 +1,1 @@
+"""Pre-training of HuBERT and MR-HuBERT."""

@@ -1,0 +1,212 @@
+"""What an MR-HuBERT is to be and how it is trained: the sections `model` and `objective` of a pre-training's file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from s3prl_plugin import config as config_file
+from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.upstream.mr_hubert.checkpoint import fairseq_config
+from s3prl_plugin.upstream.mr_hubert.network.config import Config
+
+SECTIONS = ("model", "objective")
+LOSSES = ("mean", "fairseq")
+
+# fairseq's names; the sizes are MR-HuBERT base's.
+MODEL: Mapping[str, Any] = {
+    "label_rate_ratios": [1, 2],
+    "encoder_layers": 4,
+    "override_encoder_layers": "",
+    "encoder_embed_dim": 768,
+    "encoder_ffn_embed_dim": 3072,
+    "encoder_attention_heads": 12,
+    "layer_norm_first": False,
+    "extractor_mode": "default",
+    "conv_feature_layers": "[(512,10,5)] + [(512,3,2)] * 4 + [(512,2,2)] * 2",
+    "conv_bias": False,
+    "conv_pos": 128,
+    "conv_pos_groups": 16,
+    "conv_adapator_kernal": 1,
+    "use_plain_updownsample": False,
+    "dropout": 0.1,
+    "attention_dropout": 0.1,
+    "activation_dropout": 0.0,
+    "dropout_input": 0.1,
+    "encoder_layerdrop": 0.05,
+    "feature_grad_mult": 0.1,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """What is predicted, from what, and how the parts of the loss are weighed.
+
+    Attributes:
+        loss: "mean": every resolution's mean cross-entropy times its lambda; "fairseq": cross-entropy summed over all
+            resolutions, over the finest one's count.
+        lambdas: for "mean", one weight per resolution, finest first; empty for 1 each.
+        use_single_prediction: the finest resolution only, no auxiliary loss.
+        use_single_target: one set of units for all resolutions; otherwise one set for each, at its own rate.
+        auxiliary_every: the auxiliary resolutions are trained on every so-manieth of their frames. 2 gives a network
+            whose ratios are [1, 1] the very targets that [1, 2] has: intermediate supervision without a lower rate.
+        mask_prob, mask_length, mask_min_spans: of the masked spans, see `pretrain_masks.span_mask`.
+        shown: of the utterances in training, the share in which nothing is hidden and the same frames are asked for.
+            0 as in HuBERT. BERT leaves some of the chosen words as they are, too; a front end that knows nothing yet
+            learns many times faster from frames that it sees.
+        final_dim: width of the space in which frames and units are compared; 0 for the network's.
+        logit_temp: cosines are divided by it.
+        feature_penalty: weight of the mean square of the front end's output.
+        normalize: every waveform is layer-normalised over its own samples first.
+        label_rate: units per second of the (first) set.
+        initial_std: spread of a transformer's weights at first; HuBERT's.
+
+    Raises:
+        UserError: a value is not possible.
+    """
+
+    loss: str = "mean"
+    lambdas: tuple[float, ...] = ()
+    use_single_prediction: bool = False
+    use_single_target: bool = True
+    auxiliary_every: int = 1
+    mask_prob: float = 0.8
+    mask_length: int = 10
+    mask_min_spans: int = 2
+    shown: float = 0.0
+    final_dim: int = 256
+    logit_temp: float = 0.1
+    feature_penalty: float = 10.0
+    normalize: bool = False
+    label_rate: float = 50.0
+    initial_std: float = 0.02
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise UserError(f"loss: {self.loss!r} is not possible; {did_you_mean(str(self.loss), LOSSES)}")
+        for name in ("use_single_prediction", "use_single_target", "normalize"):
+            if type(getattr(self, name)) is not bool:
+                raise UserError(f"{name}: {getattr(self, name)!r} is neither true nor false")
+        for name, least in (("auxiliary_every", 1), ("mask_length", 1), ("mask_min_spans", 1), ("final_dim", 0)):
+            if type(getattr(self, name)) is not int or getattr(self, name) < least:
+                raise UserError(f"{name}: {getattr(self, name)!r} is no whole number from {least} on")
+        for name in ("logit_temp", "label_rate", "initial_std"):
+            if not _is_number(getattr(self, name)) or getattr(self, name) <= 0:
+                raise UserError(f"{name}: {getattr(self, name)!r} is no number above 0")
+        if not _is_number(self.mask_prob) or not 0 < self.mask_prob <= 1:
+            raise UserError(f"mask_prob: {self.mask_prob!r} is no probability above 0; nothing would be predicted")
+        if not _is_number(self.shown) or not 0 <= self.shown <= 1:
+            raise UserError(f"shown: {self.shown!r} is no share from 0 to 1")
+        if not _is_number(self.feature_penalty) or self.feature_penalty < 0:
+            raise UserError(f"feature_penalty: {self.feature_penalty!r} is no number from 0 on")
+        object.__setattr__(self, "lambdas", tuple(_lambdas(self.lambdas)))
+        if self.loss == "fairseq" and (self.lambdas or self.auxiliary_every != 1):
+            raise UserError("lambdas, auxiliary_every: fairseq's loss has neither; leave them out, or set loss: mean")
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainOptions:
+    """A pre-training's network and objective.
+
+    Attributes:
+        config: the network's sizes.
+        objective: what it is trained for.
+        stored: fairseq's configuration of the model, for its checkpoints.
+    """
+
+    config: Config
+    objective: Objective
+    stored: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def heads(self) -> int:
+        """How many resolutions are predicted, finest first."""
+        return 1 if self.objective.use_single_prediction else len(self.config.ratios) + 1
+
+    @property
+    def lambdas(self) -> tuple[float, ...]:
+        """The weight of each predicted resolution, finest first."""
+        return self.objective.lambdas or (1.0,) * self.heads
+
+
+def read(given: str | Path | Mapping[str, Any] | config_file.Config) -> PretrainOptions:
+    """The options from a `-g` file, or from its content; what is left out is as in MR-HuBERT base.
+
+    Raises:
+        UserError: an option is unknown or not possible; the message names file and line.
+    """
+    source = _source(given)
+    source.refuse_unknown(MODEL, "model")
+    known = [f.name for f in fields(Objective)]
+    source.refuse_unknown(known, "objective")
+    model, chosen = {**MODEL, **source.section("model")}, source.section("objective")
+    plain = model["label_rate_ratios"] == []
+    try:
+        config = fairseq_config.read({**model, "_name": _name(plain)})
+        if config.adapter_kernel % 2 == 0:
+            raise UserError(
+                f"conv_adapator_kernal: {config.adapter_kernel} is even, and would trim frames; give 1 or 7"
+            )
+    except UserError as error:
+        raise source.error(("model", _named(str(error), model)), str(error)) from None
+    try:
+        options = PretrainOptions(config, Objective(**chosen), {})
+        if len(options.lambdas) != options.heads:
+            raise UserError(f"lambdas: {len(options.lambdas)} for {options.heads} predicted resolutions; give one each")
+    except UserError as error:
+        raise source.error(("objective", _named(str(error), chosen)), str(error)) from None
+    return PretrainOptions(options.config, options.objective, _stored(options))
+
+
+def _source(given: str | Path | Mapping[str, Any] | config_file.Config) -> config_file.Config:
+    """The options as a configuration that can name its lines, where it has any."""
+    if isinstance(given, config_file.Config):
+        return given
+    if isinstance(given, Mapping):
+        return config_file.Config(Path("upstream_config"), dict(given), {})
+    return config_file.read(given)
+
+
+def _name(plain: bool) -> str:
+    """fairseq's name of the model."""
+    return fairseq_config.PLAIN if plain else fairseq_config.MULTI_RESOLUTION
+
+
+def _named(message: str, keys: Mapping[str, Any]) -> str:
+    """The key that a message begins with, to find its line; the section's first where it names none."""
+    word = message.split(":")[0].split(",")[0].split(" ")[0]
+    return word if word in keys else next(iter(keys), "")
+
+
+def _stored(options: PretrainOptions) -> dict[str, Any]:
+    """What fairseq's configuration of the model says besides the network's sizes."""
+    objective = options.objective
+    return {
+        "final_dim": objective.final_dim,
+        "untie_final_proj": True,
+        "logit_temp": objective.logit_temp,
+        "target_glu": False,
+        "mask_prob": objective.mask_prob,
+        "mask_length": objective.mask_length,
+        "mask_selection": "static",
+        "mask_other": 0.0,
+        "no_mask_overlap": False,
+        "mask_channel_prob": 0.0,
+        "skip_masked": False,
+        "skip_nomask": True,
+        "dropout_features": 0.0,
+        "required_seq_len_multiple": 2,
+    }
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
+
+
+def _lambdas(given: object) -> list[float]:
+    """Weights of resolutions."""
+    if not isinstance(given, (list, tuple)) or not all(_is_number(value) and value >= 0 for value in given):
+        raise UserError(f"lambdas: {given!r} is no list of numbers from 0 on, one per resolution, finest first")
+    return [float(value) for value in given]
