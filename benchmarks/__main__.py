@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.running.exit_status import exit_status
+from s3prl_plugin.jobs.exit_status import exit_status
 
 if TYPE_CHECKING:
     from benchmarks.ratios import Ratio

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from s3prl_plugin import compat
 from s3prl_plugin.compat import hooks
@@ -23,9 +23,10 @@ from s3prl_plugin.compat.alias import AliasFinder
 from s3prl_plugin.config import setting_names
 from s3prl_plugin.errors import UserError, did_you_mean
 
-# The module whose functions are the entries that are described in variants.yaml beside it.
-_HUBCONF = "s3prl_plugin.upstream.mr_hubert.hubconf"
-_HQA = "s3prl_plugin.upstream.hqa.hubconf"
+if TYPE_CHECKING:
+    from s3prl_plugin.states.taps import Tap
+
+_UPSTREAMS = "s3prl_plugin.upstream"
 # name -> the package whose `expert` module has DownstreamExpert
 _downstreams: dict[str, str] = {
     "cca": "s3prl_plugin.downstream.cca",
@@ -38,6 +39,25 @@ _downstreams: dict[str, str] = {
 # Stands in for s3prl.downstream.ctc.corpus.
 CTC_CORPORA = "s3prl_plugin.superb.ctc_corpora"
 _installed = False
+
+
+class UpstreamPackage(Protocol):
+    """What `upstream/<name>/entries.py` offers without a network; the entries are functions in hubconf.py beside it."""
+
+    def entries(self, in_full: bool = False) -> dict[str, dict[str, Any]]:
+        """Each entry, with what `ls upstreams` shows of it: at least what it isolates."""
+
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        """Raise a UserError for an option that no entry has."""
+
+    def entry_for(self, checkpoint: Path) -> str | None:
+        """The entry that reads a checkpoint; None where it is of another kind."""
+
+    def train_step(self, checkpoint: Path) -> int | None:
+        """The training step that a checkpoint of this kind says."""
+
+    def taps(self, entry: str, checkpoint: str | None, model_config: str | None) -> tuple[Tap, ...] | None:
+        """The taps of an entry, where they are known without its network."""
 
 
 def install() -> None:
@@ -157,20 +177,19 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     Raises:
         UserError: with the closest names, or the values that are possible.
     """
-    module = _upstreams().get(name, "").partition(":")[0]
-    if module in (_HUBCONF, _HQA):
-        importlib.import_module(module.replace(".hubconf", ".options")).read(None, options)
+    package = _package_of(name)
+    if package is not None:
+        package.check_options(options)
 
 
 def train_step(checkpoint: Path) -> int | None:
-    """The training step of a checkpoint in a format that the plugin's own upstreams read; None where it says none.
+    """The training step of a checkpoint that one of the plugin's own upstreams reads; None where it says none.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: it is damaged.
     """
-    formats = [importlib.import_module(module.replace(".hubconf", ".checkpoint.load")) for module in (_HQA, _HUBCONF)]
-    hqa, mr_hubert = formats
-    return (hqa if checkpoint.is_file() and hqa.is_one(checkpoint) else mr_hubert).train_step(checkpoint)
+    owner = next((package for package in packages().values() if package.entry_for(checkpoint)), None)
+    return owner.train_step(checkpoint) if owner else None
 
 
 def entry_for(checkpoint: Path) -> str | None:
@@ -183,17 +202,23 @@ def entry_for(checkpoint: Path) -> str | None:
 
     if checkpoint.is_dir():
         return transformers.entry_for(checkpoint)
-    hqa, mr_hubert = (importlib.import_module(m.replace(".hubconf", ".checkpoint.load")) for m in (_HQA, _HUBCONF))
-    if not checkpoint.is_file():
-        return None
-    return "hqa_local" if hqa.is_one(checkpoint) else mr_hubert.entry_for(checkpoint)
+    return next(filter(None, (package.entry_for(checkpoint) for package in packages().values())), None)
+
+
+def taps(name: str, checkpoint: str | None, model_config: str | None) -> tuple[Tap, ...] | None:
+    """The taps of an entry where they are known without its network; else None.
+
+    Raises:
+        UserError: the checkpoint or the options cannot be read.
+    """
+    package = _package_of(name)
+    return package.taps(name, checkpoint, model_config) if package else None
 
 
 def pretrainable() -> list[str]:
     """The upstreams that can be pre-trained here, sorted; loads none of them."""
-    spec = importlib.util.find_spec("s3prl_plugin.upstream")
-    folders = (Path(folder) for folder in (spec and spec.submodule_search_locations) or ())
-    return sorted(path.parents[1].name for folder in folders for path in folder.glob("*/pretrain/expert.py"))
+    experts = (path for folder in folders(_UPSTREAMS) for path in folder.glob("*/pretrain/expert.py"))
+    return sorted(path.parents[1].name for path in experts)
 
 
 def pretrain_expert(name: str) -> ModuleType:
@@ -202,7 +227,7 @@ def pretrain_expert(name: str) -> ModuleType:
     Args:
         name: one of `pretrainable()`.
     """
-    return importlib.import_module(f"s3prl_plugin.upstream.{name}.pretrain.expert")
+    return importlib.import_module(f"{_UPSTREAMS}.{name}.pretrain.expert")
 
 
 def check_downstream(name: str) -> None:
@@ -219,14 +244,33 @@ def check_downstream(name: str) -> None:
 
 
 @cache
-def _upstreams() -> dict[str, str]:
-    """entry -> "module:function"; read from the description of the variants when it is first needed."""
-    from s3prl_plugin.upstream.hqa.entries import ENTRIES
-    from s3prl_plugin.upstream.mr_hubert import packaged, variants
+def packages() -> dict[str, UpstreamPackage]:
+    """The plugin's own upstreams: name of the folder -> its module `entries`. None of their networks is imported."""
+    names = sorted(path.parent.name for folder in folders(_UPSTREAMS) for path in folder.glob("*/entries.py"))
+    return {name: cast(UpstreamPackage, importlib.import_module(f"{_UPSTREAMS}.{name}.entries")) for name in names}
 
-    ours = [*variants.other_entries(), *variants.names(), *packaged.names()]
-    found = {name: f"{_HUBCONF}:{name}" for name in ours}
-    return found | {name: f"{_HQA}:{name}" for name in ENTRIES}
+
+def _package_of(entry: str) -> UpstreamPackage | None:
+    """Which of the plugin's own upstreams an entry is of."""
+    target = _upstreams().get(entry, "")
+    owned = (package for name, package in packages().items() if target.startswith(f"{_UPSTREAMS}.{name}.hubconf:"))
+    return next(owned, None)
+
+
+@cache
+def _upstreams() -> dict[str, str]:
+    """entry -> "module:function"; read from the descriptions of the upstreams when it is first needed."""
+    return {
+        entry: f"{_UPSTREAMS}.{name}.hubconf:{entry}"
+        for name, package in packages().items()
+        for entry in package.entries()
+    }
+
+
+def folders(package: str) -> list[Path]:
+    """Where a package lies; it is not imported."""
+    spec = importlib.util.find_spec(package)
+    return [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
 
 
 def _supply_ctc_corpora(ctc: ModuleType) -> None:

@@ -97,6 +97,6 @@ def _resuming(args: argparse.Namespace, flags: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    from s3prl_plugin.running.exit_status import exit_status
+    from s3prl_plugin.jobs.exit_status import exit_status
 
     sys.exit(exit_status(main))

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from s3prl_plugin import config as configuration
 from s3prl_plugin.analysis.analyse import analyse
+from s3prl_plugin.analysis.defaults import analysis_defaults, shared_options
 from s3prl_plugin.analysis.one_pass.gather import StatesOf
 from s3prl_plugin.results import Row
 from s3prl_plugin.states.taps import Tap
@@ -42,7 +42,7 @@ class DownstreamExpert(torch.nn.Module):
     ):
         super().__init__()
         chosen = suite.get("analyses") or {}
-        common = configuration.shared_options(chosen)
+        common = shared_options(chosen)
         shared = {k: v for k, v in suite.items() if k in common}
         self.analyses: dict[str, Any] = {}
         gathering = None
@@ -51,7 +51,7 @@ class DownstreamExpert(torch.nn.Module):
             analysis = expert(
                 upstream_dim=upstream_dim,
                 upstream_rate=upstream_rate,
-                downstream_expert={**configuration.analysis_defaults(name), **shared, **(options or {})},
+                downstream_expert={**analysis_defaults(name), **shared, **(options or {})},
                 taps=taps,
                 provenance=provenance,
                 gathering=gathering,

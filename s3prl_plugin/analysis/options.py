@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from s3prl_plugin import config
+from s3prl_plugin.analysis.defaults import analysis_defaults
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.states import tap_selection
 from s3prl_plugin.states.taps import Tap
@@ -27,7 +27,7 @@ class Options:
     """
 
     def __init__(self, name: str, given: Mapping[str, Any]):
-        defaults = config.analysis_defaults(name)
+        defaults = analysis_defaults(name)
         for key in given:
             if key not in defaults:
                 raise UserError(f"{name}: unknown option {key!r} in downstream_expert; {did_you_mean(key, defaults)}")

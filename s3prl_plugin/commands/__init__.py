@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from s3prl_plugin import __version__
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.running.exit_status import exit_status
+from s3prl_plugin.jobs.exit_status import exit_status
 
 PROGRAM = "s3prl-plugin"
 COMMANDS = {

@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from s3prl_plugin import results, run_downstream
     from s3prl_plugin.errors import UserError
     from s3prl_plugin.inference import current
+    from s3prl_plugin.questions import asking
     from s3prl_plugin.report import page
     from s3prl_plugin.report.drawing import figures
     from s3prl_plugin.report.drawing.charts.needed import PACKAGES, require_altair
@@ -61,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
     print()
     print(table.whole(latest))
     print(f"\nresults: {args.out / results.FILE_NAME}\nlayer curves: {picture}")
-    print(f"the whole of it, to look at in a browser: {page.write([args.out], args.out / 'report.html')}")
+    print(
+        f"the whole of it, to look at in a browser: {page.write([args.out], args.out / 'report.html', asking.sections)}"
+    )
     return status
 
 

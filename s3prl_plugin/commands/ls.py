@@ -95,13 +95,12 @@ def _upstreams(args: argparse.Namespace) -> Rows:
     """Our entries with what tells them apart, and s3prl's on request; JSON has all that is known."""
     import s3prl_plugin
     from s3prl_plugin import registry
-    from s3prl_plugin.upstream.hqa.entries import ENTRIES
-    from s3prl_plugin.upstream.mr_hubert import packaged, variants
 
-    found = [_variant(variants.variant(name), in_full=args.json) for name in variants.names()]
-    found += [_packaged(name, packaged.card(name)) for name in packaged.names()]
-    found += [{"upstream": name, "isolates": what} for name, what in variants.other_entries().items()]
-    found += [{"upstream": name, "isolates": what} for name, what in ENTRIES.items()]
+    found: Rows = [
+        {"upstream": name, **shown}
+        for package in registry.packages().values()
+        for name, shown in package.entries(in_full=args.json).items()
+    ]
     shown = {row["upstream"] for row in found}
     found += [{"upstream": name} for name in registry.upstreams() if name not in shown]
     if args.all:
@@ -109,36 +108,6 @@ def _upstreams(args: argparse.Namespace) -> Rows:
         shown = {row["upstream"] for row in found}
         found += [{"upstream": name, "data": "(s3prl)"} for name in registry.upstream_names() if name not in shown]
     return _same_columns(found)
-
-
-def _variant(variant: Any, *, in_full: bool) -> dict[str, Any]:
-    """A published variant in a line, or all that is known of it."""
-    config = variant.config()
-    rates = {tap.block: tap.resolution_ms for tap in config.taps() if tap.block} if config else {}
-    unknown = None if in_full else "?"
-    shown = {
-        "upstream": variant.name,
-        "layers": "-".join(map(str, config.layers)) if config else unknown,
-        "ms": "-".join(f"{rate:g}" for rate in rates.values()) or unknown,
-        "dim": variant.dim or unknown,
-        "isolates": variant.isolates,
-        "data": variant.data,
-    }
-    if in_full:
-        shown |= {
-            "blocks": config and list(rates),
-            "unit_iteration": variant.unit_iteration,
-            "licence": variant.licence,
-            "address": variant.address,
-            "mirror": variant.mirror,
-            "sha256": variant.sha256,
-        }
-    return shown
-
-
-def _packaged(name: str, card: dict[str, Any]) -> dict[str, Any]:
-    """A small model that comes with the package."""
-    return {"upstream": name, **{key: card[key] for key in ("layers", "ms", "dim", "isolates", "data")}}
 
 
 def _downstreams(args: argparse.Namespace) -> Rows:
@@ -163,8 +132,9 @@ def _first_line(package: str) -> str:
 
 def _measures(args: argparse.Namespace) -> Rows:
     """What the analyses can measure, what each is, and which of it they do by default; with a name, its scores."""
-    from s3prl_plugin import config, registry
+    from s3prl_plugin import registry
     from s3prl_plugin.analysis import about
+    from s3prl_plugin.analysis.defaults import analysis_defaults
 
     known = about.everything()
     if args.name:
@@ -177,7 +147,7 @@ def _measures(args: argparse.Namespace) -> Rows:
         if name != "suite"
         for measure in about.of(package)
     }
-    usual = {name: config.analysis_defaults(name)["measures"] for name in set(owner.values())}
+    usual = {name: analysis_defaults(name)["measures"] for name in set(owner.values())}
     return [
         {
             "measure": name,
@@ -228,10 +198,10 @@ def _taps_of(name: str, checkpoint: str | None, model_config: str | None) -> Ite
     """From the architecture where it is known; else learned from the upstream itself, given noise."""
     import s3prl_plugin
     from s3prl_plugin import registry
-    from s3prl_plugin.upstream.mr_hubert import architecture, packaged, variants
 
-    if name in {*variants.names(), *packaged.names(), *variants.other_entries()}:
-        return architecture.taps(name, checkpoint, model_config)
+    known = registry.taps(name, checkpoint, model_config)
+    if known is not None:
+        return known
     s3prl_plugin.register()
     registry.check_upstream(name)
     from s3prl import hub
@@ -276,8 +246,8 @@ LISTS: dict[str, Callable[[argparse.Namespace], Rows]] = {
 
 
 def _same_columns(rows: Rows) -> Rows:
-    """Every row with the keys of the first; what a row does not know is None."""
-    return [{key: row.get(key) for key in rows[0]} for row in rows]
+    """Every row with the keys of the longest, those that say most first; what a row does not know is None."""
+    return [{key: row.get(key) for key in max(rows, key=len)} for row in sorted(rows, key=len, reverse=True)]
 
 
 def _table(rows: Rows) -> str:

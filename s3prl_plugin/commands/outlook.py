@@ -23,7 +23,7 @@ from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.default import jackknife_pair
 from s3prl_plugin.downstream.cca.pair import PairOfViews
 from s3prl_plugin.inference.refusal import EFFECTIVE_ROWS_GREY, Verdict, chance_limit, effective_limit
-from s3prl_plugin.running.durations import about
+from s3prl_plugin.jobs.durations import about
 from s3prl_plugin.states.taps import SAMPLE_RATE, Tap
 
 MEASURES = {

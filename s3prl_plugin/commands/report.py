@@ -81,15 +81,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print, and draw where asked."""
-    from s3prl_plugin import results, study
+    from s3prl_plugin import results
     from s3prl_plugin.errors import UserError
     from s3prl_plugin.inference import current
+    from s3prl_plugin.inference.folders import folders as folders_of
     from s3prl_plugin.report.text import difference_table, table
 
     _check(args)
     if args.submission:
         return _submission(args)
-    folders = [folder for expdir in args.expdir for folder in study.folders(expdir)]
+    folders = [folder for expdir in args.expdir for folder in folders_of(expdir)]
     once = list(dict.fromkeys(folders))
     if args.compare:
         return _comparison(args, once)
@@ -123,10 +124,11 @@ def run(args: argparse.Namespace) -> int:
 def _page(args: argparse.Namespace) -> None:
     """Write the page, and say where it is and how large."""
     from s3prl_plugin import results
+    from s3prl_plugin.questions import asking
     from s3prl_plugin.report import page
 
     with results.at_place_of_user(args.output):
-        path = page.write(args.expdir, args.output)
+        path = page.write(args.expdir, args.output, asking.sections)
     said = f"page: {path} ({path.stat().st_size / 1e6:.1f} MB; open it in a browser)"
     print(said, file=sys.stderr if args.json else sys.stdout, flush=True)
 

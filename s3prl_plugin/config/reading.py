@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ import yaml
 from s3prl_plugin.config import plain_yaml, setting_names
 from s3prl_plugin.errors import UserError, did_you_mean
 
-TOP_LEVEL = ("runner", "optimizer", "scheduler", "specaug", "downstream_expert", "suite", "study")
-TASK_KEYS = ("config", "corpus", "override")
 # what runs code from outside: flags on the command line, and keys of no file
 FLAGS_ONLY = frozenset({"plugin", "plugins", "trust_remote_code"})
 MAX_BYTES = 4 << 20
@@ -174,97 +171,15 @@ def packaged(*parts: str) -> Path:
     return path
 
 
-@cache
-def _analysis_defaults(name: str) -> Config:
-    """The packaged configuration of an analysis downstream; it holds every key that the downstream knows."""
-    return read(packaged("downstream", name, "config.yaml"))
-
-
-def analysis_defaults(name: str) -> dict[str, Any]:
-    """Every option of an analysis downstream with its default value.
-
-    Raises:
-        UserError: there is no such analysis downstream.
-    """
-    return dict(_analysis_defaults(name).section("downstream_expert"))
-
-
-def shared_options(analyses: Iterable[str]) -> set[str]:
-    """The options that all of these analyses have in common, and that a suite may set once for all of them."""
-    common = [set(analysis_defaults(name)) - {"measures", "protocol"} for name in analyses]
-    return set.intersection(*common) if common else {"corpus"}
-
-
-def check(config: Config, downstream: str | None, analyses: Iterable[str], tasks: Iterable[str]) -> None:
-    """Refuse every key of a run's configuration that nothing would read.
-
-    Args:
-        config: the file given by `-c`.
-        downstream: the value of `-d`.
-        analyses: the names of the plugin's analysis downstreams.
-        tasks: the SUPERB tasks that a suite can run.
-
-    Raises:
-        UserError: naming file, line, the key, and what may have been meant.
-    """
-    analyses = list(analyses)
-    config.refuse_unknown(TOP_LEVEL)
-    check_names(config, downstream)
-    if downstream in analyses:
-        config.refuse_unknown(analysis_defaults(str(downstream)), "downstream_expert")
-    if "study" in config.data and downstream != "suite":
-        raise config.error(("study",), f"a study runs a suite, not -d {downstream}; give -d suite")
-    if downstream != "suite":
-        return
-    if not config.section("suite"):
-        raise config.error(("suite",), "a suite needs a section `suite` with `analyses`, `tasks` or both")
-    chosen = config.section("suite", "analyses")
-    config.refuse_unknown(analyses, "suite", "analyses")
-    config.refuse_unknown({"analyses", "tasks", "store"} | shared_options(chosen), "suite")
-    _check_store(config)
-    for name in chosen:
-        config.refuse_unknown(analysis_defaults(name), "suite", "analyses", name)
-    config.refuse_unknown(tasks, "suite", "tasks")
-    for name in config.section("suite", "tasks"):
-        config.refuse_unknown(TASK_KEYS, "suite", "tasks", name)
-    if "study" in config.data:
-        from s3prl_plugin import study
-
-        study.read(config)
-
-
-def check_names(config: Config, downstream: str | None, *key: str) -> None:
-    """Refuse settings of s3prl's downstreams that are to name code and are no known names.
+def check_names(config: Config, downstream: str, *key: str) -> None:
+    """Refuse settings of one of s3prl's downstreams that are to name code and are no known names.
 
     Args:
         config: where they stand.
-        downstream: whose settings they are; of a suite, those of its tasks are looked at.
+        downstream: whose settings they are.
         key: what leads to them.
 
     Raises:
         UserError: naming file, line, and what may have been meant.
     """
-    if downstream != "suite":
-        setting_names.check(
-            config.section(*key), str(downstream), lambda inner, message: config.error((*key, *inner), message)
-        )
-        return
-    from s3prl_plugin import superb
-
-    for name, options in config.section("suite", "tasks").items():
-        if isinstance(options, dict) and isinstance(options.get("override"), dict) and name in superb.tasks():
-            check_names(config, superb.task(name).downstream, "suite", "tasks", name, "override")
-
-
-def _check_store(config: Config) -> None:
-    """Refuse what a feature store cannot be told."""
-    from s3prl_plugin.store import options
-
-    given = config.section("suite").get("store")
-    if isinstance(given, dict):
-        config.refuse_unknown(options.KEYS, "suite", "store")
-    for key, part in [((str(k),), {k: v}) for k, v in given.items()] if isinstance(given, dict) else [((), given)]:
-        try:
-            options.read(part)
-        except UserError as error:
-            raise config.error(("suite", "store", *key), f"suite.{error}") from None
+    setting_names.check(config.section(*key), downstream, lambda inner, message: config.error((*key, *inner), message))

@@ -9,9 +9,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin import study
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.inference import current
+from s3prl_plugin.inference.folders import folders
 from s3prl_plugin.results import Row
 from s3prl_plugin.states.taps import SAMPLE_RATE
 
@@ -33,8 +33,8 @@ def load(paths: Iterable[str | Path], pandas: bool | None = None) -> Any:
 
 def _records(paths: Iterable[str | Path]) -> Iterator[dict[str, Any]]:
     """One dictionary per row: `folder`, the row's own fields, and `resolution_ms` after `stride`."""
-    folders = dict.fromkeys(folder for path in paths for folder in study.folders(path))
-    for folder in folders:
+    where = dict.fromkeys(folder for path in paths for folder in folders(path))
+    for folder in where:
         found = current.read(folder)
         for note in found.notes:
             warnings.warn(note, stacklevel=2)

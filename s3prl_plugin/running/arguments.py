@@ -19,6 +19,7 @@ from s3prl_plugin import registry
 from s3prl_plugin.compat import huggingface_hub, packages
 from s3prl_plugin.config import overrides
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.running import checks
 from s3prl_plugin.states import upstream_files
 
 PROGRAM = "s3prl_plugin.run_downstream"
@@ -106,7 +107,7 @@ def _check_keys(config: configuration.Config, downstream: str) -> None:
     own = {name for name, package in registry.downstreams().items() if package == f"s3prl_plugin.downstream.{name}"}
     if downstream == "suite":
         superb.refuse_unavailable(config)
-    configuration.check(config, downstream, own - {"suite"}, superb.tasks() if downstream == "suite" else ())
+    checks.check(config, downstream, own - {"suite"}, superb.tasks() if downstream == "suite" else ())
 
 
 def chosen(config: dict[str, Any], tasks: str | None) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def check_run(args: argparse.Namespace, config: dict[str, Any]) -> None:
     if changed:
         _check_keys(found, args.downstream)
     else:
-        configuration.check_names(found, args.downstream)
+        checks.check_names(found, args.downstream)
     if "study" in config:
         _check_study(args, found)
     else:
@@ -246,7 +247,7 @@ def _check_checkpoint(flag: str, path: Path) -> None:
         configuration.refuse_code(part, where.error)
     if vars(args).get("hub", "torch") != "torch" or vars(args).get("from_hf_hub"):
         raise UserError(f"{flag} {path}: its upstream is code from a hub; leave {flag} out, and give --hub")
-    configuration.check_names(where, str(vars(args).get("downstream")))
+    checks.check_names(where, str(vars(args).get("downstream")))
 
 
 def _check_downstream(args: argparse.Namespace) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from s3prl_plugin.errors import UserError, one_line
+from s3prl_plugin.jobs.durations import clock
 from s3prl_plugin.report.text.table import aligned
 from s3prl_plugin.results import Row
-from s3prl_plugin.running.durations import clock
 
 ANALYSES = "analyses"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from s3prl_plugin.running.durations import about, clock
+from s3prl_plugin.jobs.durations import about, clock
 
 STEPS, EPOCH = "overall", "train"  # what s3prl's runner calls its bars
 

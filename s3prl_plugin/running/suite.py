@@ -21,8 +21,8 @@ from s3prl_plugin import ranks, results, superb
 from s3prl_plugin.analysis.analyse import FINISHED
 from s3prl_plugin.corpora import fingerprint
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.jobs.durations import clock
 from s3prl_plugin.running import outcome
-from s3prl_plugin.running.durations import clock
 from s3prl_plugin.running.log import command
 from s3prl_plugin.running.outcome import ANALYSES, Outcome
 from s3prl_plugin.running.progress import Progress

@@ -10,10 +10,11 @@ from typing import Any
 import yaml
 
 from s3prl_plugin import config as configuration
-from s3prl_plugin import registry, results, study
+from s3prl_plugin import registry, results
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.inference import current
 from s3prl_plugin.inference.folders import FILE_NAME as STUDY_FILE
+from s3prl_plugin.inference.folders import folders as folders_of
 from s3prl_plugin.inference.state_taps import states
 from s3prl_plugin.report.text.table import WEIGHT
 from s3prl_plugin.results import Row
@@ -97,7 +98,7 @@ def sources(expdirs: Iterable[str | Path], upstream: str | None = None) -> list[
     Raises:
         UserError: there are no results, or none of that name, or a folder holds those of several upstreams.
     """
-    folders = list(dict.fromkeys(folder for expdir in expdirs for folder in study.folders(expdir)))
+    folders = list(dict.fromkeys(folder for expdir in expdirs for folder in folders_of(expdir)))
     found = [_source(folder) for folder in folders]
     if upstream is None:
         return found

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from s3prl_plugin import __version__, results
-from s3prl_plugin import config as configuration
+from s3prl_plugin.analysis.defaults import shared_options
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import digests
 from s3prl_plugin.study.plan import Study, Upstream
@@ -182,7 +182,7 @@ def check_flags(args: argparse.Namespace, default_seed: int, study: Study) -> No
 def _halves(suite: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """A suite without its tasks, and without its analyses and their options; empty where nothing is left to run."""
     chosen = suite.get("analyses") or {}
-    of_analyses = {"analyses", *(configuration.shared_options(chosen) if chosen else ())}
+    of_analyses = {"analyses", *(shared_options(chosen) if chosen else ())}
     analyses = {key: value for key, value in suite.items() if key in of_analyses}
     tasks = {key: value for key, value in suite.items() if key not in of_analyses or key == "corpus"}
     return (analyses if chosen else {}), (tasks if suite.get("tasks") else {})

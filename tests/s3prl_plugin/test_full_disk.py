@@ -14,7 +14,7 @@ import torch
 from s3prl_plugin import results
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import unfinished
-from s3prl_plugin.running.exit_status import exit_status
+from s3prl_plugin.jobs.exit_status import exit_status
 
 LIMIT = 200_000
 
@@ -42,7 +42,7 @@ def test_what_does_not_fit_is_one_line_and_nothing_is_lost(tmp_path, writer):
     path.write_bytes(b"what was there")
     program = (
         "import sys, torch; from pathlib import Path; from s3prl_plugin import results\n"
-        "from s3prl_plugin.running.exit_status import exit_status\n"
+        "from s3prl_plugin.jobs.exit_status import exit_status\n"
         f"def job():\n    path = Path(sys.argv[1])\n    {WRITERS[writer].replace(chr(10), chr(10) + '    ')}\n"
         "sys.exit(exit_status(job))"
     )

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from s3prl_plugin import stopping
-from s3prl_plugin.running.exit_status import exit_status
+from s3prl_plugin.jobs.exit_status import exit_status
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])

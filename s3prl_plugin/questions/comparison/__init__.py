@@ -50,7 +50,7 @@ def compare(folders: Sequence[Path]) -> Comparison:
     stands for what is found from the facts that the runs wrote (`upstream.json`). Any runs are put side by side.
 
     Args:
-        folders: of two runs or more, one upstream each; of a study, `study.folders(expdir)`.
+        folders: of two runs or more, one upstream each; of a study, `inference.folders.folders(expdir)`.
 
     Raises:
         UserError: fewer than two, or a folder cannot be read.

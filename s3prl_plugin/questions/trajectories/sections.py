@@ -28,7 +28,7 @@ def sections(folders: Iterable[str | Path], figures: bool = True) -> tuple[Secti
     """One section for all runs whose checkpoints were analysed, and one with the maps of each run.
 
     Args:
-        folders: of the study over checkpoints, one each (`study.folders(expdir)`); others are passed over.
+        folders: of the study over checkpoints, one each (`inference.folders.folders(expdir)`); others are passed over.
         figures: whether they are made.
 
     Returns:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ from s3prl_plugin import __version__, results
 from s3prl_plugin.inference import current
 from s3prl_plugin.report.drawing.charts.needed import PACKAGES, require_altair
 from s3prl_plugin.report.drawing.charts.palette import model_styles
-from s3prl_plugin.report.page import figures, in_short, intervals, others, provenance, superb, tables
+from s3prl_plugin.report.page import figures, in_short, intervals, provenance, superb, tables
 from s3prl_plugin.report.page.figures import Curves, Drawn
 from s3prl_plugin.report.page.models import Model, read
 from s3prl_plugin.report.page.panels import panels
 from s3prl_plugin.report.page.summary import summary
 from s3prl_plugin.report.page.tables import Table
 from s3prl_plugin.report.sections import Contrast, Section
+
+Asked = Callable[[Sequence[Path]], tuple[Sequence[Section], Sequence[str]]]
 
 TEMPLATES = Path(__file__).with_name("templates")
 FEW_TABLES = 3  # of a section that are shown unfolded
@@ -63,12 +65,14 @@ class Page:
     parts: tuple[Part, ...] = ()
 
 
-def write(expdirs: Sequence[str | Path], path: str | Path) -> Path:
+def write(expdirs: Sequence[str | Path], path: str | Path, asked: Asked | None = None) -> Path:
     """Write the page of some runs, whole or not at all.
 
     Args:
         expdirs: folders of runs or of studies.
         path: the file.
+        asked: what the page says beside layers and tasks (`questions.asking.sections`): takes the folders, gives
+            sections and why others are missing.
 
     Returns:
         The path.
@@ -76,12 +80,12 @@ def write(expdirs: Sequence[str | Path], path: str | Path) -> Path:
     Raises:
         UserError: a package is not installed, or a folder has no results.
     """
-    text = html(expdirs)
+    text = html(expdirs, asked)
     results.replace_file(Path(path), text.encode("utf-8"))
     return Path(path)
 
 
-def html(expdirs: Sequence[str | Path]) -> str:
+def html(expdirs: Sequence[str | Path], asked: Asked | None = None) -> str:
     """The page of some runs; see `write`."""
     require_altair(*PACKAGES)
     import jinja2
@@ -99,7 +103,7 @@ def html(expdirs: Sequence[str | Path]) -> str:
     )
     environment.filters["script_json"] = lambda value: Markup(script_json(value))
     environment.globals["inline"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
-    page = _page(models)
+    page = _page(models, asked)
     return environment.get_template("page.html").render(
         page=page, vega=Markup(bundle), version=__version__, drawing=intervals
     )
@@ -111,9 +115,9 @@ def script_json(value: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028")
 
 
-def _page(models: Sequence[Model]) -> Page:
+def _page(models: Sequence[Model], asked: Asked | None) -> Page:
     """What the page says, before it is HTML."""
-    parts = _distinct([part for part in _parts(models) if part is not None])
+    parts = _distinct([part for part in _parts(models, asked) if part is not None])
     names = [model.name for model in models]
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     return Page(
@@ -146,13 +150,13 @@ def _subtitle(models: Sequence[Model], shown: str) -> str:
     return " · ".join(part for part in said if part)
 
 
-def _parts(models: Sequence[Model]) -> list[Part | None]:
+def _parts(models: Sequence[Model], asked: Asked | None) -> list[Part | None]:
     """The sections in the order in which they are read."""
     several, styles = len(models) > 1, model_styles([model.name for model in models])
     of_layers = panels(models)
     best = summary(of_layers)
     folders = list(dict.fromkeys(folder for model in models for folder in model.folders))
-    found, silent = others.sections(folders)
+    found, silent = asked(folders) if asked else ([], [])
     boards, not_on_boards = superb.tables(models)
     learned, maps, grids = figures.weights(models, styles), figures.heat_maps(models), figures.grids(models)
     names = [model.name for model in models]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin import study
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.inference import current
+from s3prl_plugin.inference.folders import folders as folders_of
 from s3prl_plugin.results import Row
 
 _SHORT = 8  # characters of a checksum
@@ -48,8 +48,8 @@ def read(expdirs: Iterable[str | Path]) -> list[Model]:
         UserError: a folder has no results, or an empty file of them.
     """
     expdirs = [Path(expdir) for expdir in expdirs]
-    folders = list(dict.fromkeys(folder for expdir in expdirs for folder in study.folders(expdir)))
-    of_study = any(study.folders(expdir) != [expdir] for expdir in expdirs)
+    folders = list(dict.fromkeys(folder for expdir in expdirs for folder in folders_of(expdir)))
+    of_study = any(folders_of(expdir) != [expdir] for expdir in expdirs)
     found: dict[tuple[Any, ...], dict[Any, Row]] = {}
     where: dict[tuple[Any, ...], list[Path]] = {}
     for folder in folders:

@@ -16,8 +16,8 @@ from typing import Any
 from s3prl_plugin import superb
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import digests
+from s3prl_plugin.jobs.durations import about
 from s3prl_plugin.results import Row
-from s3prl_plugin.running.durations import about
 from s3prl_plugin.select.head_flags import features
 from s3prl_plugin.select.layers import carried
 from s3prl_plugin.select.source import Source

@@ -21,8 +21,8 @@ from statistics import fmean
 
 from s3prl_plugin import stopping, superb
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.jobs.durations import about, clock
 from s3prl_plugin.running import outcome
-from s3prl_plugin.running.durations import about, clock
 from s3prl_plugin.select.verify.plan import Plan
 from s3prl_plugin.study.jobs import Job
 

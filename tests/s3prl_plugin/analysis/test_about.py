@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from s3prl_plugin import commands, config, registry, superb
+from s3prl_plugin import commands, registry, superb
 from s3prl_plugin.analysis import about
+from s3prl_plugin.analysis.defaults import analysis_defaults
 from s3prl_plugin.errors import UserError
 
 ANALYSES = {name: package for name, package in registry.downstreams().items() if name != "suite"}
@@ -19,7 +20,7 @@ def test_a_downstream_explains_the_measures_that_it_knows_and_no_others(name):
     known = importlib.import_module(f"{ANALYSES[name]}.expert").DownstreamExpert.known_measures
     explained = about.of(ANALYSES[name])
     assert set(explained) == set(known)
-    assert set(config.analysis_defaults(name)["measures"]) <= set(explained)
+    assert set(analysis_defaults(name)["measures"]) <= set(explained)
 
 
 @pytest.mark.parametrize("name", sorted(ANALYSES))

@@ -9,7 +9,7 @@ import pytest
 import s3prl_plugin
 from s3prl_plugin import commands
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.running.exit_status import exit_status
+from s3prl_plugin.jobs.exit_status import exit_status
 
 
 @pytest.mark.parametrize("words", [["--help"], ["doctor", "--help"], ["ls", "--help"], ["demo", "--help"]])

@@ -4,6 +4,7 @@ import pytest
 
 from s3prl_plugin import config
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.running import checks
 
 ANALYSES = ("cca", "mi")
 TASKS = ("SID",)
@@ -17,7 +18,7 @@ def written(tmp_path, text):
 
 def refused(tmp_path, text, downstream="suite"):
     with pytest.raises(UserError) as error:
-        config.check(config.read(written(tmp_path, text)), downstream, ANALYSES, TASKS)
+        checks.check(config.read(written(tmp_path, text)), downstream, ANALYSES, TASKS)
     message = str(error.value)
     assert "\n" not in message
     assert str(tmp_path / "run.yaml") in message
@@ -75,7 +76,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_the_packaged_suite_passes_its_own_check():
     read = config.read(config.packaged("configs", "suite", "first_light.yaml"))
-    config.check(read, "suite", ANALYSES, TASKS)
+    checks.check(read, "suite", ANALYSES, TASKS)
 
 
 def test_a_packaged_file_that_does_not_exist_gets_a_suggestion():

@@ -12,6 +12,7 @@ import s3prl_plugin
 from s3prl_plugin import config, registry, superb
 from s3prl_plugin.config import setting_names
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.running import checks
 
 s3prl_plugin.register()
 ROOT = Path(find_spec("s3prl").submodule_search_locations[0])
@@ -143,9 +144,9 @@ def test_file_and_line_are_named(tmp_path):
     ):
         path.write_text(text)
         with pytest.raises(UserError, match=rf"run\.yaml, line {line}: .*'1 \+ 1' is not one of its names"):
-            config.check(config.read(path), downstream, ("cca",), ("KS",))
+            checks.check(config.read(path), downstream, ("cca",), ("KS",))
     path.write_text(SUITE % "UtteranceLevel")
-    config.check(config.read(path), "suite", ("cca",), ("KS",))
+    checks.check(config.read(path), "suite", ("cca",), ("KS",))
     path.write_text(f"runner: {{}}\noptimizer: {{name: {NO_NAME}}}\n")
     with pytest.raises(UserError, match=r"run\.yaml, line 2: optimizer.name"):
         superb.task("KS").settings({"config": path}, None)

@@ -10,6 +10,7 @@ import tap_rows
 import s3prl_plugin
 from s3prl_plugin import commands, results
 from s3prl_plugin.inference import current, differences, state_taps
+from s3prl_plugin.questions import asking
 from s3prl_plugin.report import page
 from s3prl_plugin.report.page import models
 from s3prl_plugin.report.page.panels import panels
@@ -159,7 +160,7 @@ def test_the_page_shows_what_it_shows_of_a_clean_folder(folders):
     pages = []
     for folder in folders:
         notes = current.notes([folder / "run"])
-        html = page.html([folder / "run"])
+        html = page.html([folder / "run"], asking.sections)
         for note in notes:
             assert note in html
             html = html.replace(f'<p class="note">{note}</p>', "")

@@ -12,6 +12,7 @@ import pytest
 import s3prl_plugin
 from s3prl_plugin import commands, results
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.questions import asking
 from s3prl_plugin.report import page
 
 MUTANTS = 100
@@ -138,7 +139,10 @@ def check(seed, lines, root, capsys, with_page, part=1):
         said = [line for line in captured.err.splitlines() if not line.startswith("[results]")]
         assert (status, len(said)) in ((0, 0), (1, 0), (2, 1)), (seed, command, status, captured.err)
         assert "NaN" not in captured.out, (seed, command)
-    readers = [lambda: s3prl_plugin.load_results(folder), *([lambda: page.html([folder, other])] if with_page else [])]
+    readers = [
+        lambda: s3prl_plugin.load_results(folder),
+        *([lambda: page.html([folder, other], asking.sections)] if with_page else []),
+    ]
     for read in readers:
         with suppress(UserError):
             read()

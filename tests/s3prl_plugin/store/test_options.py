@@ -4,6 +4,7 @@ import pytest
 
 from s3prl_plugin import config
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.running import checks
 from s3prl_plugin.store import options
 
 
@@ -35,7 +36,7 @@ def test_mistakes_are_told_with_their_line(tmp_path, line, told):
     path = tmp_path / "suite.yaml"
     path.write_text(f"suite:\n  analyses: {{cca: {{}}}}\n  {line}\n")
     with pytest.raises(UserError) as error:
-        config.check(config.read(path), "suite", ["cca"], ["SID"])
+        checks.check(config.read(path), "suite", ["cca"], ["SID"])
     assert f"{path}, line 3: {told}" in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -44,4 +45,4 @@ def test_what_is_right_passes(tmp_path):
     path = tmp_path / "suite.yaml"
     for text in ("true", "false", "null", "{dtype: bfloat16, budget_gb: 0.5, folder: /x, check: true}"):
         path.write_text(f"suite:\n  analyses: {{cca: {{}}}}\n  store: {text}\n")
-        config.check(config.read(path), "suite", ["cca"], ["SID"])
+        checks.check(config.read(path), "suite", ["cca"], ["SID"])

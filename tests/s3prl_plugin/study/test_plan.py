@@ -8,6 +8,7 @@ import pytest
 import s3prl_plugin
 from s3prl_plugin import config, registry, study
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.running import checks
 from s3prl_plugin.study.plan import Upstream
 
 s3prl_plugin.register()
@@ -164,6 +165,6 @@ def test_the_packaged_study_is_what_its_first_line_says():
 def test_a_study_is_part_of_what_a_configuration_is_checked_for():
     asked = written("study: {upstreams: {a: {upstream: fbank}}, seds: [1]}\nsuite: {analyses: {mi: {}}}\n")
     with pytest.raises(UserError, match="'seeds'"):
-        config.check(asked, "suite", ["mi"], [])
+        checks.check(asked, "suite", ["mi"], [])
     with pytest.raises(UserError, match="give -d suite"):
-        config.check(asked, "mi", ["mi"], [])
+        checks.check(asked, "mi", ["mi"], [])

@@ -7,7 +7,8 @@ import pytest
 import torch
 import yaml
 
-from s3prl_plugin import results, study
+from s3prl_plugin import results
+from s3prl_plugin.inference.folders import folders as folders_of
 from s3prl_plugin.upstream.mr_hubert import small
 
 pytestmark = pytest.mark.slow
@@ -49,7 +50,7 @@ def ran(tmp_path_factory):
 def test_the_others_run_when_one_fails(ran):
     folder, ended = ran
     assert ended.returncode == 1, ended.stderr[-3000:]
-    assert [path.name for path in study.folders(folder / "out")] == ["whole", "half"]
+    assert [path.name for path in folders_of(folder / "out")] == ["whole", "half"]
     assert said(ended)[0] == "[study] 3 upstreams, 5 runs"
     assert said(ended)[-3] == "[study] 4 of 5 runs are finished; results: out/UPSTREAM/results.jsonl"
     assert said(ended)[-1].startswith("[study]   broken (analyses): broken.pt: not a file of torch.save")
@@ -58,7 +59,7 @@ def test_the_others_run_when_one_fails(ran):
 
 def test_rows_of_every_seed_and_tap_and_the_same_folds(ran):
     folder, _ = ran
-    whole, half = (results.read(path) for path in study.folders(folder / "out"))
+    whole, half = (results.read(path) for path in folders_of(folder / "out"))
     assert [(row.measure, row.seed) for row in whole if row.tap is None and row.headline] == [("SID", 5), ("SID", 6)]
     analysed = [[row for row in rows if row.measure == "mi_phone"] for rows in (whole, half)]
     assert {row.seed for rows in analysed for row in rows} == {5}
@@ -90,4 +91,4 @@ def test_the_same_command_runs_what_is_left(ran):
     assert said(ended)[0] == "[study] 3 upstreams, 5 runs; 4 are finished already"
     assert said(ended)[1].startswith("[study] 2 of 5: broken, analyses -> out/broken (about ")
     assert said(ended)[2:] == ["[study] 5 of 5 runs are finished; results: out/UPSTREAM/results.jsonl"]
-    assert [path.name for path in study.folders(folder / "out")] == ["whole", "broken", "half"]
+    assert [path.name for path in folders_of(folder / "out")] == ["whole", "broken", "half"]

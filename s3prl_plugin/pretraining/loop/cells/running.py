@@ -17,11 +17,11 @@ from s3prl_plugin import config as configuration
 from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import digests
+from s3prl_plugin.jobs import process
+from s3prl_plugin.jobs.durations import about
 from s3prl_plugin.pretraining.loop.cells import plan
 from s3prl_plugin.pretraining.loop.cells.plan import Training
 from s3prl_plugin.pretraining.loop.own_units import with_units
-from s3prl_plugin.running.durations import about
-from s3prl_plugin.study import process
 
 FINISHED = "finished.json"
 REASON = "failed.txt"

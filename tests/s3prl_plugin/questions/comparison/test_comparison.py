@@ -6,8 +6,9 @@ from dataclasses import replace
 import planted_results as planted
 import pytest
 
-from s3prl_plugin import commands, results, study
+from s3prl_plugin import commands, results
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference.folders import folders as folders_of
 from s3prl_plugin.questions import comparison
 from s3prl_plugin.report.text import sections
 from s3prl_plugin.states import upstream_facts
@@ -344,7 +345,7 @@ def test_the_command_prints_a_study(folders, capsys):
     text = capsys.readouterr().out
     assert "Lower carries more" in text
     assert "tables are left out here" in text
-    assert len(study.folders(expdir)) == 7
+    assert len(folders_of(expdir)) == 7
     assert commands.main(["report", expdir, "--compare", "--json"]) == 0
     assert '"name": "words"' in capsys.readouterr().out
     assert commands.main(["report", expdir, "--compare", "--table"]) == 2

@@ -10,7 +10,8 @@ import soundfile
 import torch
 import yaml
 
-from s3prl_plugin import results, study
+from s3prl_plugin import results
+from s3prl_plugin.inference.folders import folders as folders_of
 from s3prl_plugin.questions import comparison
 from s3prl_plugin.states import upstream_facts
 from s3prl_plugin.states.taps import SAMPLE_RATE
@@ -70,7 +71,7 @@ def folder(tmp_path_factory):
 
 
 def test_the_facts_are_those_of_the_checkpoints(folder):
-    facts = {path.name: upstream_facts.read(path) for path in study.folders(folder / "out")}
+    facts = {path.name: upstream_facts.read(path) for path in folders_of(folder / "out")}
     assert list(facts) == ["x", "y", "z", "z_decimated"]
     flat, lower = [20, 20, 20], [20, 40, 20]
     for name, file, heads, rates in (("x", "one", 2, lower), ("y", "two", 1, lower), ("z", "three", 2, flat)):
@@ -87,19 +88,19 @@ def test_the_facts_are_those_of_the_checkpoints(folder):
 
 
 def test_the_forward_passes_were_timed_over_the_same_batches(folder):
-    found = [upstream_facts.read(path).forward for path in study.folders(folder / "out")]
+    found = [upstream_facts.read(path).forward for path in folders_of(folder / "out")]
     assert all(each.batches == 3 * SPEAKERS // 2 - 1 for each in found)
     assert all(each.seconds_per_second > 0 for each in found)
     assert len({tuple(audio for audio, _ in each.groups) for each in found}) == 1
 
 
 def test_rows_say_how_many_speakers_they_are_from(folder):
-    for path in study.folders(folder / "out"):
+    for path in folders_of(folder / "out"):
         assert {row.speakers for row in results.read(path)} == {SPEAKERS}
 
 
 def test_the_study_is_compared(folder):
-    found = comparison.compare(study.folders(folder / "out"))
+    found = comparison.compare(folders_of(folder / "out"))
     assert found.models == ("x", "y", "z")
     assert [banner.partition(":")[0] for banner in found.banners] == [
         "Generated speech",

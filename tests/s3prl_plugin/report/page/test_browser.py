@@ -7,6 +7,7 @@ import time
 import page_rows
 import pytest
 
+from s3prl_plugin.questions import asking
 from s3prl_plugin.report import page
 
 pytest.importorskip("altair", reason="the report page needs altair")
@@ -42,7 +43,11 @@ def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     measures = ("cca_phone", "cca_word")
     rows = [page_rows.everything(name, measures, count=6, seed=10 * i) for i, name in enumerate(NAMES)]
-    return page.write([page_rows.write(folder / f"r{i}", each) for i, each in enumerate(rows)], folder / "report.html")
+    return page.write(
+        [page_rows.write(folder / f"r{i}", each) for i, each in enumerate(rows)],
+        folder / "report.html",
+        asking.sections,
+    )
 
 
 @pytest.fixture

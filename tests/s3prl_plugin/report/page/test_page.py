@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import re
-import types
 from html.parser import HTMLParser
 
 import page_rows
@@ -11,8 +10,9 @@ import pytest
 
 from s3prl_plugin import commands
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.questions import asking
 from s3prl_plugin.report import page
-from s3prl_plugin.report.page import intervals, others
+from s3prl_plugin.report.page import intervals
 from s3prl_plugin.report.sections import Contrast, PlainTable, Section
 
 pytest.importorskip("altair", reason="the report page needs altair")
@@ -54,7 +54,7 @@ class Parsed(HTMLParser):
 def made(tmp_path, *models, **kwargs):
     """The page of some models' rows, parsed."""
     folders = [page_rows.write(tmp_path / f"run{i}", rows, **kwargs) for i, rows in enumerate(models)]
-    return Parsed(page.html(folders))
+    return Parsed(page.html(folders, asking.sections))
 
 
 def assert_nothing_is_fetched(parsed):
@@ -75,7 +75,7 @@ def assert_nothing_is_fetched(parsed):
 def test_ten_models_of_fifteen_taps_and_ten_measures_stay_below_the_limit(tmp_path):
     models = [page_rows.everything(f"model_{i}", seed=100 * i) for i in range(10)]
     folders = [page_rows.write(tmp_path / f"run{i}", rows) for i, rows in enumerate(models)]
-    path = page.write(folders, tmp_path / "report.html")
+    path = page.write(folders, tmp_path / "report.html", asking.sections)
     assert path.stat().st_size < LIMIT
     parsed = Parsed(path.read_text(encoding="utf-8"))
     assert_nothing_is_fetched(parsed)
@@ -171,7 +171,7 @@ def test_models_of_a_study_have_its_names(tmp_path):
     for name in ("one", "two"):
         page_rows.write(tmp_path / "study" / name, page_rows.layers("mr_hubert_local", checkpoint_sha256=name * 20))
     (tmp_path / "study" / "study.json").write_text('{"upstreams": ["two", "one"]}')
-    parsed = Parsed(page.html([tmp_path / "study"]))
+    parsed = Parsed(page.html([tmp_path / "study"], asking.sections))
     boxes = [a["value"] for tag, a in parsed.elements if tag == "input" and a.get("type") == "checkbox"]
     assert boxes == ["two", "one"]
 
@@ -196,23 +196,20 @@ def test_every_part_is_in_the_table_of_contents(tmp_path):
 def test_the_answers_come_from_the_general_to_the_single_pair(tmp_path):
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-    modules = {}
-    for module, _, needed in others.MAKERS:
-        kind = module.rpartition(".")[2]
-        modules[kind] = types.SimpleNamespace(make=lambda folders, kind=kind: (Section(name=kind, title=kind),))
-        assert needed <= 2
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(others.importlib, "import_module", lambda module: modules[module.rpartition(".")[2]])
-        makers = [(module, "make", needed) for module, _, needed in others.MAKERS]
-        found, silent = others.sections([tmp_path / "first", tmp_path / "second"], makers)
-        alone, _ = others.sections([tmp_path / "first"], makers)
+    assert {needed for _, needed in asking.QUESTIONS.values()} == {1, 2}
+    questions = {
+        name: (lambda folders, name=name: (Section(name=name, title=name),), needed)
+        for name, (_, needed) in asking.QUESTIONS.items()
+    }
+    found, silent = asking.sections([tmp_path / "first", tmp_path / "second"], questions)
+    alone, _ = asking.sections([tmp_path / "first"], questions)
     # what seeds and checkpoints answer together is not asked again of single pairs; costs in bits stand last
     assert [section.name for section in found] == ["factorial", "trajectories", "comparison", "rates"]
     assert [section.name for section in alone] == ["rates"]
     assert silent == []
 
 
-def test_sections_of_others_are_shown_whatever_they_hold(tmp_path, monkeypatch):
+def test_sections_of_others_are_shown_whatever_they_hold(tmp_path):
     about = {"measure": "cca_word", "score": "r"}
     contrasts = (
         Contrast(label="a - b", value=0.125, ci_low=0.1, ci_high=0.15, p=0.0001, p_holm=0.002, family="f", **about),
@@ -221,8 +218,8 @@ def test_sections_of_others_are_shown_whatever_they_hold(tmp_path, monkeypatch):
     )
     table = PlainTable(title="costs", columns=("what", "p"), rows=(("x", 0.0000001), ("y", None)), note="a note")
     section = Section(name="layers", title="Why?", verdict="Because.", contrasts=contrasts, tables=(table,))
-    monkeypatch.setattr(others, "sections", lambda folders: ([section], ["rates: nothing to say"]))
-    parsed = made(tmp_path, page_rows.layers("hubert"))
+    folder = page_rows.write(tmp_path / "r0", page_rows.layers("hubert"))
+    parsed = Parsed(page.html([folder], lambda folders: ([section], ["rates: nothing to say"])))
     for word in ("Why?", "Because.", "+0.125", "+0.100 to +0.150", "< .001", "0.002", "-0.250", "other units",
                  "exploratory", f"no folds {EVIL}", "a note", "not shown: rates: nothing to say"):  # fmt: skip
         assert word in parsed.text
@@ -258,4 +255,4 @@ def test_what_is_not_installed_is_told_in_one_line(tmp_path, capsys, monkeypatch
 
 def test_a_folder_without_results_is_named(tmp_path):
     with pytest.raises(UserError, match="no results there"):
-        page.html([tmp_path])
+        page.html([tmp_path], asking.sections)

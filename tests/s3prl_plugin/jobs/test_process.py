@@ -10,7 +10,7 @@ import time
 import pytest
 
 from s3prl_plugin import stopping
-from s3prl_plugin.study import process
+from s3prl_plugin.jobs import process
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_signal_to_the_study_ends_the_run(number, program, tmp_path):
 
 def test_a_run_stops_when_the_study_is_gone():
     code = (
-        "import time; from s3prl_plugin.study import process\n"
+        "import time; from s3prl_plugin.jobs import process\n"
         "process.listen()\n"
         "print('up', flush=True)\n"
         "try:\n    time.sleep(1000)\n"

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from s3prl_plugin.running.durations import about, clock
+from s3prl_plugin.jobs.durations import about, clock
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 59, 60, 61, 599, 3599, 3600, 3661, 86399])

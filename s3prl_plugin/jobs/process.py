@@ -1,6 +1,6 @@
 """A run in a process of its own, that ends with the one that started it.
 
-    python -m s3prl_plugin.study.process PROGRAM REASON_FILE FLAGS...
+    python -m s3prl_plugin.jobs.process PROGRAM REASON_FILE FLAGS...
 
 runs run_downstream (or run_pretrain) with FLAGS and leaves in REASON_FILE why it failed, in one line. A process of its
 own gives back all memory, begins with nothing left behind by the run before it, and takes nothing down when it crashes.
@@ -58,7 +58,7 @@ def run(flags: Sequence[str], reason_file: Path, program: str = "run_downstream"
 def main(words: Sequence[str]) -> int:
     """The process's own part."""
     listen()
-    from s3prl_plugin.running.exit_status import exit_status
+    from s3prl_plugin.jobs.exit_status import exit_status
 
     program, reason_file, *flags = words
     module = importlib.import_module(f"s3prl_plugin.{program}")

@@ -1,0 +1,41 @@
+"""The packaged configuration of an analysis: it holds every key that the downstream knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from s3prl_plugin import config, registry
+from s3prl_plugin.config import Config
+from s3prl_plugin.errors import UserError
+
+FILE_NAME = "config.yaml"
+
+
+@cache
+def _defaults(name: str) -> Config:
+    """The `config.yaml` in the folder of a downstream."""
+    folders = registry.folders(registry.downstreams()[name])
+    path = next((folder / FILE_NAME for folder in folders if (folder / FILE_NAME).is_file()), None)
+    if path is None:
+        raise UserError(f"{name}: its folder has no {FILE_NAME}, which holds the defaults of its options")
+    return config.read(path)
+
+
+def analysis_defaults(name: str) -> dict[str, Any]:
+    """Every option of an analysis downstream with its default value.
+
+    Args:
+        name: one of `registry.downstreams()`.
+
+    Raises:
+        UserError: it has no configuration.
+    """
+    return dict(_defaults(name).section("downstream_expert"))
+
+
+def shared_options(analyses: Iterable[str]) -> set[str]:
+    """The options that all of these analyses have in common, and that a suite may set once for all of them."""
+    common = [set(analysis_defaults(name)) - {"measures", "protocol"} for name in analyses]
+    return set.intersection(*common) if common else {"corpus"}

@@ -1,0 +1,40 @@
+"""Every question that the results in some folders can answer, in the order in which the answers are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.questions import comparison, factorial, rates, trajectories
+from s3prl_plugin.report.sections import Section, asked_once
+
+Question = Callable[[Sequence[Path]], Sequence[Section]]
+QUESTIONS: dict[str, tuple[Question, int]] = {
+    "factorial": (factorial.sections, 2),
+    "trajectories": (trajectories.sections, 2),
+    "comparison": (comparison.sections, 2),
+    "rates": (rates.sections, 1),
+}
+"""Name -> what takes the folders, in their order, and gives the sections; and how many folders it needs."""
+
+
+def sections(
+    folders: Sequence[Path], questions: dict[str, tuple[Question, int]] | None = None
+) -> tuple[list[Section], list[str]]:
+    """The answers, and why a question has none.
+
+    Args:
+        folders: of runs.
+        questions: by default `QUESTIONS`.
+    """
+    found: list[Section] = []
+    silent: list[str] = []
+    for name, (ask, needed) in (QUESTIONS if questions is None else questions).items():
+        if len(folders) < needed:
+            continue
+        try:
+            found += ask(folders)
+        except UserError as error:
+            silent.append(f"{name}: {error}")
+    return list(asked_once(found)), silent

@@ -1,0 +1,81 @@
+"""What a run's configuration may hold: every key is known to what reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from s3prl_plugin import config as config_files
+from s3prl_plugin import study, superb
+from s3prl_plugin.analysis.defaults import analysis_defaults, shared_options
+from s3prl_plugin.config import Config
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.store import options
+
+TOP_LEVEL = ("runner", "optimizer", "scheduler", "specaug", "downstream_expert", "suite", "study")
+TASK_KEYS = ("config", "corpus", "override")
+
+
+def check(config: Config, downstream: str | None, analyses: Iterable[str], tasks: Iterable[str]) -> None:
+    """Refuse every key of a run's configuration that nothing would read.
+
+    Args:
+        config: the file given by `-c`.
+        downstream: the value of `-d`.
+        analyses: the names of the plugin's analysis downstreams.
+        tasks: the SUPERB tasks that a suite can run.
+
+    Raises:
+        UserError: naming file, line, the key, and what may have been meant.
+    """
+    analyses = list(analyses)
+    config.refuse_unknown(TOP_LEVEL)
+    check_names(config, downstream)
+    if downstream in analyses:
+        config.refuse_unknown(analysis_defaults(str(downstream)), "downstream_expert")
+    if "study" in config.data and downstream != "suite":
+        raise config.error(("study",), f"a study runs a suite, not -d {downstream}; give -d suite")
+    if downstream != "suite":
+        return
+    if not config.section("suite"):
+        raise config.error(("suite",), "a suite needs a section `suite` with `analyses`, `tasks` or both")
+    chosen = config.section("suite", "analyses")
+    config.refuse_unknown(analyses, "suite", "analyses")
+    config.refuse_unknown({"analyses", "tasks", "store"} | shared_options(chosen), "suite")
+    _check_store(config)
+    for name in chosen:
+        config.refuse_unknown(analysis_defaults(name), "suite", "analyses", name)
+    config.refuse_unknown(tasks, "suite", "tasks")
+    for name in config.section("suite", "tasks"):
+        config.refuse_unknown(TASK_KEYS, "suite", "tasks", name)
+    if "study" in config.data:
+        study.read(config)
+
+
+def check_names(config: Config, downstream: str | None) -> None:
+    """Refuse settings of s3prl's downstreams that are to name code and are no known names.
+
+    Args:
+        config: where they stand.
+        downstream: whose settings they are; of a suite, those of its tasks are looked at.
+
+    Raises:
+        UserError: naming file, line, and what may have been meant.
+    """
+    if downstream != "suite":
+        config_files.check_names(config, str(downstream))
+        return
+    for name, said in config.section("suite", "tasks").items():
+        if isinstance(said, dict) and isinstance(said.get("override"), dict) and name in superb.tasks():
+            config_files.check_names(config, superb.task(name).downstream, "suite", "tasks", name, "override")
+
+
+def _check_store(config: Config) -> None:
+    """Refuse what a feature store cannot be told."""
+    given = config.section("suite").get("store")
+    if isinstance(given, dict):
+        config.refuse_unknown(options.KEYS, "suite", "store")
+    for key, part in [((str(k),), {k: v}) for k, v in given.items()] if isinstance(given, dict) else [((), given)]:
+        try:
+            options.read(part)
+        except UserError as error:
+            raise config.error(("suite", "store", *key), f"suite.{error}") from None
