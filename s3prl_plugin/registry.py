@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +43,9 @@ _installed = False
 
 class UpstreamPackage(Protocol):
     """What `upstream/<name>/entries.py` offers without a network; the entries are functions in hubconf.py beside it."""
+
+    def names(self) -> Iterable[str]:
+        """The entries."""
 
     def entries(self, in_full: bool = False) -> dict[str, dict[str, Any]]:
         """Each entry, with what `ls upstreams` shows of it: at least what it isolates."""
@@ -263,7 +266,7 @@ def _upstreams() -> dict[str, str]:
     return {
         entry: f"{_UPSTREAMS}.{name}.hubconf:{entry}"
         for name, package in packages().items()
-        for entry in package.entries()
+        for entry in package.names()
     }
 
 

@@ -15,8 +15,9 @@ from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.inference import current
 from s3prl_plugin.inference.folders import remember
+from s3prl_plugin.jobs import process
 from s3prl_plugin.jobs.durations import about
-from s3prl_plugin.study import plan, process
+from s3prl_plugin.study import plan
 from s3prl_plugin.study.jobs import STORE, Job, jobs
 from s3prl_plugin.superb.corpus import GENERATED
 

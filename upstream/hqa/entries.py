@@ -14,6 +14,11 @@ ENTRIES = {
 }
 
 
+def names() -> list[str]:
+    """The entries."""
+    return list(ENTRIES)
+
+
 def entries(in_full: bool = False) -> dict[str, dict[str, Any]]:
     """What `ls upstreams` shows of each entry."""
     return {name: {"isolates": what} for name, what in ENTRIES.items()}

@@ -11,6 +11,11 @@ from s3prl_plugin.upstream.mr_hubert import packaged, variants
 from s3prl_plugin.upstream.mr_hubert.variants import Variant
 
 
+def names() -> list[str]:
+    """The entries."""
+    return [*variants.names(), *packaged.names(), *variants.other_entries()]
+
+
 def entries(in_full: bool = False) -> dict[str, dict[str, Any]]:
     """What `ls upstreams` shows of each entry: published variants, packaged models, readers of the user's checkpoints.
 
@@ -55,7 +60,7 @@ def _variant(variant: Variant, in_full: bool) -> dict[str, Any]:
     config = variant.config()
     rates = {tap.block: tap.resolution_ms for tap in config.taps() if tap.block} if config else {}
     unknown = None if in_full else "?"
-    shown = {
+    shown: dict[str, Any] = {
         "layers": "-".join(map(str, config.layers)) if config else unknown,
         "ms": "-".join(f"{rate:g}" for rate in rates.values()) or unknown,
         "dim": variant.dim or unknown,

@@ -190,12 +190,12 @@ def test_other_things_that_torch_saves(spoilt, value):
     assert "MR-HuBERT" in spoilt({"holder": value} if value is None else value)
 
 
-def test_checkpoint_of_another_model(spoilt, content):
+def test_load_of_another_model(spoilt, content):
     content["cfg"]["model"]["_name"] = "wav2vec2"
     assert "another model (wav2vec2)" in spoilt()
 
 
-def test_checkpoint_without_configuration(spoilt, content):
+def test_load_without_configuration(spoilt, content):
     content["cfg"] = None
     assert "without a configuration" in spoilt()
 
@@ -302,7 +302,7 @@ def test_a_pickle_that_names_a_function_is_refused(tmp_path, content, place, pro
     named = _Runs(mark, place)
     value = named if place == "everything" else content | {place: named}
     torch.save(value, tmp_path / "named.pt", pickle_protocol=protocol)
-    with pytest.raises(UserError, match=r"names [\w.]*test_checkpoint\.mark") as error:
+    with pytest.raises(UserError, match=r"names [\w.]*test_load\.mark") as error:
         load.load(tmp_path / "named.pt")
     assert "\n" not in str(error.value)
     assert RAN == []
@@ -310,7 +310,7 @@ def test_a_pickle_that_names_a_function_is_refused(tmp_path, content, place, pro
 
 def test_a_bare_pickle_that_names_a_function_is_refused(tmp_path):
     (tmp_path / "bare.pt").write_bytes(pickle.dumps(_Runs(mark, "bare")))
-    with pytest.raises(UserError, match=r"test_checkpoint\.mark"):
+    with pytest.raises(UserError, match=r"test_load\.mark"):
         load.load(tmp_path / "bare.pt")
     assert RAN == []
 
