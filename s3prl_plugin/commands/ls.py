@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.strides import written_stride
 from s3prl_plugin.taps import Tap
 
 if TYPE_CHECKING:
@@ -214,8 +215,8 @@ def _taps(args: argparse.Namespace) -> Rows:
             "tap": tap.name,
             "block": tap.block,
             "layer": tap.layer,
-            "ms": tap.resolution_ms,
-            "stride": tap.stride,
+            "ms": round(tap.resolution_ms, 4),
+            "stride": written_stride(tap.stride),
             "dim": tap.dim,
             "role": tap.role,
         }

@@ -17,6 +17,7 @@ from s3prl_plugin.analysis.other_models.saved_frames import KeptFrames, SavedFra
 from s3prl_plugin.analysis.other_models.second_upstream import SecondUpstream, name_of
 from s3prl_plugin.analysis.other_models.tap_pairs import Side, TapPairs
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.strides import Stride
 from s3prl_plugin.taps import Tap
 
 IN_PASS = ("upstream", "checkpoint", "options", "tap")
@@ -162,7 +163,7 @@ class OtherModel:
         named = {"upstream": "unnamed", **provenance}
         return [KeptFrames(self._sampler, strides, folder, name_of(named))] if strides else []
 
-    def _sampled(self, stride: int) -> SampledFrames:
+    def _sampled(self, stride: Stride) -> SampledFrames:
         """The other model's frames, averaged over cells."""
         if self.second is not None:
             return self._sampler.of_second(self.second, stride)
