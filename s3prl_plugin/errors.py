@@ -2,6 +2,9 @@
 
 import difflib
 from collections.abc import Iterable
+from itertools import dropwhile
+
+TRACEBACK = "Traceback (most recent call last):"
 
 
 class UserError(ValueError):
@@ -31,9 +34,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def one_line(message: str) -> str:
     """An error's message in one line; of one that comes from a data loader's process, the error's own."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()] or [message]
-    prefix = f"{UserError.__module__}.{UserError.__qualname__}: "
-    starts = [number for number, line in enumerate(lines) if line.startswith(prefix)]
-    if starts:
-        return " ".join(lines[starts[-1] :]).removeprefix(prefix)
-    return lines[-1] if "Traceback (most recent call last):" in lines else " ".join(lines)
+    lines = message.splitlines()
+    heads = [number for number, line in enumerate(lines) if line.endswith(TRACEBACK)]  # torch's has a word before it
+    if heads:
+        calls = lines[heads[-1] + 1 :]
+        lines = list(dropwhile(lambda line: line.startswith(" "), calls)) or lines
+    told = " ".join(line.strip() for line in lines if line.strip()) or message
+    return told.removeprefix(f"{UserError.__module__}.{UserError.__qualname__}: ")

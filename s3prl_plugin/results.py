@@ -18,9 +18,11 @@ from filelock import FileLock
 from s3prl_plugin.errors import UserError, did_you_mean, one_line
 from s3prl_plugin.files import unfinished
 from s3prl_plugin.files.checked_fields import check
+from s3prl_plugin.strides import Stride, exact_stride, written_stride
 
 FILE_NAME = "results.jsonl"
 LOCK = ".results.lock"
+STRIDES = ("stride", "frame_stride")  # in the file "640/3" where they are no whole numbers
 SCHEMA = 2  # of a line of the file; one that is higher was written by a newer version
 
 
@@ -106,13 +108,13 @@ class Row:
     tap: str | None = None
     tap_index: int | None = None
     block: str | None = None
-    stride: int | None = None
+    stride: Stride | None = None
     tap2: str | None = None
     upstream2: str | None = None
     subset: str | None = None
     control: str | None = None
     segments: str | None = None
-    frame_stride: int | None = None
+    frame_stride: Stride | None = None
     units: str | None = None
     features: str | None = None
     seed: int | None = None
@@ -168,7 +170,7 @@ class Row:
             raise ValueError(f"{self.measure}/{self.score}: a row has either a value or the reason of its refusal")
         if self.value is not None and not math.isfinite(self.value):
             raise ValueError(f"{self.measure}/{self.score} at {self.tap}: {self.value} is not a number to report")
-        for name in ("stride", "frame_stride"):
+        for name in STRIDES:
             samples = getattr(self, name)
             if samples is not None and samples <= 0:
                 raise ValueError(f"{self.measure}/{self.score} at {self.tap}: {name} is {samples}, and must be above 0")
@@ -256,6 +258,8 @@ def line(row: Row) -> str:
     """A row as it stands in the file."""
     known = asdict(row)
     newer = known.pop("newer")
+    for name in STRIDES:
+        known[name] = written_stride(known[name])
     return json.dumps({"schema": SCHEMA, **known, **newer}, ensure_ascii=False, allow_nan=False)
 
 
@@ -271,6 +275,9 @@ def _row(text: str) -> Row:
     schema = content.pop("schema", SCHEMA)
     if type(schema) is not int:
         raise ValueError(f"schema is {schema!r}, and must be a whole number")
+    for name in STRIDES:
+        if isinstance(content.get(name), str):
+            content[name] = exact_stride(content[name])
     unknown = {name: value for name, value in content.items() if name not in _NAMES}
     if schema <= SCHEMA:
         if unknown:

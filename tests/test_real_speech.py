@@ -1,6 +1,7 @@
 """The whole path on real, hand-labelled speech (NLTK's TIMIT sample), as a user runs it."""
 
 import csv
+import itertools
 import random
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import sys
 
 import pytest
 import yaml
+from scipy import stats
 
 from s3prl_plugin import results
 
@@ -15,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 MEASURES = {"cca": ["cca_mel", "cca_intra", "cca_phone", "cca_word"], "mi": ["mi_phone", "mi_word"]}
 TAPS = [f"{block}.{layer}" for block in ("enc0", "mid", "dec0") for layer in ("pre", "layer0", "layer1")]
+TAPS += ["res_out0", "res_out1"]
 
 
 def analyse(corpus, checkpoint, out, analyses, **options):
@@ -42,7 +45,7 @@ def test_every_tap_and_measure_has_a_number_or_a_stated_refusal(eight):
     rows, _ = eight
     for measures in MEASURES.values():
         for measure in measures:
-            for tap in [*TAPS, "res_out0", "res_out1"]:
+            for tap in TAPS:
                 (row,) = [r for r in rows.values() if r.headline and (r.measure, r.tap) == (measure, tap)]
                 assert row.value is not None or len(row.refused) > 20
                 assert row.corpus_kind == "real"
@@ -66,7 +69,10 @@ def test_batch_size_changes_nothing_beyond_rounding(eight, timit_sample, small_c
     rows, _ = eight
     analyses = {"cca": {"measures": MEASURES["cca"], "intervals": "none"}, "mi": {"measures": ["mi_phone"]}}
     alone = analyse(timit_sample, small_checkpoint, tmp_path / "one", analyses, batch_size=1)
-    assert len(alone) > 100
+    asked = [*MEASURES["cca"], "mi_phone"]
+    assert alone.keys() == {key for key in rows if key[0] in asked or key[0].startswith("grid_")}
+    numbers = {(row.measure, row.tap) for row in alone.values() if row.headline and row.value is not None}
+    assert numbers == set(itertools.product(asked, TAPS))
     for key, row in alone.items():
         other = rows[key]
         assert (row.value is None) == (other.value is None)
@@ -79,7 +85,13 @@ def test_batch_size_changes_nothing_beyond_rounding(eight, timit_sample, small_c
             assert other.ci_low <= row.value <= other.ci_high
 
 
-def test_labels_shuffled_within_the_corpus_give_zero(timit_sample, small_checkpoint, tmp_path):
+def interval_of_all(row):
+    """A row's interval, widened so that those of all taps hold at once in 95 % of cases (Bonferroni)."""
+    wider = stats.t.ppf(1 - 0.025 / len(TAPS), row.folds - 1) / stats.t.ppf(0.975, row.folds - 1)
+    return row.value - wider * (row.value - row.ci_low), row.value + wider * (row.ci_high - row.value)
+
+
+def test_labels_shuffled_within_the_corpus_give_zero(eight, timit_sample, small_checkpoint, tmp_path):
     folder = tmp_path / "shuffled"
     folder.mkdir()
     (folder / "audio").symlink_to(timit_sample.resolve() / "audio")
@@ -98,6 +110,10 @@ def test_labels_shuffled_within_the_corpus_give_zero(timit_sample, small_checkpo
         writer.writerows(phones)
     rows = analyse(folder, small_checkpoint, tmp_path / "out", {"cca": {"measures": ["cca_phone"]}}, batch_size=8)
     headlines = [row for row in rows.values() if row.headline]
-    assert len(headlines) == len(TAPS) + 2
+    assert len(headlines) == len(TAPS)
     for row in headlines:
-        assert row.ci_low <= 0 <= row.ci_high, (row.tap, row.value, row.ci_low, row.ci_high)
+        low, high = interval_of_all(row)
+        assert low <= 0 <= high, (row.tap, row.value, low, high)
+        true = eight[0][row.measure, row.score, row.tap]
+        assert interval_of_all(true)[0] > 0, "the very check that shuffled labels pass fails for the true ones"
+        assert abs(row.value) < 0.1 * true.value

@@ -29,6 +29,7 @@ from s3prl_plugin.downstream.cca.protocols import (
 from s3prl_plugin.downstream.cca.silence import SILENCE, Frames
 from s3prl_plugin.downstream.cca.spectra import Spectra
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.strides import Stride
 
 PUBLISHED_UTTERANCES = 500
 
@@ -129,7 +130,7 @@ class DownstreamExpert(AnalysisExpert):
             self.spectra.write(self.expdir)
         return checkpoints
 
-    def _published_folds(self, utterance: int, stride: int, frames: int) -> np.ndarray:
+    def _published_folds(self, utterance: int, stride: Stride, frames: int) -> np.ndarray:
         """Every frame is held out by itself, whatever its neighbours are."""
         name = self.plan.corpus.utterances[utterance].name
         return stream(self.plan.seed, "published", "frames", name, stride).integers(PUBLISHED_FOLDS, size=frames)

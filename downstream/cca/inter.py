@@ -9,6 +9,7 @@ from s3prl_plugin.downstream.cca.folded_view import FoldedView
 from s3prl_plugin.downstream.cca.protocols import DefaultProtocol
 from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
+from s3prl_plugin.strides import Stride
 
 NAME = "cca_inter"
 
@@ -31,7 +32,7 @@ class SavedInter:
 
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap after the other; the other model's tap is whitened once per frame rate."""
-        fields, shared = self.comparison.fields(), dict[int, FoldedView]()
+        fields, shared = self.comparison.fields(), dict[Stride, FoldedView]()
         for k, tap in enumerate(self.comparison.taps):
             try:
                 folds = self.comparison.moments(k)

@@ -24,6 +24,7 @@ from s3prl_plugin.downstream.cca.silence import Frames
 from s3prl_plugin.downstream.cca.stratified import stratified
 from s3prl_plugin.results import Row
 from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import Stride
 
 
 class FrameMeasures:
@@ -63,7 +64,7 @@ class FrameMeasures:
 
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap after the other; the mel and base views of a stride are whitened once for its taps."""
-        shared: dict[tuple[str | None, str, int], FoldedView] = {}
+        shared: dict[tuple[str | None, str, Stride], FoldedView] = {}
         for tap in self.statistics.taps:
             rows: list[Row] = []
             pairs = self._pairs(tap)
@@ -76,7 +77,7 @@ class FrameMeasures:
         tap: Tap,
         gathered: dict[str, list[Moments]],
         subset: str | None,
-        shared: dict[tuple[str | None, str, int], FoldedView],
+        shared: dict[tuple[str | None, str, Stride], FoldedView],
     ) -> list[Row]:
         """The rows of one tap from all of its frames or from some of them."""
         reason = self.frames.lacks(subset) if self.frames else None

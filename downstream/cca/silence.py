@@ -10,6 +10,7 @@ import numpy as np
 from s3prl_plugin.analysis.planning.frame_labels import cell_centres, segment_at
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.view_moments import Moments
+from s3prl_plugin.strides import Stride
 
 SILENCE = ("with", "without", "both")
 SPEECH = "speech"
@@ -46,7 +47,7 @@ class Frames:
         """What is gathered, as part of a statistic's name; nothing where it is all frames under the plan's folds."""
         return {"with": "", "without": ", speech only", "both": ", speech and silence apart"}[self.silence]
 
-    def fold_of(self, utterance: int, stride: int, frames: int) -> np.ndarray:
+    def fold_of(self, utterance: int, stride: Stride, frames: int) -> np.ndarray:
         """(frames,) see `frame_statistics.FoldsOfFrames`."""
         fold = self.plan.fold_of_frames(utterance, stride, frames)
         if self.silence == "with":
@@ -78,7 +79,7 @@ class Frames:
         return None
 
 
-def is_speech(plan: Plan, utterance: int, stride: int, frames: int) -> np.ndarray:
+def is_speech(plan: Plan, utterance: int, stride: Stride, frames: int) -> np.ndarray:
     """Which frames of an utterance have their centre in a phone that is not silence.
 
     Frame i stands for the samples [i stride, (i + 1) stride); its centre is (i + 1/2) stride. A frame outside all
@@ -95,6 +96,6 @@ def is_speech(plan: Plan, utterance: int, stride: int, frames: int) -> np.ndarra
     """
     alignment = plan.alignment("phone")
     silent = np.append(np.isin(alignment.labels, sorted(plan.corpus.silence)), True)  # the last: no phone
-    centres = cell_centres(np.arange(frames) * stride, stride)
+    centres = cell_centres(np.arange(frames), stride)
     segment = segment_at(alignment, np.full(frames, utterance), centres)
     return ~silent[np.append(alignment.label, -1)[segment]]

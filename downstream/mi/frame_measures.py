@@ -13,6 +13,7 @@ from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir, shared_re
 from s3prl_plugin.downstream.mi.frames import SUBSETS, FramePurity
 from s3prl_plugin.downstream.mi.parity import FrameParity
 from s3prl_plugin.states.taps import SAMPLE_RATE, Tap
+from s3prl_plugin.strides import Stride
 
 FRAME_MEASURES = (FramePurity.name, FrameParity.name)
 
@@ -21,7 +22,7 @@ def build(
     wanted: Sequence[str],
     gathering: Gathering,
     taps: Sequence[Tap],
-    strides: Sequence[int],
+    strides: Sequence[Stride],
     options: Options,
     make_row: RowMaker,
     say: Callable[[str], None],
@@ -46,7 +47,7 @@ def build(
     grid = _grid(strides, options)
     limits = options.integer("sampled_per_utterance", 1), options.integer("sampled_frames", 1)
 
-    def reservoir(stride: int | None) -> FrameReservoir:
+    def reservoir(stride: Stride | None) -> FrameReservoir:
         return shared_reservoir(gathering, taps, *limits, stride)
 
     built: list[Measure] = []
@@ -61,7 +62,7 @@ def build(
     return built
 
 
-def _grid(strides: Sequence[int], options: Options) -> int:
+def _grid(strides: Sequence[Stride], options: Options) -> Stride:
     """The stride on which mi_frames sees all taps, in samples."""
     if options["frame_ms"] is None:
         return max(strides)

@@ -21,7 +21,8 @@ from s3prl_plugin.analysis.token_counts import TokenCount
 from s3prl_plugin.downstream.mi.labelled_frames import SPEECH, LabelledFrames
 from s3prl_plugin.inference.refusal import Refused, chance_limit
 from s3prl_plugin.results import Row
-from s3prl_plugin.states.taps import SAMPLE_RATE, Tap
+from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import Stride, ms_text
 
 SUBSETS: dict[str, tuple[str | None, ...]] = {"with": (None,), "without": (SPEECH,), "both": (None, SPEECH)}
 
@@ -54,7 +55,7 @@ class FramePurity:
         self,
         reservoir: FrameReservoir,
         plan: Plan,
-        stride: int,
+        stride: Stride,
         make_row: RowMaker,
         clusters: int,
         seeds: int,
@@ -79,12 +80,12 @@ class FramePurity:
     def line(self) -> str:
         """What is going to be scored, in one line."""
         drawn = self._drawn()
-        return f"{self.name}: {drawn.line()}; all taps on a grid of {1000 * self.stride / SAMPLE_RATE:g} ms"
+        return f"{self.name}: {drawn.line()}; all taps on a grid of {ms_text(self.stride)} ms"
 
     def tokens(self) -> TokenCount:
         """See `CountsTokens`."""
         drawn = self._drawn()
-        asked = f"frames of {1000 * self.stride / SAMPLE_RATE:g} ms: {self.reservoir.asked}"
+        asked = f"frames of {ms_text(self.stride)} ms: {self.reservoir.asked}"
         used, learned = len(drawn.rows), int(drawn.trains.sum())
         return TokenCount(self.name, asked, used + sum(drawn.dropped.values()), drawn.dropped, used, learned)
 

@@ -9,6 +9,7 @@ import numpy as np
 from s3prl_plugin.analysis.planning.frame_labels import cell_centres, segment_at
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
+from s3prl_plugin.strides import Stride, frame_at
 
 SPEECH = "speech"
 
@@ -38,7 +39,7 @@ class LabelledFrames:
     dropped: dict[str, int]
 
     @classmethod
-    def of(cls, plan: Plan, reservoir: FrameReservoir, rows: np.ndarray, stride: int) -> LabelledFrames:
+    def of(cls, plan: Plan, reservoir: FrameReservoir, rows: np.ndarray, stride: Stride) -> LabelledFrames:
         """Label some rows with the phone at the centre of their cell.
 
         Args:
@@ -49,7 +50,7 @@ class LabelledFrames:
         """
         alignment = plan.alignment("phone")
         utterance = reservoir.utterance[rows]
-        segment = segment_at(alignment, utterance, cell_centres(reservoir.moment[rows], stride))
+        segment = segment_at(alignment, utterance, cell_centres(frame_at(reservoir.moment[rows], stride), stride))
         shared = plan.folds.left_out[utterance]
         kept = (segment >= 0) & ~shared
         names = np.array([*alignment.labels, ""])[alignment.label[segment[kept]]] if kept.any() else np.zeros(0, str)

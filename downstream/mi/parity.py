@@ -23,6 +23,7 @@ from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.inference.refusal import Refused, chance_limit
 from s3prl_plugin.results import Row
 from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import Stride, frame_at
 
 SCORES = ("adjusted", "mi_over_h")
 
@@ -49,7 +50,7 @@ class FrameParity:
         self,
         reservoir: FrameReservoir | None,
         taps: Sequence[Tap],
-        coarsest: int,
+        coarsest: Stride,
         plan: Plan,
         make_row: RowMaker,
         clusters: int,
@@ -86,7 +87,7 @@ class FrameParity:
         rows = reservoir.rows()
         trains = self.plan.trains(reservoir.fold[rows])
         values = reservoir.frames(k, rows)
-        position = reservoir.moment[rows] // tap.stride % ratio
+        position = frame_at(reservoir.moment[rows], tap.stride) % ratio
         speaker = np.unique(reservoir.speaker[rows][~trains], return_inverse=True)[1]
         tables = []
         for seed in self.seeds:

@@ -12,19 +12,20 @@ from s3prl_plugin.inference import intervals
 from s3prl_plugin.inference.intervals import Estimate
 from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.states.taps import SAMPLE_RATE
+from s3prl_plugin.strides import Stride
 
 
-def nominal(stride: int, units: int) -> float:
+def nominal(stride: Stride, units: int) -> float:
     """Bits per second when every unit takes log2 K bits.
 
     Args:
         stride: samples from one unit to the next.
         units: K.
     """
-    return SAMPLE_RATE / stride * math.log2(units)
+    return float(SAMPLE_RATE / stride) * math.log2(units)
 
 
-def by_entropy(stride: int, counts: npt.ArrayLike) -> float:
+def by_entropy(stride: Stride, counts: npt.ArrayLike) -> float:
     """Bits per second of an ideal coder of single units: units per second times H(unit).
 
     Neighbours are taken as independent, so a coder that looks back needs less. The entropy is that of the counts
@@ -40,10 +41,10 @@ def by_entropy(stride: int, counts: npt.ArrayLike) -> float:
     counts = np.asarray(counts, dtype=np.float64)
     if not counts.sum():
         raise Refused("no frames in the folds that are scored; more speech would help")
-    return SAMPLE_RATE / stride * float(entr(counts / counts.sum()).sum() / math.log(2))
+    return float(SAMPLE_RATE / stride) * float(entr(counts / counts.sum()).sum() / math.log(2))
 
 
-def jackknifed(stride: int, counts: npt.ArrayLike) -> Estimate | None:
+def jackknifed(stride: Stride, counts: npt.ArrayLike) -> Estimate | None:
     """`by_entropy` with a delete-one-speaker jackknife; None with fewer than two speakers.
 
     Args:

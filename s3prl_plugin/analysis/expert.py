@@ -30,6 +30,7 @@ from s3prl_plugin.corpora import fingerprint, skips
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import Row
 from s3prl_plugin.states.taps import States, Tap
+from s3prl_plugin.strides import Stride
 
 DEFAULT_SEED = 1337
 
@@ -75,7 +76,7 @@ class AnalysisExpert(torch.nn.Module):
     def __init__(
         self,
         upstream_dim: int,
-        upstream_rate: int,
+        upstream_rate: Stride,
         downstream_expert: dict[str, Any],
         expdir: str,
         taps: Sequence[Tap],
@@ -189,7 +190,7 @@ class AnalysisExpert(torch.nn.Module):
             self.say(self.plan.crowding(sample, {tap.stride for tap in self.measured}, weights))
 
     @property
-    def coarsest(self) -> int:
+    def coarsest(self) -> Stride:
         """The stride of the upstream's lowest frame rate, in samples; of all its taps, whichever are measured."""
         return max(tap.stride for tap in self.upstream_taps)
 

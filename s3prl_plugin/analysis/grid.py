@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import torch
 
+from s3prl_plugin.strides import Stride, clock
 
-def covered_frames(length: int, stride_in: int, stride_out: int, frames: int, offset: int = 0) -> int:
+
+def covered_frames(length: int, stride_in: Stride, stride_out: Stride, frames: int, offset: int = 0) -> int:
     """How many of `frames` output frames lie at least in part over `length` input frames; see `average_cells`."""
     return max(0, min(frames, -(-(length * stride_in - offset) // stride_out)))
 
 
-def average_cells(x: torch.Tensor, stride_in: int, stride_out: int, frames: int, offset: int = 0) -> torch.Tensor:
+def average_cells(x: torch.Tensor, stride_in: Stride, stride_out: Stride, frames: int, offset: int = 0) -> torch.Tensor:
     """Average the frames that every frame of another rate covers, each weighted by how much of it is covered.
 
     Input frame j stands for the samples [j stride_in, (j + 1) stride_in), output frame i for
@@ -29,6 +31,8 @@ def average_cells(x: torch.Tensor, stride_in: int, stride_out: int, frames: int,
     count = covered_frames(len(x), stride_in, stride_out, frames, offset)
     if stride_in == stride_out and not offset:
         return x[:count].float()
+    ticks = clock(stride_in, stride_out)
+    stride_in, stride_out, offset = int(stride_in * ticks), int(stride_out * ticks), offset * ticks
     edges = torch.arange(count + 1, device=x.device) * stride_out + offset
     edges = edges.clamp(max=len(x) * stride_in)
     whole = torch.div(edges, stride_in, rounding_mode="floor")

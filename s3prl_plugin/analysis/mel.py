@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 
 from s3prl_plugin.analysis.grid import average_cells
-from s3prl_plugin.states.taps import SAMPLE_RATE
+from s3prl_plugin.strides import SAMPLE_RATE, Stride
 
 BANDS = 80
 HOP = 160
@@ -62,7 +62,7 @@ def frames_of(samples: int) -> int:
     return 1 + samples // HOP
 
 
-def at_stride(mel: torch.Tensor, stride: int, frames: int, decimate: bool = False) -> torch.Tensor:
+def at_stride(mel: torch.Tensor, stride: Stride, frames: int, decimate: bool = False) -> torch.Tensor:
     """Bring mel frames to a tap's frame rate.
 
     Args:
@@ -77,7 +77,7 @@ def at_stride(mel: torch.Tensor, stride: int, frames: int, decimate: bool = Fals
         (at most `frames`, 80); tap frames that no mel frame covers are left off the end.
     """
     if decimate:
-        index = torch.arange(frames, device=mel.device) * stride // HOP
+        index = torch.arange(frames, device=mel.device) * stride.numerator // (HOP * stride.denominator)
         return mel[index[index < len(mel)]]
     return average_cells(mel, HOP, stride, frames, offset=TAP_OFFSET)
 

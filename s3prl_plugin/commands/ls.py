@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import written_stride
 
 if TYPE_CHECKING:
     from s3prl_plugin.analysis.about import Measure, Score
@@ -185,8 +186,8 @@ def _taps(args: argparse.Namespace) -> Rows:
             "tap": tap.name,
             "block": tap.block,
             "layer": tap.layer,
-            "ms": tap.resolution_ms,
-            "stride": tap.stride,
+            "ms": round(tap.resolution_ms, 4),
+            "stride": written_stride(tap.stride),
             "dim": tap.dim,
             "role": tap.role,
         }

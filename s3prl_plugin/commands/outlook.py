@@ -25,6 +25,7 @@ from s3prl_plugin.downstream.cca.pair import PairOfViews
 from s3prl_plugin.inference.refusal import EFFECTIVE_ROWS_GREY, Verdict, chance_limit, effective_limit
 from s3prl_plugin.jobs.durations import about
 from s3prl_plugin.states.taps import SAMPLE_RATE, Tap
+from s3prl_plugin.strides import milliseconds, stride_number
 
 MEASURES = {
     "cca": ("cca_mel", "cca_intra", "cca_phone", "cca_word", "cca_speaker"),
@@ -132,7 +133,7 @@ def look(spec: str, dim: int, stride: int = 320, seed: int = 1337) -> Outlook:
     others = [each.other for each in found if each.other and each.verdict != "refused"]
     return Outlook(
         dim=dim,
-        stride_ms=1000 * stride / SAMPLE_RATE,
+        stride_ms=milliseconds(stride),
         measures=tuple(found),
         audio_s=float(plan.seconds[plan.needed].sum()),
         memory_gb=gathering.memory_bytes / 1e9,
@@ -144,7 +145,7 @@ def _expected(measure: Any, expert: Any, tap: Tap) -> Iterator[Expected]:
     """What to expect of one of an analysis's measures; of frames, of each that shares their statistics."""
     plan: Plan = expert.plan
     if hasattr(measure, "statistics"):
-        frames = np.floor(plan.seconds * SAMPLE_RATE / tap.stride)
+        frames = np.floor(plan.seconds * (SAMPLE_RATE / stride_number(tap.stride)))
         used = measure.statistics.utterances
         rows = _per_fold(plan.folds.of_utterance, frames * used, plan.folds.count)
         limited = "" if used.all() else "frame_utterances"

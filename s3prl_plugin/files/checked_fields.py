@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
+from fractions import Fraction
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -16,6 +17,7 @@ _WORDS = {
     int: "a whole number below 2^63",
     float: "a finite number below 2^63",
     bool: "true or false",
+    Fraction: 'a fraction such as "640/3"',
     type(None): "null",
 }
 
@@ -52,9 +54,8 @@ def _fields(kind: type) -> tuple[dict[str, Test], tuple[str, ...]]:
 def _test(hint: Any) -> Test:
     """What tells whether a value is of a type."""
     origin, inner = get_origin(hint), [_test(each) for each in get_args(hint)]
-    if origin in (Union, types.UnionType) and type(None) in get_args(hint):
-        (test,) = (_test(each) for each in get_args(hint) if each is not type(None))
-        return lambda value: value is None or test(value)
+    if origin in (Union, types.UnionType):
+        return lambda value: any(test(value) for test in inner)
     if origin is list:
         return lambda value: type(value) is list and all(map(inner[0], value))
     if origin is dict:
@@ -75,6 +76,7 @@ _TESTS: dict[Any, Test] = {
     type(None): lambda value: value is None,
     str: _is_text,
     bool: lambda value: type(value) is bool,
+    Fraction: lambda value: type(value) is Fraction,
     int: lambda value: type(value) is int and -_LARGEST < value < _LARGEST,
     float: _is_number,
 }

@@ -12,8 +12,8 @@ from typing import Any
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.inference import current
 from s3prl_plugin.inference.folders import folders
-from s3prl_plugin.results import Row
-from s3prl_plugin.states.taps import SAMPLE_RATE
+from s3prl_plugin.results import STRIDES, Row
+from s3prl_plugin.strides import milliseconds, stride_number
 
 # Columns whose values have an order: that in which they come; taps and blocks are in execution order.
 ORDERED = ("folder", "upstream", "measure", "score", "tap", "block", "tap2")
@@ -43,7 +43,7 @@ def _records(paths: Iterable[str | Path]) -> Iterator[dict[str, Any]]:
             for field in _FIELDS:
                 record[field.name] = getattr(row, field.name)
                 if field.name == "stride":
-                    record["resolution_ms"] = None if row.stride is None else 1000 * row.stride / SAMPLE_RATE
+                    record["resolution_ms"] = None if row.stride is None else milliseconds(row.stride)
             yield record
 
 
@@ -53,7 +53,12 @@ def _frame(records: Sequence[Mapping[str, Any]]) -> Any:
 
     types = {"folder": "str", **{field.name: str(field.type) for field in _FIELDS}, "resolution_ms": "float | None"}
     columns = list(records[0]) if records else list(types)
+    records = [
+        {**record, **{name: record[name] and stride_number(record[name]) for name in STRIDES}} for record in records
+    ]
     dtypes: dict[str, Any] = {name: _DTYPES[types[name]] for name in columns if types[name] in _DTYPES}
+    for name in STRIDES:
+        dtypes[name] = "float64" if any(isinstance(record[name], float) for record in records) else "Int64"
     taps, blocks = _in_execution_order(records)
     known = {"tap": taps, "tap2": taps, "block": blocks}
     for name in ORDERED:

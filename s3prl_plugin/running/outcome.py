@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from s3prl_plugin.errors import UserError, one_line
+from s3prl_plugin.errors import TRACEBACK, UserError, one_line
 from s3prl_plugin.jobs.durations import clock
 from s3prl_plugin.report.text.table import aligned
 from s3prl_plugin.results import Row
@@ -34,7 +34,7 @@ class Outcome:
 def reason(error: BaseException) -> str:
     """Why something failed, in one line; of an error that says nothing, what it is and where it was raised."""
     message = one_line(str(error))
-    if isinstance(error, UserError) or "\n" in str(error).strip():
+    if isinstance(error, UserError) or TRACEBACK in str(error):  # what comes with a traceback has its kind in its line
         return message
     kind = type(error).__name__
     if message:

@@ -100,7 +100,7 @@ class TaskRunners:
         return rates.check(task, settings, self._stride)
 
     @cached_property
-    def _stride(self) -> int:
+    def _stride(self) -> float:
         """Samples from one frame of the features to the next."""
         return rates.stride(self._runner.upstream.model, self._args.upstream_feature_selection)
 

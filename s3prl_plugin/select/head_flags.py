@@ -6,6 +6,7 @@ import re
 
 from s3prl_plugin import config as configuration
 from s3prl_plugin.results import Row
+from s3prl_plugin.strides import Stride
 
 ANY_RATE = "any"  # of a task whose head averages over frames
 _PLAIN = re.compile(r"layer\d+")  # a tap of an upstream that does not name its taps: an entry of hidden_states
@@ -17,7 +18,7 @@ def frame_rate(task: str) -> str:
     return str(described.get(task, {}).get("frame_rate", ANY_RATE))
 
 
-def features(tap: Row, finest: int | None, frame_rate: str) -> list[str]:
+def features(tap: Row, finest: Stride | None, frame_rate: str) -> list[str]:
     """The flags `-s`, and `-l` where it takes one, that feed a head from one tap.
 
     A head that averages over time takes the tap at its own frame rate. One that labels frames gets a coarser tap at the

@@ -12,7 +12,7 @@ from s3prl_plugin.results import Row
 from s3prl_plugin.select.choice import Absent, Choice
 from s3prl_plugin.select.recommendation import Recommendation
 from s3prl_plugin.select.written import ELSEWHERE, PROGRAM, Ready, command
-from s3prl_plugin.states.taps import SAMPLE_RATE
+from s3prl_plugin.strides import ms_text, written_stride
 
 BEST, NOT_TOLD_APART = "*", "~"
 LISTED = 4  # taps that are named in a sentence
@@ -73,7 +73,7 @@ def record(found: Recommendation, prepared: Ready | None) -> dict[str, Any]:
         "because": criterion.because,
         "tap": tap.tap if tap else None,
         "tap_index": tap.tap_index if tap else None,
-        "stride": tap.stride if tap else None,
+        "stride": written_stride(tap.stride) if tap else None,
         "why": found.why or None,
         "measures_agree": found.agree,
         "measures": [_choice_record(each) for each in found.choices],
@@ -124,7 +124,7 @@ def _tap_record(each: Choice, row: Row) -> dict[str, Any]:
     """One tap by one measure."""
     found = each.against_best.get(str(row.tap))
     names = ("tap", "tap_index", "stride", "value", "ci_low", "ci_high", "grey", "first_component", "caveat")
-    said = {name: getattr(row, name) for name in names}
+    said = {name: getattr(row, name) for name in names} | {"stride": written_stride(row.stride)}
     if found is None:
         return {**said, "less_best": 0.0 if row is each.best else None, "p_holm": None}
     ends = {"less_best_ci_low": found.ci_low, "less_best_ci_high": found.ci_high, "p_holm": found.p_holm}
@@ -140,7 +140,7 @@ def _tap_table(found: Recommendation) -> str:
         head += [each.measure, "less best", "p (Holm)"]
     lines = [[*head, *(["weight"] if found.weights else []), ""]]
     for row in ordered:
-        line = [str(row.tap), f"{1000 * row.stride / SAMPLE_RATE:g}" if row.stride else ""]
+        line = [str(row.tap), ms_text(row.stride) if row.stride else ""]
         for each in found.choices:
             line += _cells(each, str(row.tap))
         if found.weights:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from s3prl_plugin.states.taps import States, Tap
+from s3prl_plugin.strides import clock, ms_text, stride_number
 
 
 def from_states(states: States, stop_at: str | None, native: bool) -> dict[str, Any]:
@@ -34,22 +35,25 @@ def from_states(states: States, stop_at: str | None, native: bool) -> dict[str, 
     return features
 
 
-def rates(taps: Sequence[Tap], stop_at: str | None, native: bool) -> dict[str, int | list[int]]:
-    """Samples from one frame to the next, per key; a list where the tensors under a key differ in it."""
+def rates(taps: Sequence[Tap], stop_at: str | None, native: bool) -> dict[str, float | list[float]]:
+    """Samples from one frame to the next, per key; a list where the tensors under a key differ in it.
+
+    Whole numbers are ints; s3prl takes floats, too.
+    """
     observed = [tap for tap in taps if tap.role == "state"]
-    strides = [tap.stride for tap in observed]
+    strides = [stride_number(tap.stride) for tap in observed]
     return {
-        **{tap.name: tap.stride for tap in taps},
-        **{_rate_key(tap): tap.stride for tap in observed},
-        "outputs": [tap.stride for tap in taps if tap.role == "output"],
-        "last_hidden_state": _last(taps, stop_at).stride,
+        **{tap.name: stride_number(tap.stride) for tap in taps},
+        **{_rate_key(tap): stride_number(tap.stride) for tap in observed},
+        "outputs": [stride_number(tap.stride) for tap in taps if tap.role == "output"],
+        "last_hidden_state": stride_number(_last(taps, stop_at).stride),
         "hidden_states": strides if native else min(strides),
     }
 
 
 def _rate_key(tap: Tap) -> str:
     """The key of all states at a tap's rate."""
-    return f"hidden_states_{tap.resolution_ms:g}ms"
+    return f"hidden_states_{ms_text(tap.stride)}ms"
 
 
 def _last(taps: Sequence[Tap], stop_at: str | None) -> Tap:
@@ -66,7 +70,8 @@ def _repeated(observed: list[tuple[Tap, Tensor]]) -> list[Tensor]:
         if tap.stride == finest:
             hidden.append(x[:, :frames])
         else:
-            source = torch.arange(frames, device=x.device) * finest // tap.stride
+            ticks = clock(finest, tap.stride)
+            source = torch.arange(frames, device=x.device) * int(finest * ticks) // int(tap.stride * ticks)
             hidden.append(x.index_select(1, source))
     return hidden
 

@@ -21,6 +21,7 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.states import frame_counts
 from s3prl_plugin.states.frame_counts import FrameCount
 from s3prl_plugin.states.taps import SAMPLE_RATE, States, Tap
+from s3prl_plugin.strides import Stride, from_float
 
 TOLERABLE_DIFFERENCE = 5  # frames, between tensors and what their stride explains; as in s3prl's own featurizer
 
@@ -45,7 +46,7 @@ class StatesFeaturizer(torch.nn.Module):
     def __init__(self, upstream: torch.nn.Module, device: str | torch.device = "cpu"):
         super().__init__()
         self.counts: list[FrameCount | None] | None = None
-        self.strides: list[int] | None = None
+        self.strides: list[Stride] | None = None
         upstream.eval()
         with torch.no_grad():
             probe = _noise(SAMPLE_RATE, device)
@@ -87,7 +88,7 @@ class StatesFeaturizer(torch.nn.Module):
 
 def states_of(
     hidden_states: Sequence[torch.Tensor] | torch.Tensor,
-    rate: int | Sequence[int] | None,
+    rate: Stride | Sequence[Stride] | None,
     waveforms: Sequence[torch.Tensor],
     counts: Sequence[FrameCount | None] | None = None,
 ) -> States:
@@ -108,15 +109,15 @@ def states_of(
     longest = max(len(w) for w in waveforms)
     if rate is None:
         rate = [round(longest / layer.shape[1]) for layer in layers]
-    strides = [rate] * len(layers) if isinstance(rate, int) else list(rate)
+    strides = [rate] * len(layers) if isinstance(rate, int | Fraction) else list(rate)
     taps, lengths = [], []
     for i, (layer, stride) in enumerate(zip(layers, strides, strict=True)):
-        taps.append(Tap(i, f"layer{i}", None, f"layer{i}", int(stride), layer.shape[-1]))
+        taps.append(Tap(i, f"layer{i}", None, f"layer{i}", stride, layer.shape[-1]))
         count = (counts and counts[i]) or (lambda samples, stride=stride: round(samples / stride))
         if abs(layer.shape[1] - count(longest)) >= TOLERABLE_DIFFERENCE:
             raise UserError(
-                f"layer{i} has {layer.shape[1]} frames for {longest} samples, where its stride of {stride} samples "
-                f"explains {count(longest)}: they cannot be told which sound they belong to"
+                f"layer{i} has {layer.shape[1]} frames for {longest} samples, where its stride of {float(stride):g} "
+                f"samples explains {count(longest)}: they cannot be told which sound they belong to"
             )
         frames = [min(max(1, count(len(w))), layer.shape[1]) for w in waveforms]
         lengths.append(torch.tensor(frames))
@@ -140,20 +141,19 @@ def _hidden_states(features: Mapping[str, Any]) -> list[torch.Tensor]:
     return layers
 
 
-def _reported(upstream: torch.nn.Module, layers: int) -> list[int] | None:
+def _reported(upstream: torch.nn.Module, layers: int) -> list[Stride] | None:
     """The stride of every layer as the upstream reports it; None where it reports nothing."""
     rates = getattr(upstream, "get_downsample_rates", None)
     if rates is None:
         return None
     rate = rates("hidden_states")
-    if isinstance(rate, int):
-        return [rate] * layers
-    if len(rate) != layers:
+    reported = [rate] * layers if isinstance(rate, int | float) else list(rate)
+    if len(reported) != layers:
         raise UserError(f"this upstream reports {len(rate)} strides for its {layers} hidden_states: mend one of them")
-    return [int(stride) for stride in rate]
+    return [from_float(stride) for stride in reported]
 
 
-def _true_strides(count: frame_counts.Count, reported: list[int] | None) -> list[int]:
+def _true_strides(count: frame_counts.Count, reported: list[Stride] | None) -> list[Stride]:
     """The strides as they are, if the upstream can be believed.
 
     One that reports a single stride for layers of several is taken at its layers' own rates, and that is said; one
@@ -168,23 +168,27 @@ def _true_strides(count: frame_counts.Count, reported: list[int] | None) -> list
         return reported
     rates = ", ".join(f"{float(s):g}" for s in dict.fromkeys(measured))
     if any(s.denominator > 1 for s in measured):
-        raise UserError(f"this upstream's frames are {rates} samples apart, which are no whole numbers: not supported")
-    strides = [int(s) for s in measured]
+        raise UserError(
+            f"this upstream's frames are {rates} samples apart, which are no whole numbers, and it does not report so: "
+            "mend its get_downsample_rates"
+        )
+    strides: list[Stride] = [int(s) for s in measured]
     if reported is None:
         return strides
     if len(set(strides)) == 1 or len(set(reported)) > 1:
+        said = ", ".join(f"{float(s):g}" for s in dict.fromkeys(reported))
         raise UserError(
-            f"this upstream reports a stride of {', '.join(map(str, dict.fromkeys(reported)))} samples, but its frames "
+            f"this upstream reports a stride of {said} samples, but its frames "
             f"are {rates} apart: mend its get_downsample_rates, else every time in the results is wrong"
         )
     print(
-        f"[upstream] reports one stride ({reported[0]} samples), but its layers have several ({rates}): each is "
-        "taken at its own; tasks that sum over layers will not work with it",
+        f"[upstream] reports one stride ({float(reported[0]):g} samples), but its layers have several ({rates}): each "
+        "is taken at its own; tasks that sum over layers will not work with it",
         file=sys.stderr,
     )
     return strides
 
 
-def _agree(measured: Fraction, reported: int) -> bool:
+def _agree(measured: Fraction, reported: Stride) -> bool:
     """Whether a measured stride is the reported one, to within one frame over the span that was measured."""
-    return abs(frame_counts.SPAN / measured - frame_counts.SPAN / reported) <= 1
+    return bool(abs(frame_counts.SPAN / measured - Fraction(frame_counts.SPAN) / reported) <= 1)

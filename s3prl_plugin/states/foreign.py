@@ -17,6 +17,7 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.states import entry_arguments, pooling, untrained
 from s3prl_plugin.states.featurizer import StatesFeaturizer
 from s3prl_plugin.states.pooling import Pooling
+from s3prl_plugin.strides import stride_number
 
 OPTION = "pool_to"
 # What any upstream can have, as far as its strides and its architecture allow.
@@ -188,9 +189,9 @@ class PooledUpstream(torch.nn.Module):
         """The counterpart."""
         return getattr(self.upstream, "module", self.upstream).load_state_dict(*args, **kwargs)
 
-    def get_downsample_rates(self, key: str = "hidden_states") -> int | list[int]:
+    def get_downsample_rates(self, key: str = "hidden_states") -> float | list[float]:
         """Samples from one frame to the next; a list where they differ between layers."""
-        strides = [tap.stride for tap in self.taps]
+        strides = [stride_number(tap.stride) for tap in self.taps]
         if key == "last_hidden_state":
             return strides[-1]
         return strides[0] if len(set(strides)) == 1 else strides

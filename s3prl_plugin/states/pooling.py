@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.states.taps import SAMPLE_RATE, States, Tap
+from s3prl_plugin.strides import Stride, exact_stride, ms_text
 
 if TYPE_CHECKING:
     import torch
@@ -25,14 +27,14 @@ class Pooling:
     """
 
     mode: str
-    stride: int
+    stride: Stride
 
     def __str__(self) -> str:
-        return f"{self.mode}:{1000 * self.stride / SAMPLE_RATE:g}"
+        return f"{self.mode}:{_exact_ms(self.stride)}"
 
 
 def parse(text: str) -> Pooling:
-    """The pooling that an option such as `mean:40` or `decimate:80` asks for (mode, milliseconds).
+    """The pooling that an option such as `mean:40`, `decimate:80` or `mean:80/3` asks for (mode, milliseconds).
 
     Raises:
         UserError: it is no such text.
@@ -41,12 +43,12 @@ def parse(text: str) -> Pooling:
     if not colon or mode not in MODES:
         raise UserError(f"pool_to {text!r}: give `mean:40` or `decimate:40` (ms); {did_you_mean(mode, MODES)}")
     try:
-        stride = float(milliseconds) * SAMPLE_RATE / 1000
-    except ValueError:
-        stride = 0.0
-    if not (0 < stride < SAMPLE_RATE * 60 and stride.is_integer()):
+        stride = Fraction(milliseconds) * SAMPLE_RATE / 1000
+    except (ValueError, ZeroDivisionError):
+        stride = Fraction(0)
+    if not (0 < stride < SAMPLE_RATE * 60 and (stride.denominator == 1 or "/" in milliseconds)):
         raise UserError(f"pool_to {text!r}: {milliseconds!r} is no frame length in ms; give for example `{mode}:40`")
-    return Pooling(mode, int(stride))
+    return Pooling(mode, exact_stride(stride))
 
 
 def pool_taps(taps: Iterable[Tap], pooling: Pooling) -> tuple[Tap, ...]:
@@ -57,7 +59,9 @@ def pool_taps(taps: Iterable[Tap], pooling: Pooling) -> tuple[Tap, ...]:
     """
     factors = ((tap, _factor(tap, pooling)) for tap in taps)
     # What was averaged is no code any more.
-    return tuple(replace(tap, stride=tap.stride * n, codes=tap.codes if n == 1 else None) for tap, n in factors)
+    return tuple(
+        replace(tap, stride=exact_stride(tap.stride * n), codes=tap.codes if n == 1 else None) for tap, n in factors
+    )
 
 
 def pool(states: States, pooling: Pooling) -> States:
@@ -88,11 +92,19 @@ def _factor(tap: Tap, pooling: Pooling) -> int:
     if tap.stride >= pooling.stride:
         return 1
     if pooling.stride % tap.stride:
+        fewer = pooling.stride // tap.stride
+        near = " or ".join(f"{pooling.mode}:{_exact_ms(n * tap.stride)}" for n in (fewer, fewer + 1))
         raise UserError(
-            f"pool_to {pooling}: {tap.name} has frames of {tap.resolution_ms:g} ms, and no whole number of them makes "
-            "one of the grid; give a multiple"
+            f"pool_to {pooling}: {tap.name} has frames of {ms_text(tap.stride)} ms, and no whole number of them makes "
+            f"one of the grid; give a multiple, such as {near}"
         )
     return pooling.stride // tap.stride
+
+
+def _exact_ms(stride: Stride) -> str:
+    """A stride in milliseconds as `parse` reads it: 40, 12.5, 80/3."""
+    exact = Fraction(1000 * stride, SAMPLE_RATE)
+    return f"{float(exact):g}" if Fraction(f"{float(exact):g}") == exact else str(exact)
 
 
 def _mean(x: torch.Tensor, lengths: torch.Tensor, factor: int) -> torch.Tensor:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.strides import SAMPLE_RATE as SAMPLE_RATE
+from s3prl_plugin.strides import Stride, exact_stride, milliseconds, written_stride
 
 if TYPE_CHECKING:
     import torch
-
-SAMPLE_RATE = 16000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Tap:
         name: `enc0.pre`, `mid.layer3`, `dec0.out`, `res_out1`; `layer7` for a network without blocks.
         block: `enc0`, `mid`, `dec0`, ...; None for a network without blocks and for output taps.
         layer: the part of the name after the block: `pre` (what enters the first layer), `layer0`, ..., `out`.
-        stride: samples at 16 kHz from one frame to the next (320 = 20 ms).
+        stride: samples at 16 kHz from one frame to the next (320 = 20 ms); a fraction where they are no whole number.
         dim: the number of features in a frame.
         role: "state" (what the weighted sum sees) or "output" (`res_out*`).
         codes: of a discrete tap, how many codes its frames are drawn from; else None.
@@ -33,7 +33,7 @@ class Tap:
     name: str
     block: str | None
     layer: str
-    stride: int
+    stride: Stride
     dim: int
     role: str = "state"
     codes: int | None = None
@@ -41,7 +41,16 @@ class Tap:
     @property
     def resolution_ms(self) -> float:
         """The stride in milliseconds."""
-        return 1000 * self.stride / SAMPLE_RATE
+        return milliseconds(self.stride)
+
+    def written(self) -> dict[str, Any]:
+        """The tap as files hold it; see `read`."""
+        return {**asdict(self), "stride": written_stride(self.stride)}
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> Tap:
+        """The counterpart of `written`."""
+        return cls(**{**content, "stride": exact_stride(content["stride"])})
 
 
 class States:

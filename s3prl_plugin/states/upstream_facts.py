@@ -180,7 +180,7 @@ def read(folder: str | Path) -> Facts | None:
         if forward is not None:
             groups = tuple((float(audio), float(took)) for audio, took in forward["groups"])
             said["forward"] = Forward(**{**forward, "groups": groups})
-        return Facts(**{**said, "taps": tuple(Tap(**tap) for tap in said.get("taps", ()))})
+        return Facts(**{**said, "taps": tuple(Tap.read(tap) for tap in said.get("taps", ()))})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         reason = f"not the facts of an upstream ({error}); remove it and give the run's command again"
         raise UserError(f"{path}: {reason}") from None
@@ -195,4 +195,5 @@ def _seen(model: Any, taps: Sequence[Tap]) -> dict[str, Any]:
 
 def _content(facts: Facts) -> dict[str, Any]:
     """As it stands in the file."""
-    return json.loads(json.dumps(asdict(facts)))
+    content = {**asdict(facts), "taps": [tap.written() for tap in facts.taps]}
+    return json.loads(json.dumps(content))

@@ -54,7 +54,7 @@ class StoredUpstream(nn.Module):
         self._train_split = train_split
         self._announced: tuple[str, list[Name]] | None = None
 
-    def get_downsample_rates(self, key: str) -> int | list[int]:
+    def get_downsample_rates(self, key: str) -> float | list[float]:
         """Samples from one frame to the next, as the upstream has it."""
         return self.upstream.get_downsample_rates(key)  # type: ignore[operator]
 

@@ -25,7 +25,7 @@ def frames_needed(labels: Sequence[object]) -> int:
     return len(labels) + sum(one == other for one, other in pairwise(labels))
 
 
-def unaligned(settings: Mapping[str, Any], split: str, stride: int, factor: int = 1) -> tuple[int, int]:
+def unaligned(settings: Mapping[str, Any], split: str, stride: float, factor: int = 1) -> tuple[int, int]:
     """How many utterances of a split have fewer frames than CTC needs for their labels, and how many there are.
 
     Args:
@@ -40,7 +40,7 @@ def unaligned(settings: Mapping[str, Any], split: str, stride: int, factor: int 
     return sum(short), len(short)
 
 
-def subsampling(model: Mapping[str, Any], stride: int) -> int:
+def subsampling(model: Mapping[str, Any], stride: float) -> int:
     """How many frames of the features the head takes for one of its output, as s3prl's heads compute it.
 
     Args:
@@ -61,7 +61,7 @@ def subsampling(model: Mapping[str, Any], stride: int) -> int:
             "give more frames than it gets; set it to -1"
         )
     else:
-        first = round(rate / stride) if select == "RNNs" else rate // stride
+        first = round(rate / stride) if select == "RNNs" else int(rate // stride)
     return first * prod(chosen.get("sample_rate", ()))
 
 

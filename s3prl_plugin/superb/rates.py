@@ -14,7 +14,7 @@ import torch
 
 from s3prl_plugin.corpora import audio
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.states.taps import SAMPLE_RATE
+from s3prl_plugin.strides import SAMPLE_RATE, ms_text
 from s3prl_plugin.superb import ctc_lengths
 from s3prl_plugin.superb.score_diarization import MEDIANS
 from s3prl_plugin.superb.tasks import Task, get
@@ -25,7 +25,7 @@ X_VECTOR = 14  # frames that the contexts of s3prl's X-vector take from an utter
 SHORTEST_QUERY = 5  # frames; s3prl gives a shorter query a score of 0 with every document
 
 
-def stride(upstream: torch.nn.Module, key: str) -> int:
+def stride(upstream: torch.nn.Module, key: str) -> float:
     """Samples from one frame of the features that tasks get to the next.
 
     Args:
@@ -46,7 +46,7 @@ def stride(upstream: torch.nn.Module, key: str) -> int:
                 f"-s {key}: its layers have frames of {several}, and s3prl's tasks take one rate; name one tap, or a "
                 "list of one rate such as hidden_states_40ms"
             )
-        return int(found.pop())
+        return found.pop()
     with torch.no_grad():  # as s3prl's featurizer does
         features = upstream([torch.zeros(SAMPLE_RATE, device=_device(upstream))])
     if key not in features:
@@ -55,7 +55,7 @@ def stride(upstream: torch.nn.Module, key: str) -> int:
     return round(SAMPLE_RATE / (tensor if isinstance(tensor, torch.Tensor) else tensor[0]).shape[1])
 
 
-def check(task: Task, settings: Mapping[str, Any], samples: int) -> list[str]:
+def check(task: Task, settings: Mapping[str, Any], samples: float) -> list[str]:
     """Refuse a task that cannot be trained and scored at a frame rate.
 
     Args:
@@ -75,15 +75,17 @@ def check(task: Task, settings: Mapping[str, Any], samples: int) -> list[str]:
         raise UserError(f"{task.name} at {_ms(samples)} a frame: {error}") from None
 
 
-def _any(task: Task, settings: Mapping[str, Any], samples: int) -> Iterator[str]:
+def _any(task: Task, settings: Mapping[str, Any], samples: float) -> Iterator[str]:
     """The frames of an utterance are averaged: every rate will do."""
     yield from ()
 
 
-def _labels(task: Task, settings: Mapping[str, Any], samples: int) -> Iterator[str]:
+def _labels(task: Task, settings: Mapping[str, Any], samples: float) -> Iterator[str]:
     """Diarization: s3prl makes a label per frame of the features, unless a shift is set."""
     key = "downstream_expert.datarc.frame_shift"
     shift = get(settings, key)
+    if not float(samples).is_integer():
+        raise UserError(f"s3prl makes a label every whole number of samples; {_other(task)}")
     if isinstance(shift, int) and samples % shift:
         raise UserError(
             f"{key} makes a label every {shift} samples, and s3prl can repeat a frame, but neither split nor leave out "
@@ -97,7 +99,7 @@ def _labels(task: Task, settings: Mapping[str, Any], samples: int) -> Iterator[s
         )
 
 
-def _ctc(task: Task, settings: Mapping[str, Any], samples: int) -> Iterator[str]:
+def _ctc(task: Task, settings: Mapping[str, Any], samples: float) -> Iterator[str]:
     """Recognition: an utterance needs as many frames as CTC needs for its labels."""
     expert = settings["downstream_expert"]
     factor = ctc_lengths.subsampling(expert.get("modelrc") or expert["model"], samples)
@@ -116,7 +118,7 @@ def _ctc(task: Task, settings: Mapping[str, Any], samples: int) -> Iterator[str]
         yield f"a time mask of SpecAugment, up to {widest} frames, hides up to {_ms(widest * samples)}"
 
 
-def _x_vector(task: Task, settings: Mapping[str, Any], samples: int) -> Iterator[str]:
+def _x_vector(task: Task, settings: Mapping[str, Any], samples: float) -> Iterator[str]:
     """Verification: an utterance has to outlast the X-vector's contexts, with two frames left for a deviation."""
     yield from ()
     expert = settings["downstream_expert"]
@@ -138,7 +140,7 @@ def _x_vector(task: Task, settings: Mapping[str, Any], samples: int) -> Iterator
     _refuse_short(task, {root / name for line in lines for name in line.split()[1:3]}, samples, least)
 
 
-def _refuse_short(task: Task, files: set[Path], samples: int, least: int) -> None:
+def _refuse_short(task: Task, files: set[Path], samples: float, least: int) -> None:
     """Refuse trials that are too short. Silence at their ends, which s3prl trims, is counted as speech here."""
     short = sorted(file for file in files if _frames(file, samples) < least)
     if short:
@@ -148,7 +150,7 @@ def _refuse_short(task: Task, files: set[Path], samples: int, least: int) -> Non
         )
 
 
-def _queries(task: Task, settings: Mapping[str, Any], samples: int) -> Iterator[str]:
+def _queries(task: Task, settings: Mapping[str, Any], samples: float) -> Iterator[str]:
     """Spoken term detection: s3prl gives up on queries of a few frames."""
     if samples <= PUBLISHED:
         return
@@ -165,7 +167,7 @@ def _queries(task: Task, settings: Mapping[str, Any], samples: int) -> Iterator[
             yield f"{lost}: s3prl does not search for them"
 
 
-RULES: dict[str, Callable[[Task, Mapping[str, Any], int], Iterator[str]]] = {
+RULES: dict[str, Callable[[Task, Mapping[str, Any], float], Iterator[str]]] = {
     "any": _any,
     "labels": _labels,
     "ctc": _ctc,
@@ -175,7 +177,7 @@ RULES: dict[str, Callable[[Task, Mapping[str, Any], int], Iterator[str]]] = {
 """What a task's `frame_rate` can be."""
 
 
-def _frames(file: Path, samples: int) -> int:
+def _frames(file: Path, samples: float) -> int:
     """The frames of a file, at 16 kHz, as s3prl's featurizer counts them."""
     return round(audio.info(file).duration_s * SAMPLE_RATE / samples)
 
@@ -185,9 +187,14 @@ def _finer(task: Task) -> str:
     return f"take features with more frames (-s, or no pool_to), or leave {task.name} out"
 
 
-def _ms(samples: int) -> str:
+def _other(task: Task) -> str:
+    """What helps against a rate that is no whole number of samples."""
+    return f"take features at another rate (-s, or a pool_to that is a whole number), or leave {task.name} out"
+
+
+def _ms(samples: float) -> str:
     """A time in milliseconds."""
-    return f"{samples * 1000 / SAMPLE_RATE:g} ms"
+    return f"{ms_text(samples)} ms"
 
 
 def _device(module: torch.nn.Module) -> torch.device | str:

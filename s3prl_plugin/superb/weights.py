@@ -11,6 +11,7 @@ import torch
 from s3prl_plugin import results
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import from_float
 from s3prl_plugin.superb.corpus import TaskCorpus
 from s3prl_plugin.superb.record import Record
 from s3prl_plugin.superb.tasks import Task
@@ -86,7 +87,8 @@ def taps(model: torch.nn.Module, key: str, count: int) -> Sequence[Tap]:
     rate = rates(key) if rates is not None else None
     strides = rate if isinstance(rate, list) else [rate] * count
     names = [f"layer{i}" if key == "hidden_states" else f"{key}.{i}" for i in range(count)]
-    return [Tap(i, name, None, name, stride, 0) for i, (name, stride) in enumerate(zip(names, strides, strict=True))]
+    exact: list[Any] = [stride and from_float(stride) for stride in strides]
+    return [Tap(i, name, None, name, stride, 0) for i, (name, stride) in enumerate(zip(names, exact, strict=True))]
 
 
 def _learned(path: Path) -> torch.Tensor | None:

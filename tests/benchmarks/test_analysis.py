@@ -36,7 +36,7 @@ def test_the_command_gives_a_line_per_ratio(capsys):
     assert [row["name"].split(",")[0] for row in rows] == [
         "CCA",
         "CCA and mi_phone",
-        "full jackknife of CCA",
+        "jackknife of CCA",
         "memory",
     ]
     assert all(row["ratio"] > 0 and row["bar"] is None for row in rows)

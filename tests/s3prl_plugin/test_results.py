@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict
+from fractions import Fraction
 
 import pytest
 
@@ -23,6 +24,7 @@ def test_a_row_survives_the_file(tmp_path):
     written = [
         row(versions={"torch": "2.13"}, ci_low=0.4, ci_high=0.6),
         row(tap="mid.layer0", value=None, refused="too few rows"),
+        row(tap="layer0", stride=Fraction(640, 3), frame_stride=640),
     ]
     results.write(tmp_path, written)
     assert results.read(tmp_path) == written

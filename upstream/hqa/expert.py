@@ -102,7 +102,7 @@ class UpstreamExpert(nn.Module):
         found["codes"] = [_side_by_side(level) for level in zip(*(each.codes for each in heard), strict=True)]
         return found
 
-    def get_downsample_rates(self, key: str) -> int | list[int]:
+    def get_downsample_rates(self, key: str) -> float | list[float]:
         """Samples from one frame to the next, for any key of `forward`'s result; a list where they differ in it.
 
         Raises:

@@ -114,7 +114,7 @@ class UpstreamExpert(nn.Module):
         """
         return Parts.of(self, key, layer)
 
-    def get_downsample_rates(self, key: str) -> int | list[int]:
+    def get_downsample_rates(self, key: str) -> float | list[float]:
         """Samples from one frame to the next, for any key of `forward`'s result; a list where they differ in it.
 
         Raises:

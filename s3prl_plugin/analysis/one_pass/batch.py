@@ -16,6 +16,7 @@ from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states.taps import States
+from s3prl_plugin.strides import Stride
 
 _Key = tuple[object, ...]
 
@@ -95,7 +96,7 @@ class Batch:
             self._frames[key] = rows
         return self._frames[key]
 
-    def common_frames(self, i: int, stride: int) -> int:
+    def common_frames(self, i: int, stride: Stride) -> int:
         """How many frames of utterance `i` all taps of a stride have, and the mel spectrogram with them.
 
         Frame measures of all these taps are taken on the same frames, so that their differences are paired.
@@ -109,7 +110,7 @@ class Batch:
         """Whether utterance `i` has a frame at every tap of the upstream."""
         return all(lengths[i] > 0 for lengths in self._whole._lengths)
 
-    def log_mel(self, i: int, stride: int, decimate: bool = False) -> torch.Tensor:
+    def log_mel(self, i: int, stride: Stride, decimate: bool = False) -> torch.Tensor:
         """The log-mel frames of utterance `i` at a stride, (T, 80), T = `common_frames`; see `mel.at_stride`."""
         key = (i, stride, decimate)
         if key not in self._mels:
@@ -118,7 +119,7 @@ class Batch:
             self._mels[key] = mel.at_stride(self._mels[i,], stride, self.common_frames(i, stride), decimate)
         return self._mels[key]
 
-    def at_stride(self, i: int, tap: int, stride: int) -> torch.Tensor:
+    def at_stride(self, i: int, tap: int, stride: Stride) -> torch.Tensor:
         """The frames of utterance `i` at one tap, brought to the frame rate of another; see `average_cells`."""
         key = (i, tap, stride)
         if key not in self._frames:
@@ -172,7 +173,9 @@ class Batch:
             return segment, np.zeros((0, frames.shape[1]), dtype=np.float32)
         return segment, (matrix.to(frames.device) @ frames).cpu().numpy()
 
-    def _averaging(self, i: int, unit: str, stride: int, frames: int, weights: str) -> tuple[np.ndarray, torch.Tensor]:
+    def _averaging(
+        self, i: int, unit: str, stride: Stride, frames: int, weights: str
+    ) -> tuple[np.ndarray, torch.Tensor]:
         """The wanted segments of one utterance, and the matrix that averages its frames into them."""
         key = (i, unit, stride, frames, weights)
         if key not in self._weights:

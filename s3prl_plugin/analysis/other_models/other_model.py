@@ -18,6 +18,7 @@ from s3prl_plugin.analysis.other_models.tap_pairs import Side, TapPairs
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.files import digests
 from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import Stride
 
 IN_PASS = ("upstream", "checkpoint", "options", "tap")
 SAVED = ("saved", "tap")
@@ -162,7 +163,7 @@ class OtherModel:
         named = {"upstream": "unnamed", **provenance}
         return [KeptFrames(self._sampler, strides, folder, name_of(named))] if strides else []
 
-    def _sampled(self, stride: int) -> SampledFrames:
+    def _sampled(self, stride: Stride) -> SampledFrames:
         """The other model's frames, averaged over cells."""
         if self.second is not None:
             return self._sampler.of_second(self.second, stride)

@@ -12,6 +12,7 @@ from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.other_models.second_upstream import OfSecond, SecondUpstream
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir, shared_reservoir
 from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import Stride
 
 
 class SampledFrames(Protocol):
@@ -39,14 +40,14 @@ class Sampler:
         UserError: an option cannot be used.
     """
 
-    def __init__(self, gathering: Gathering, taps: Sequence[Tap], options: Options, coarsest: int | None = None):
+    def __init__(self, gathering: Gathering, taps: Sequence[Tap], options: Options, coarsest: Stride | None = None):
         self.gathering = gathering
         self.taps = tuple(taps)
         self.coarsest = coarsest or max(tap.stride for tap in taps)
         self.per_utterance = options.integer("sampled_per_utterance", 1)
         self.limit = options.integer("sampled_frames", 1)
 
-    def own(self, stride: int | None) -> FrameReservoir:
+    def own(self, stride: Stride | None) -> FrameReservoir:
         """The run's own taps.
 
         Args:
@@ -54,7 +55,7 @@ class Sampler:
         """
         return shared_reservoir(self.gathering, self.taps, self.per_utterance, self.limit, stride)
 
-    def of_second(self, second: SecondUpstream, stride: int | None) -> FrameReservoir:
+    def of_second(self, second: SecondUpstream, stride: Stride | None) -> FrameReservoir:
         """The taps of another model in the same pass; `stride` as in `own`."""
         cells = "frames of each tap" if stride is None else f"cells of {stride} samples"
         name = f"reservoir of {self.limit} {cells}, {self.per_utterance} of an utterance, of {second.name}"

@@ -10,6 +10,7 @@ from s3prl_plugin.analysis.other_models.sampled import Sampler
 from s3prl_plugin.analysis.other_models.saved_frames import SavedFrames
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import Stride
 
 SUBSET = "sampled"  # the rows are about some frames of every utterance, not about all
 
@@ -45,7 +46,7 @@ class SavedComparison:
         """The row fields that say with what the taps are compared."""
         return {"tap2": self.other.name, "upstream2": self.saved.name, "subset": SUBSET}
 
-    def stride(self, tap: int) -> int:
+    def stride(self, tap: int) -> Stride:
         """The frame rate at which the other tap is seen beside a tap, in samples."""
         return max(self.taps[tap].stride, self.other.stride)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
-from s3prl_plugin.states.taps import SAMPLE_RATE, Tap
+from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import SAMPLE_RATE, Stride, ms_text
 
 FILE_NAME = "frames.pt"
 OWN = "own"  # the grid of which every tap has its own
@@ -35,7 +35,7 @@ class KeptFrames:
         upstream: the name of its model.
     """
 
-    def __init__(self, sampler: Sampler, strides: Sequence[int | None], folder: str | Path, upstream: str):
+    def __init__(self, sampler: Sampler, strides: Sequence[Stride | None], folder: str | Path, upstream: str):
         self.path = Path(folder) / FOLDER / FILE_NAME
         self.upstream = upstream
         self._sampler = sampler
@@ -64,7 +64,7 @@ class KeptFrames:
             "utterance": torch.from_numpy(one.utterance),
             "moment": torch.from_numpy(one.moment),
             "rows": torch.from_numpy(rows),
-            "taps": [dataclasses.asdict(tap) for tap in taps],
+            "taps": [tap.written() for tap in taps],
             "frames": frames,
         }
         with results.replacing(self.path) as file:
@@ -108,15 +108,15 @@ class SavedFrames:
                 "sampled_frames"
             )
         self.name: str = content["upstream"]
-        self.taps = tuple(Tap(**tap) for tap in content["taps"])
+        self.taps = tuple(Tap.read(tap) for tap in content["taps"])
         self._rows: np.ndarray = content["rows"].numpy()
-        self._frames: dict[int | str, dict[str, torch.Tensor]] = content["frames"]
+        self._frames: dict[Stride | str, dict[str, torch.Tensor]] = content["frames"]
 
     def rows(self) -> np.ndarray:
         """(n,) numbers of the rows that were kept, increasing."""
         return self._rows
 
-    def frames(self, tap: int, rows: np.ndarray, stride: int | None = None) -> np.ndarray:
+    def frames(self, tap: int, rows: np.ndarray, stride: Stride | None = None) -> np.ndarray:
         """The frames of some rows at one tap.
 
         Args:
@@ -132,13 +132,13 @@ class SavedFrames:
         """
         asked = self.taps[tap]
         stride = stride or asked.stride
-        grids: list[int | str] = [OWN, stride] if stride == asked.stride else [stride]
+        grids: list[Stride | str] = [OWN, stride] if stride == asked.stride else [stride]
         for grid in grids:
             if asked.name in self._frames.get(grid, {}):
                 return self._frames[grid][asked.name].numpy()[np.searchsorted(self._rows, rows)]
-        ms, own = 1000 * stride / SAMPLE_RATE, 1000 * asked.stride / SAMPLE_RATE
+        ms, own = ms_text(stride), ms_text(asked.stride)
         raise Refused(
-            f"the saved frames of {asked.name} are not averaged over {ms:g} ms; save_frames: [{own:g}, {ms:g}] in the "
+            f"the saved frames of {asked.name} are not averaged over {ms} ms; save_frames: [{own}, {ms}] in the "
             f"run of {self.name} would help"
         )
 
@@ -151,7 +151,7 @@ class SavedGrid:
         stride: of the cells that they are averaged over, in samples.
     """
 
-    def __init__(self, saved: SavedFrames, stride: int):
+    def __init__(self, saved: SavedFrames, stride: Stride):
         self._saved = saved
         self._stride = stride
 
@@ -164,7 +164,7 @@ class SavedGrid:
         return self._saved.frames(tap, rows, self._stride)
 
 
-def wanted_grids(options: Options) -> list[int | None]:
+def wanted_grids(options: Options) -> list[Stride | None]:
     """The grids that `save_frames` asks for, in samples (None: the taps' own); empty where it asks for nothing.
 
     Raises:

@@ -8,6 +8,7 @@ from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.results import Row
+from s3prl_plugin.strides import Stride
 
 
 class Crowding:
@@ -24,7 +25,7 @@ class Crowding:
         weights: how frames make a segment, one of `segments.SEGMENT_WEIGHTS`.
     """
 
-    def __init__(self, sample: Sample, strides: Iterable[int], make_row: RowMaker, weights: str = WHOLE_FRAMES):
+    def __init__(self, sample: Sample, strides: Iterable[Stride], make_row: RowMaker, weights: str = WHOLE_FRAMES):
         self.sample = sample
         self.strides = sorted(set(strides))
         self.make_row = make_row

@@ -5,18 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from s3prl_plugin.analysis.planning.segments import Alignment
+from s3prl_plugin.strides import Stride
 
 
-def cell_centres(moment: np.ndarray, stride: int) -> np.ndarray:
-    """(n,) the centres of the cells that cover some moments, in half samples, so that they are exact.
+def cell_centres(cell: np.ndarray, stride: Stride) -> np.ndarray:
+    """(n,) the centres of some cells, in half samples: whole numbers where the stride is one.
 
-    Cell i stands for the samples [i stride, (i + 1) stride); its centre is (i + 1/2) stride.
+    Cell i stands for the samples [i stride, (i + 1) stride); its centre is (i + 1/2) stride. The centre of one of a
+    stride that is a fraction is rounded once, which moves none to or over a whole number of half samples.
 
     Args:
-        moment: (n,) samples.
+        cell: (n,) their numbers.
         stride: of the cells, in samples.
     """
-    return (2 * (moment // stride) + 1) * stride
+    centres = (2 * cell + 1) * stride.numerator
+    return centres if stride.denominator == 1 else centres / stride.denominator
 
 
 def segment_at(alignment: Alignment, utterance: np.ndarray, half_samples: np.ndarray) -> np.ndarray:

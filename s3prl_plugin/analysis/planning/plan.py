@@ -24,7 +24,7 @@ from s3prl_plugin.corpora import fingerprint
 from s3prl_plugin.corpora.corpus import Corpus
 from s3prl_plugin.corpora.fingerprint import Fingerprint
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.states.taps import SAMPLE_RATE
+from s3prl_plugin.strides import Stride, ms_text
 
 
 class Plan:
@@ -96,7 +96,7 @@ class Plan:
         """Have the pass hear these utterances, (U,) true or as positions."""
         self._needed[utterances] = True
 
-    def fold_of_frames(self, utterance: int, stride: int, frames: int) -> np.ndarray:
+    def fold_of_frames(self, utterance: int, stride: Stride, frames: int) -> np.ndarray:
         """(frames,) the fold of every frame of an utterance: they are held out together."""
         return np.full(frames, self.folds.of_utterance[utterance])
 
@@ -175,13 +175,13 @@ class Plan:
         notes = [*corpus.notes, *([repeated] if repeated else []), *self.folds.notes]
         return [f"{corpus.name} ({corpus.kind} speech): {who}", *notes]
 
-    def crowding(self, sample: Sample, strides: Iterable[int], weights: str = WHOLE_FRAMES) -> str:
+    def crowding(self, sample: Sample, strides: Iterable[Stride], weights: str = WHOLE_FRAMES) -> str:
         """How far every frame rate blurs the segments of a sample into their neighbours, in one line."""
         strides = sorted(set(strides))
         blur = {stride: sample.alignment.crowding(sample.segment, stride, weights) for stride in strides}
 
         def at_rates(which: int) -> str:
-            return ", ".join(f"{100 * b[which]:.0f} % at {1000 * s / SAMPLE_RATE:g} ms" for s, b in blur.items())
+            return ", ".join(f"{100 * b[which]:.0f} % at {ms_text(s)} ms" for s, b in blur.items())
 
         line = f"{sample.unit}s that share a frame with a neighbour: {at_rates(0)}"
         if sample.unit == "phone":

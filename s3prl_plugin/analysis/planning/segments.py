@@ -1,7 +1,8 @@
 """Phones, words and utterances as frames: which frames of a tap belong to a segment, at any frame rate.
 
 Times become samples once, by rounding; from there on everything is integer arithmetic, so that no rounding error of a
-product such as 0.06 / 0.02 can shift a frame. Frame i of a tap with stride s stands for the samples [i s, (i + 1) s).
+product such as 0.06 / 0.02 can shift a frame; where a stride is a fraction, in ticks of which it is a whole number.
+Frame i of a tap with stride s stands for the samples [i s, (i + 1) s).
 
 Three definitions of a segment's mean (`segment_weights`), for a segment [start, end) and T valid frames:
 
@@ -28,13 +29,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from s3prl_plugin.corpora.corpus import Segment, Utterance
-from s3prl_plugin.states.taps import SAMPLE_RATE
+from s3prl_plugin.strides import SAMPLE_RATE, Stride, clock, frame_at
 
 WHOLE_FRAMES, OVERLAP, CENTRE = SEGMENT_WEIGHTS = ("frames", "overlap", "centre")
 
 
 def frame_range(
-    start: np.ndarray, end: np.ndarray, stride: int, middle_third: bool = False
+    start: np.ndarray, end: np.ndarray, stride: Stride, middle_third: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """The frames of segments, before they are clipped to an utterance.
 
@@ -52,15 +53,15 @@ def frame_range(
     Reference:
         Pasad et al., "Comparative layer-wise analysis of self-supervised speech models", arXiv 2211.03929, section 3.
     """
-    first = start // stride
-    last = -(-end // stride)
+    first = frame_at(start, stride)
+    last = -frame_at(-end, stride)
     if middle_third:
         outer = (last - first + 1) // 3
         first, last = first + outer, last - outer
     return first, np.maximum(last, first + 1)
 
 
-def central_frame(start: np.ndarray, end: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
+def central_frame(start: np.ndarray, end: np.ndarray, stride: Stride) -> tuple[np.ndarray, np.ndarray]:
     """The frame that covers the midpoint of each segment, as a range; not clipped to an utterance.
 
     Args:
@@ -70,7 +71,7 @@ def central_frame(start: np.ndarray, end: np.ndarray, stride: int) -> tuple[np.n
     Returns:
         first, last: (N,) frame numbers, `last` = `first` + 1.
     """
-    frame = (start + end) // (2 * stride)
+    frame = frame_at(start + end, 2 * stride)
     return frame, frame + 1
 
 
@@ -96,7 +97,7 @@ def averaging(first: np.ndarray, last: np.ndarray, frames: int) -> np.ndarray:
 
 
 def overlap_averaging(
-    start: np.ndarray, end: np.ndarray, stride: int, frames: int, middle_third: bool = False
+    start: np.ndarray, end: np.ndarray, stride: Stride, frames: int, middle_third: bool = False
 ) -> np.ndarray:
     """The matrix that averages frames into segments, each weighted by the time they have in common.
 
@@ -109,12 +110,14 @@ def overlap_averaging(
     Returns:
         (S, T) float32 weights; every row sums to one.
     """
-    begin, finish = _thirds(start, end, middle_third)
-    edge = 3 * stride * np.arange(frames + 1)
+    ticks = clock(stride)
+    begin, finish = (ticks * moment for moment in _thirds(start, end, middle_third))
+    width = 3 * int(stride * ticks)
+    edge = width * np.arange(frames + 1)
     common = np.minimum(finish[:, None], edge[1:]) - np.maximum(begin[:, None], edge[:-1])
     common = np.maximum(common, 0)
     lost = np.flatnonzero(~common.any(axis=1))
-    common[lost, np.minimum(begin[lost] // (3 * stride), frames - 1)] = 1
+    common[lost, np.minimum(begin[lost] // width, frames - 1)] = 1
     return (common / common.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
@@ -179,7 +182,7 @@ class Alignment:
         return self.unit == "phone"
 
     def frames(
-        self, rows: np.ndarray | slice, stride: int, weights: str = WHOLE_FRAMES
+        self, rows: np.ndarray | slice, stride: Stride, weights: str = WHOLE_FRAMES
     ) -> tuple[np.ndarray, np.ndarray]:
         """The ranges of frames, before clipping, that have any weight in some segments; see `frame_range`."""
         if weights == CENTRE:
@@ -188,7 +191,7 @@ class Alignment:
             return frame_range(self.start[rows], self.end[rows], stride, self.thirds)
         return frame_range(*_thirds(self.start[rows], self.end[rows], self.thirds), 3 * stride)
 
-    def averaging(self, rows: np.ndarray, stride: int, frames: int, weights: str = WHOLE_FRAMES) -> np.ndarray:
+    def averaging(self, rows: np.ndarray, stride: Stride, frames: int, weights: str = WHOLE_FRAMES) -> np.ndarray:
         """The matrix that averages an utterance's frames into some of its segments.
 
         Args:
@@ -204,7 +207,7 @@ class Alignment:
             return averaging(*clip(*self.frames(rows, stride, weights), frames), frames)
         return overlap_averaging(self.start[rows], self.end[rows], stride, frames, self.thirds)
 
-    def crowding(self, rows: np.ndarray, stride: int, weights: str = WHOLE_FRAMES) -> tuple[float, float]:
+    def crowding(self, rows: np.ndarray, stride: Stride, weights: str = WHOLE_FRAMES) -> tuple[float, float]:
         """How far a frame rate blurs segments into each other.
 
         Args:
@@ -223,7 +226,9 @@ class Alignment:
         same = self.utterance[1:] == self.utterance[:-1]
         overlap = same & (first[1:] < last[:-1]) & (first[:-1] < last[1:])
         shared = np.append(overlap, False) | np.append(False, overlap)
-        outside = (first * stride < self.start) | (last * stride > self.end)
+        ticks = clock(stride)
+        width = int(stride * ticks)
+        outside = (first * width < self.start * ticks) | (last * width > self.end * ticks)
         return float(shared[rows].mean()), float(outside[rows].mean())
 
 

@@ -16,11 +16,12 @@ from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.other_models.second_upstream import SecondUpstream
 from s3prl_plugin.analysis.statistics.moments import FoldMoments, Moments, ViewMoments
 from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import Stride
 
 MEL = "mel"
 OTHER = "the other model's"
 
-FoldsOfFrames = Callable[[int, int, int], np.ndarray]
+FoldsOfFrames = Callable[[int, Stride, int], np.ndarray]
 """(utterance, stride, frames) -> the fold of every frame, (frames,); a negative one leaves a frame out."""
 
 
@@ -143,7 +144,7 @@ class FrameStatistics:
                 rows = {name: x[:frames] if whole else x[chosen.to(x.device)] for name, x in views.items()}
                 statistics.update(int(number), rows)
 
-    def _other_frames(self, batch: Batch, i: int, stride: int) -> torch.Tensor:
+    def _other_frames(self, batch: Batch, i: int, stride: Stride) -> torch.Tensor:
         """The frames of one utterance at the other model's tap, brought to a stride; see `average_cells`."""
         assert self.other is not None
         second, tap = self.other
@@ -151,20 +152,20 @@ class FrameStatistics:
         return average_cells(frames, second.taps[tap].stride, stride, batch.common_frames(i, stride))
 
     @cached_property
-    def _by_stride(self) -> dict[int, FoldMoments]:
+    def _by_stride(self) -> dict[Stride, FoldMoments]:
         """Taken when the first frames come, after it is known to fit."""
         return {s: FoldMoments(*self._views(s), self.folds, device=self.device) for s in self._strides}
 
     @property
-    def _strides(self) -> list[int]:
+    def _strides(self) -> list[Stride]:
         return sorted({tap.stride for tap in self.taps})
 
-    def _base_name(self, base: int, stride: int) -> str:
+    def _base_name(self, base: int, stride: Stride) -> str:
         """The view of a base tap at a stride: at its own it is the tap itself."""
         tap = self.taps[base]
         return tap.name if tap.stride == stride else f"{tap.name} at stride {stride}"
 
-    def _views(self, stride: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    def _views(self, stride: Stride) -> tuple[dict[str, int], list[tuple[str, str]]]:
         """Dimensions and pairs of the views that are seen at a stride."""
         here = [tap for tap in self.taps if tap.stride == stride]
         dims = {tap.name: tap.dim for tap in here}

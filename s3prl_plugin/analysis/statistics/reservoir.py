@@ -23,7 +23,8 @@ from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import in_turns, spread, stream
 from s3prl_plugin.analysis.statistics.tap_rows import TapRows
-from s3prl_plugin.states.taps import SAMPLE_RATE, Tap
+from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import SAMPLE_RATE, Stride, clock, frame_at
 
 APART = 1280
 """Samples: moments are that far apart on average, a frame of 80 ms, or farther, so that few of them share a frame."""
@@ -67,7 +68,7 @@ class FrameReservoir:
         taps: Sequence[Tap],
         per_utterance: int = 20,
         limit: int = 10_000,
-        stride: int | None = None,
+        stride: Stride | None = None,
     ):
         self.taps = tuple(taps)
         self.stride = stride
@@ -124,7 +125,7 @@ class FrameReservoir:
 
 
 def shared_reservoir(
-    gathering: Gathering, taps: Sequence[Tap], per_utterance: int, limit: int, stride: int | None
+    gathering: Gathering, taps: Sequence[Tap], per_utterance: int, limit: int, stride: Stride | None
 ) -> FrameReservoir:
     """The reservoir of a run's taps: one for all its analyses that ask for the same.
 
@@ -169,7 +170,7 @@ def _one_in_each(length: int, count: int, generator: np.random.Generator) -> np.
     return ((np.arange(count) + generator.random(count)) * length / max(count, 1)).astype(np.int64)
 
 
-def _at(frames: torch.Tensor, own: int, moment: np.ndarray, stride: int | None) -> np.ndarray:
+def _at(frames: torch.Tensor, own: Stride, moment: np.ndarray, stride: Stride | None) -> np.ndarray:
     """The frames of one utterance at some moments, (n, D) float32.
 
     Args:
@@ -178,10 +179,12 @@ def _at(frames: torch.Tensor, own: int, moment: np.ndarray, stride: int | None) 
         moment: (n,) samples.
         stride: of the cells that are averaged; None for single frames.
     """
-    length = len(frames) * own
     if stride is None or stride == own:
-        index = torch.from_numpy(np.minimum(moment // own, len(frames) - 1))
+        index = torch.from_numpy(np.minimum(frame_at(moment, own), len(frames) - 1))
         return frames[index.to(frames.device)].cpu().numpy()
+    ticks = clock(own, stride)
+    moment, own, stride = moment * ticks, int(own * ticks), int(stride * ticks)
+    length = len(frames) * own
     first = np.minimum(moment // stride, (length - 1) // stride)[:, None] * stride
     last = np.minimum(first + stride, length)
     edge = np.arange(len(frames)) * own

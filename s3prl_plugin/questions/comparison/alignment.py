@@ -11,6 +11,7 @@ from s3prl_plugin.questions.comparison.contrasts import Scores, Shown
 from s3prl_plugin.questions.comparison.runs import Run, Runs
 from s3prl_plugin.report.sections import Cell, Contrast, PlainTable, Section
 from s3prl_plugin.results import Row
+from s3prl_plugin.strides import ms_text
 
 MOST_MODELS = 6  # more would flood a page
 WITH_ITSELF = "_intra"  # the tap nearest to the base tap is always its best one
@@ -105,7 +106,7 @@ def _table(runs: Runs, a: Run, b: Run, measure: str, segments: str | None) -> tu
 
 
 def _line(one: Row, other: Row, depth: float | None, found: differences.Difference) -> tuple[Cell, ...]:
-    rates = dict.fromkeys(f"{1000 * row.stride / 16000:g}" for row in (one, other) if row.stride)
+    rates = dict.fromkeys(ms_text(row.stride) for row in (one, other) if row.stride)
     return (
         one.tap,
         other.tap,

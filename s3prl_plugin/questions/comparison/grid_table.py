@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from s3prl_plugin.questions.comparison.runs import Runs
 from s3prl_plugin.report.sections import PlainTable, Section
-from s3prl_plugin.states.taps import SAMPLE_RATE
+from s3prl_plugin.strides import milliseconds
 
 WORDS = {
     ("grid_phone", "outside"): "phones whose frames reach outside the phone",
@@ -22,7 +22,7 @@ def grid_table(runs: Runs) -> Section | None:
         for row in run.rows:
             if (row.measure, row.score) in WORDS and row.value is not None and row.stride:
                 key = (row.measure, row.corpus, row.score, row.segments)
-                found.setdefault(key, {})[1000 * row.stride / SAMPLE_RATE] = row.value
+                found.setdefault(key, {})[milliseconds(row.stride)] = row.value
     if not found:
         return None
     rates = sorted({rate for values in found.values() for rate in values})
@@ -42,7 +42,7 @@ def grid_table(runs: Runs) -> Section | None:
         tables=(
             PlainTable(
                 title="Segments that are blurred, %",
-                columns=("segments", "corpus", "a segment is", *(f"{rate:g} ms" for rate in rates)),
+                columns=("segments", "corpus", "a segment is", *(f"{round(rate, 2):g} ms" for rate in rates)),
                 rows=rows,
             ),
         ),

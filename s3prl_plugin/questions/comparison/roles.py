@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from s3prl_plugin.questions.comparison.fact_differences import FactDifferences, between
 from s3prl_plugin.questions.comparison.runs import Run
 from s3prl_plugin.states.upstream_facts import Facts
+from s3prl_plugin.strides import Stride
 
 MULTI_RESOLUTION = "MR-HuBERT"
 MOST_PAIRS = 3  # that a section shows
@@ -148,7 +149,7 @@ def _is_multi(run: Run) -> bool:
     return architecture.get("kind") == MULTI_RESOLUTION and bool(architecture.get("ratios"))
 
 
-def _strides(run: Run) -> set[int]:
+def _strides(run: Run) -> set[Stride]:
     return {tap.stride for tap in _facts(run).taps}
 
 

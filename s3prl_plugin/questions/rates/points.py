@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from s3prl_plugin.results import Row
+from s3prl_plugin.strides import Stride
 
 CONTENT = {"rate_phone": "phones", "rate_word": "words", "rate_speaker": "speakers"}
 ERROR = "rate_mel"
@@ -29,7 +30,7 @@ class Point:
     series: str
     tap: str
     tap_index: int
-    stride: int
+    stride: Stride
     units: str
     bits_per_s: float
     entropy_bits_per_s: float | None

@@ -10,6 +10,7 @@ from s3prl_plugin.inference import current
 from s3prl_plugin.questions.rates.points import CONTENT, ERROR, MEASURES, Point, best, cheapest, model_of, points
 from s3prl_plugin.report.sections import Cell, Figure, PlainTable, Section
 from s3prl_plugin.results import Row
+from s3prl_plugin.strides import milliseconds
 
 NOTES = (
     "A score is what a single unit tells about the phone or word whose midpoint it covers, or about who speaks, "
@@ -99,7 +100,7 @@ def _table(found: Sequence[Point]) -> PlainTable:
             each.series,
             each.tap,
             _clusters(each),
-            1000 * each.stride / 16000,
+            round(milliseconds(each.stride), 2),
             round(each.bits_per_s, 1),
             None if each.entropy_bits_per_s is None else round(each.entropy_bits_per_s, 1),
             *(_cell(each, measure) for measure in (*CONTENT, ERROR)),

@@ -9,6 +9,7 @@ from s3prl_plugin.report.page.measures import explained
 from s3prl_plugin.report.page.summary import Best
 from s3prl_plugin.report.page.tables import Shown, Table, columns, without_empty
 from s3prl_plugin.results import Row
+from s3prl_plugin.strides import stride_number
 
 _EQUAL = (
     "not told apart from it",
@@ -82,10 +83,15 @@ def _line(best: Best, several: bool) -> tuple[Shown, ...]:
     size = [f"{row.n:,}"] if row.n is not None else []
     worth = f" (worth {row.n_eff_over_d:,.1f})" if row.n_eff_over_d is not None else ""
     size += [f"{row.n_over_d:,.1f}{worth}"] if row.n_over_d is not None else []
+    rate = stride_number(row.stride) if row.stride else 0
     return (
         *what,
         Shown(str(row.tap), kind=kind, hint=hint or ""),
-        Shown(resolution(row.stride).removesuffix(" ms"), sort=row.stride, kind="number"),
+        Shown(
+            resolution(row.stride).removesuffix(" ms"),
+            sort=rate,
+            kind="number",
+        ),
         Shown(f"{row.value:.3f}", sort=row.value, kind="grey number" if row.grey else "number", hint=hint or ""),
         interval,
         Shown(best.equals),

@@ -10,6 +10,7 @@ from s3prl_plugin.inference import differences
 from s3prl_plugin.inference.differences import Difference, Table
 from s3prl_plugin.report.text import table
 from s3prl_plugin.results import Row
+from s3prl_plugin.strides import ms_text, written_stride
 
 LEVEL = 0.05
 MARK = "*"
@@ -76,8 +77,8 @@ def _about(row: Row) -> dict[str, Any]:
 
 def _record(each: Table, d: Difference) -> dict[str, Any]:
     """One comparison."""
-    sides = {"upstream": d.a.upstream, "tap": d.a.tap, "stride": d.a.stride, "value": d.a.value}
-    less = {f"less_{name}": getattr(d.b, name) for name in sides}
+    sides = {"upstream": d.a.upstream, "tap": d.a.tap, "stride": written_stride(d.a.stride), "value": d.a.value}
+    less = {f"less_{name}": getattr(d.b, name) for name in sides} | {"less_stride": written_stride(d.b.stride)}
     numbers = {"difference": d.value, "ci_low": d.ci_low, "ci_high": d.ci_high, "p": d.p, "p_holm": d.p_holm}
     return {**_about(d.a), **sides, **less, **numbers, "comparisons": each.comparisons, "best": each.best}
 
@@ -132,7 +133,7 @@ def _where(d: Difference, both: bool) -> tuple[str, str]:
     """The tap and its resolution; of both sides, where they differ."""
     sides = (d.a, d.b) if both else (d.a,)
     taps = dict.fromkeys(str(row.tap) for row in sides)
-    rates = dict.fromkeys(f"{1000 * row.stride / 16000:g}" for row in sides if row.stride)
+    rates = dict.fromkeys(ms_text(row.stride) for row in sides if row.stride)
     return " - ".join(taps), " - ".join(rates)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from s3prl_plugin.inference import state_taps
 from s3prl_plugin.report.matrices import matrix_tables
 from s3prl_plugin.results import Row
-from s3prl_plugin.states.taps import SAMPLE_RATE
+from s3prl_plugin.strides import ms_text
 
 BEST = "*"
 CAVEAT = "!"
@@ -62,7 +62,7 @@ def layer_table(rows: Iterable[Row]) -> str:
 
     lines = [["tap", "ms", *measures]]
     for _, tap, stride in taps:
-        line = [str(tap), f"{1000 * stride / 16000:g}" if stride else ""]
+        line = [str(tap), ms_text(stride) if stride else ""]
         for measure in measures:
             row = cells.get((tap, measure))
             line.append(_cell(row, best[measure], letters) if row else "")
@@ -108,7 +108,7 @@ def weights_table(rows: Iterable[Row]) -> str:
     }
     lines = [["tap", "ms", *tasks]]
     for _, tap, stride in taps:
-        line = [tap, f"{1000 * stride / SAMPLE_RATE:g}" if stride else ""]
+        line = [tap, ms_text(stride) if stride else ""]
         for task in tasks:
             row = cells.get((tap, task))
             line.append("" if row is None else f"{row.value:.3f}{BEST if row is largest[task] else ' '}")
@@ -151,7 +151,7 @@ def label(row: Row) -> str:
     restricted += [row.subset] if row.subset else []
     restricted += [f"given {row.control}"] if row.control else []
     restricted += [f"by {row.segments}"] if row.segments else []
-    restricted += [f"{1000 * row.frame_stride / SAMPLE_RATE:g} ms grid"] if row.frame_stride else []
+    restricted += [f"{ms_text(row.frame_stride)} ms grid"] if row.frame_stride else []
     restricted += [row.units] if row.units else []
     restricted += [row.protocol] if row.protocol not in (None, "default") else []
     return f"{row.measure} ({', '.join(restricted)})" if restricted else row.measure

@@ -1,3 +1,6 @@
+from fractions import Fraction
+
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,6 +28,17 @@ def test_equals_averages_over_samples(length, stride_in, stride_out, frames, off
     x = torch.randn(length, 2, generator=torch.Generator().manual_seed(length))
     found = average_cells(x, stride_in, stride_out, frames, offset)
     torch.testing.assert_close(found, brute_force(x, stride_in, stride_out, frames, offset), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("stride", [Fraction(640, 3), Fraction(81920, 441)])
+@pytest.mark.parametrize("other", [160, 640])
+def test_fractions_of_a_sample_are_ticks_of_a_finer_clock(stride, other):
+    q = stride.denominator
+    x = torch.randn(40, 2, generator=torch.Generator().manual_seed(q))
+    for pair in ((stride, other), (other, stride)):
+        found = average_cells(x, *pair, 30, 120)
+        ticks = average_cells(x, *(int(each * q) for each in pair), 30, 120 * q)
+        assert torch.equal(found, ticks)
 
 
 def test_a_finer_rate_repeats_and_a_coarser_one_averages():

@@ -1,4 +1,5 @@
 import planted
+import pytest
 
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.rows import RowMaker
@@ -7,8 +8,8 @@ from s3prl_plugin.states.taps import Tap
 TAP = Tap(3, "mid.layer0", "mid", "layer0", 640, 8)
 
 
-def maker():
-    return RowMaker("cca", {"upstream": "u", "weights": "random"}, Plan(planted.corpus(), seed=7))
+def maker(downstream="cca"):
+    return RowMaker(downstream, {"upstream": "u", "weights": "random"}, Plan(planted.corpus(), seed=7))
 
 
 def test_a_row_says_where_it_comes_from():
@@ -21,9 +22,15 @@ def test_a_row_says_where_it_comes_from():
 
 
 def test_a_refusal_is_a_row_for_every_score():
-    rows = maker().refuse(TAP, "mi_word", ("adjusted", "mi_over_h"), "adjusted", "no words", protocol="published", n=3)
+    scores = ("adjusted", "mi_over_h")
+    rows = maker("mi").refuse(TAP, "mi_word", scores, "adjusted", "no words", protocol="published", n=3)
     assert [(row.score, row.headline, row.value, row.refused) for row in rows] == [
         ("adjusted", True, None, "no words"),
         ("mi_over_h", False, None, "no words"),
     ]
     assert {(row.protocol, row.n) for row in rows} == {("published", 3)}
+
+
+def test_a_measure_that_its_analysis_does_not_explain_is_no_row():
+    with pytest.raises(ValueError, match="explains no mi_word/adjusted"):
+        maker("cca").refuse(TAP, "mi_word", ("adjusted",), "adjusted", "no words")

@@ -7,17 +7,22 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.running.outcome import Outcome, reason, table
 
 
-class Broken(torch.utils.data.Dataset):
-    """Fails in the data loader's own process."""
+def caused(error, cause):
+    error.__cause__ = cause
+    return error
 
-    def __init__(self, error):
-        self.error = error
+
+class Broken(torch.utils.data.Dataset):
+    """Fails in the data loader's own process, with one error after the other."""
+
+    def __init__(self, errors):
+        self.errors = errors
 
     def __len__(self):
-        return 1
+        return len(self.errors)
 
     def __getitem__(self, index):
-        raise self.error
+        raise self.errors[index]
 
 
 def raised(job):
@@ -26,13 +31,25 @@ def raised(job):
     return caught.value
 
 
-@pytest.mark.parametrize(
-    ("error", "told"), [(ValueError("no such"), "ValueError: no such"), (UserError("a.wav: broken"), "a.wav: broken")]
-)
-def test_the_same_reason_is_told_wherever_it_happened(error, told):
-    assert reason(error) == told
-    loader = torch.utils.data.DataLoader(Broken(error), num_workers=1)
-    assert reason(raised(lambda: next(iter(loader)))) == told
+def test_the_same_reason_is_told_wherever_it_happened():
+    cases = [
+        (ValueError("no such"), "ValueError: no such"),
+        (ValueError("no such:\n  a\n\nb"), "ValueError: no such: a b"),
+        (KeyError("a"), "KeyError: 'a'"),
+        (UserError("a.wav: broken"), "a.wav: broken"),
+        (UserError("a.wav: broken,\nand b.wav"), "a.wav: broken, and b.wav"),
+        (caused(UserError("a.wav: broken"), ValueError("no such")), "a.wav: broken"),
+        (caused(ValueError("no such"), UserError("a.wav: broken")), "ValueError: no such"),
+        (
+            UnicodeDecodeError("ascii", b"\xff", 0, 1, "no"),
+            "UnicodeDecodeError: 'ascii' codec can't decode byte 0xff in position 0: no",
+        ),
+    ]
+    errors = Broken([error for error, _ in cases])
+    elsewhere = iter(torch.utils.data.DataLoader(errors, batch_size=None, num_workers=1))
+    for error, told in cases:
+        assert reason(error) == told
+        assert reason(raised(lambda: next(elsewhere))) == told
 
 
 def test_an_error_that_says_nothing_is_told_by_its_place():

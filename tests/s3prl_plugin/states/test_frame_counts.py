@@ -1,6 +1,7 @@
 """The law of frame counts, learned from upstreams whose law is known by construction."""
 
 import random
+from fractions import Fraction
 
 import pytest
 
@@ -28,6 +29,8 @@ LAWS = {
     "rounded": (320, lambda n: round(n / 320)),
     "every begun second": (16000, lambda n: -(-n // 16000)),
     "11.25 ms": (180, windows(512, 180)),
+    "75 in a second": (Fraction(640, 3), lambda n: -(-3 * n // 640)),
+    "of windows at 24 kHz": (Fraction(640, 3), lambda n: max(0, (3 * n // 2 - 400) // 320 + 1)),
 }
 
 

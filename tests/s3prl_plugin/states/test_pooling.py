@@ -1,6 +1,7 @@
 """The resolution-matched grid, against its definition frame by frame."""
 
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -39,6 +40,26 @@ def test_the_grid_is_the_same_for_all_finer_taps():
     pooled = pooling.pool(states(), pooling.parse("mean:40"))
     assert [tap.stride for tap in pooled.taps] == [640, 640, 640, 1280]
     assert [n.tolist() for n in pooled.lengths[:3]] == [[4, 2]] * 3
+
+
+def test_three_frames_of_75_in_a_second_make_one_of_25():
+    given = states(strides=(Fraction(640, 3),))
+    pooled = pooling.pool(given, pooling.parse("mean:40"))
+    assert pooled.taps[0].stride == 640
+    assert type(pooled.taps[0].stride) is int
+    torch.testing.assert_close(pooled.utterance(0, 0)[0], given.utterance(0, 0)[:3].mean(0))
+
+
+def test_a_grid_can_be_a_fraction_and_says_so_as_it_is_read():
+    grid = pooling.parse("mean:80/3")
+    assert grid.stride == Fraction(1280, 3)
+    assert pooling.parse(str(grid)) == grid
+    assert pooling.pool_taps(states(strides=(Fraction(640, 3),)).taps, grid)[0].stride == grid.stride
+
+
+def test_the_nearest_grids_are_named():
+    with pytest.raises(UserError, match=r"such as mean:40/3 or mean:80/3"):
+        pooling.pool(states(strides=(Fraction(640, 3),)), pooling.parse("mean:20"))
 
 
 def test_gradients_flow():

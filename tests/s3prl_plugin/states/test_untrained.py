@@ -19,16 +19,18 @@ def checkpoint(tmp_path_factory):
     return foreign_models.hubert(tmp_path_factory.mktemp("hubert") / "hubert.pt")
 
 
-def load(checkpoint, folder, options):
-    """The upstream and the row fields that describe it, as a run with `-g` has them."""
+def load(checkpoint, folder, options=None):
+    """The upstream and the row fields that describe it, as a run has them, with `-g` where there are options."""
     from s3prl_plugin.running.runner import Runner
 
     path = folder / "options.yaml"
-    path.write_text(options)
+    if options is not None:
+        path.write_text(options)
     args = argparse.Namespace(
         upstream="hubert_local",
+        downstream="speech_commands",
         upstream_ckpt=checkpoint,
-        upstream_model_config=str(path),
+        upstream_model_config=None if options is None else str(path),
         upstream_refresh=False,
         upstream_trainable=False,
         device="cpu",
@@ -80,7 +82,7 @@ def test_a_grid_on_top_and_trained_weights_after_it(checkpoint, tmp_path):
     assert pooled.get_downsample_rates("hidden_states") == 640
     assert described["upstream"] == "hubert_local[pool_to=decimate:40,random_weights=True]"
     assert described["weights"] == "random"
-    trained, described = load(checkpoint, tmp_path, "")
+    trained, described = load(checkpoint, tmp_path)
     saved = torch.load(checkpoint)["model_weight"]
     assert all(torch.equal(saved[name], tensor) for name, tensor in trained.model.state_dict().items())
     assert described["weights"] == "trained"

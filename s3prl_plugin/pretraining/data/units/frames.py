@@ -47,7 +47,10 @@ class Frames:
                 cure = did_you_mean(request.features, names)
                 raise UserError(f"units: {self._states.name} has no tap {request.features!r}: {cure}")
             self._tap = names.index(request.features)
-            self.stride = self._states.taps[self._tap].stride
+            stride = self._states.taps[self._tap].stride
+            if not isinstance(stride, int):
+                raise UserError(f"units: the frames of {request.features} are no whole number of samples; take another")
+            self.stride = stride
         self._device = torch.device(device)
 
     def of(

@@ -9,6 +9,7 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.report.drawing.charts import palette
 from s3prl_plugin.report.drawing.charts.needed import require_altair
 from s3prl_plugin.results import Row
+from s3prl_plugin.strides import stride_number
 
 if TYPE_CHECKING:
     import altair as alt
@@ -38,7 +39,7 @@ def grid_mixing(rows: Sequence[Row], **size: Any) -> alt.LayerChart:
     values = [
         {
             "resolution": palette.resolution(stride),
-            "stride": stride,
+            "stride": stride_number(stride) if stride else 0,
             "what": MEANING.get(score, score),
             "share": round(row.value or 0.0, 5),
             "n": row.n,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from s3prl_plugin.strides import Stride, ms_text
+
 # stride in samples at 16 kHz -> colour, shape: the same in every chart, whatever other resolutions there are
-OF_STRIDE = {
+OF_STRIDE: dict[Stride | float, tuple[str, str]] = {
     320: ("#1f7fc4", "circle"),
     640: ("#d55e00", "square"),
     1280: ("#009e73", "triangle-up"),
@@ -19,14 +21,14 @@ DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
 NEUTRAL = "#8a8a8a"
 
 
-def resolutions(strides: Iterable[int | None]) -> list[str]:
+def resolutions(strides: Iterable[Stride | float | None]) -> list[str]:
     """The names of resolutions, fine to coarse."""
     return [resolution(stride) for stride in sorted({stride or 0 for stride in strides})]
 
 
-def resolution(stride: int | None) -> str:
+def resolution(stride: Stride | float | None) -> str:
     """A stride in samples at 16 kHz as text in milliseconds."""
-    return f"{1000 * stride / 16000:g} ms" if stride else "unknown"
+    return f"{ms_text(stride)} ms" if stride else "unknown"
 
 
 def model_styles(names: Sequence[str]) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -43,6 +45,6 @@ def cycled(values: Sequence[str], count: int) -> list[str]:
     return [values[i % len(values)] for i in range(count)]
 
 
-def resolution_style(stride: int | None) -> tuple[str, str]:
+def resolution_style(stride: Stride | float | None) -> tuple[str, str]:
     """The colour and the shape of a resolution."""
     return OF_STRIDE.get(stride or 0, OTHER_STRIDE)

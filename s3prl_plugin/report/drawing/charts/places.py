@@ -10,6 +10,7 @@ from itertools import groupby
 from s3prl_plugin.inference.state_taps import is_output, states
 from s3prl_plugin.report.drawing.charts.palette import resolution
 from s3prl_plugin.results import Row
+from s3prl_plugin.strides import Stride
 
 OUTPUTS = "outputs"
 MANY = 4  # blocks whose names fit above a chart in full
@@ -88,7 +89,7 @@ def _is_part(names: Sequence[str], order: Mapping[str, int]) -> bool:
     return len(known) == len(names) and known == sorted(known)
 
 
-def _rates(rows: Sequence[Row]) -> tuple[int | None, ...]:
+def _rates(rows: Sequence[Row]) -> tuple[Stride | None, ...]:
     return tuple(row.stride for row in rows)
 
 

@@ -9,6 +9,7 @@ from s3prl_plugin.inference.state_taps import is_output
 from s3prl_plugin.report.drawing.charts.palette import resolution
 from s3prl_plugin.report.drawing.charts.places import Places, in_order
 from s3prl_plugin.results import Row
+from s3prl_plugin.strides import stride_number
 
 NUMBER, UNSURE, REFUSED = "number", "unsure", "refused"
 SAME = "the two sides are the same by construction"
@@ -43,7 +44,7 @@ def _record(model: str, row: Row, place: float) -> dict[str, Any]:
         "place": round(place, 4),
         "block": str(row.tap) if is_output(row) else row.block or "states",  # a line connects what follows each other
         "resolution": resolution(row.stride),
-        "stride": row.stride or 0,
+        "stride": stride_number(row.stride) if row.stride else 0,
         "value": _rounded(row.value),
         "low": _rounded(row.ci_low) if bounds else None,
         "high": _rounded(row.ci_high) if bounds else None,

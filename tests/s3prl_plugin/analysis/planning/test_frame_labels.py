@@ -8,6 +8,7 @@ import pytest
 from s3prl_plugin.analysis.planning.frame_labels import cell_centres, segment_at
 from s3prl_plugin.analysis.planning.segments import Alignment
 from s3prl_plugin.corpora.corpus import Segment
+from s3prl_plugin.strides import frame_at
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +21,13 @@ def utterances():
     return found
 
 
-@pytest.mark.parametrize("stride", [160, 320, 1280, 333])
+@pytest.mark.parametrize("stride", [160, 320, 1280, 333, Fraction(640, 3), Fraction(81920, 441)])
 def test_it_is_the_definition(utterances, stride):
-    rng = np.random.default_rng(stride)
+    rng = np.random.default_rng(int(stride))
     utterance = np.sort(rng.integers(0, 6, 300))
     moment = rng.integers(0, 60_000, 300)
     alignment = Alignment.of(utterances, "phone")
-    found = segment_at(alignment, utterance, cell_centres(moment, stride))
+    found = segment_at(alignment, utterance, cell_centres(frame_at(moment, stride), stride))
     unlabelled = 0
     for u, m, row in zip(utterance, moment, found, strict=True):
         centre = (int(m) // stride + Fraction(1, 2)) * stride

@@ -10,7 +10,7 @@ from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS, Alignment, 
 from s3prl_plugin.corpora import open_corpus
 from s3prl_plugin.corpora.corpus import Segment, Utterance
 
-STRIDES = (160, 320, 640, 1280)
+STRIDES = (160, 320, 640, 1280, Fraction(640, 3), Fraction(81920, 441))
 
 
 def overlapping(start, end, stride, frames):

@@ -1,5 +1,6 @@
 import copy
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import planted
@@ -13,6 +14,7 @@ from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.reservoir import APART, MARGIN, FrameReservoir, shared_reservoir
 from s3prl_plugin.corpora.corpus import Corpus
 from s3prl_plugin.states.taps import States, Tap
+from s3prl_plugin.strides import frame_at
 
 TAPS = (
     Tap(0, "enc0.pre", "enc0", "pre", 320, 3),
@@ -67,7 +69,7 @@ def test_every_row_is_the_frame_that_covers_its_moment(plan):
     np.testing.assert_array_equal(reservoir.frames(1, some), reservoir.frames(1, rows)[some])
 
 
-@pytest.mark.parametrize("stride", [320, 640, 960, 1280, 500])
+@pytest.mark.parametrize("stride", [320, 640, 960, 1280, 500, Fraction(3840, 7)])
 def test_cells_are_averages_of_what_they_cover(plan, stride):
     reservoir = filled(plan, feature=planted.noise, stride=stride)
     for k, tap in enumerate(TAPS):
@@ -77,7 +79,7 @@ def test_cells_are_averages_of_what_they_cover(plan, stride):
             own = torch.from_numpy(planted.noise(utterance, tap, planted.frames_at(utterance, tap)).astype(np.float32))
             cells = average_cells(own, tap.stride, stride, 10_000).numpy()
             mine = np.flatnonzero(reservoir.utterance == position)
-            np.testing.assert_allclose(found[mine], cells[reservoir.moment[mine] // stride], atol=2e-6)
+            np.testing.assert_allclose(found[mine], cells[frame_at(reservoir.moment[mine], stride)], atol=2e-6)
 
 
 def test_the_rows_are_those_of_every_model(corpus):
