@@ -70,7 +70,7 @@ def _heal(module: ModuleType) -> None:
         if options.get("model_config") is not None:
             raise UserError(f"{options['model_config']}: {entry} reads no options of its own; leave -g out")
         extractor = _Extractor(vars(module)[EXTRACTOR], loader.found)
-        with replaced(module, **{network: loader, EXTRACTOR: extractor}), _quiet():
+        with replaced(module, **{network: loader, EXTRACTOR: extractor}), quiet():
             stock_init(self, str(loader.found.path), **options)
         self.found = loader.found
 
@@ -124,7 +124,7 @@ class _Loader:
         try:
             model, report = self.network.from_pretrained(folder, output_loading_info=True, **STEADY)
         except Exception as error:  # whatever a damaged file makes of transformers, safetensors or torch
-            raise UserError(f"{self.found.name}: cannot be loaded ({_reason(error)}); save the model again") from None
+            raise UserError(f"{self.found.name}: cannot be loaded ({reason(error)}); save the model again") from None
         self._check(report, {name.partition(".")[0] for name, _ in model.named_children()})
         stored = {str(p.dtype).removeprefix("torch.") for p in model.parameters() if p.dtype != torch.float32}
         if stored:
@@ -161,20 +161,20 @@ class _Extractor:
         try:
             self._extractor = kind.from_pretrained(str(found.path))
         except Exception as error:  # of any kind, from transformers
-            raise UserError(f"{found.name}: {from_model}, cannot be read ({_reason(error)}); {cure}") from None
+            raise UserError(f"{found.name}: {from_model}, cannot be read ({reason(error)}); {cure}") from None
 
     def from_pretrained(self, _: str) -> Any:
         """The folder's own."""
         return self._extractor
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The first line of what a library says."""
     return (str(error).strip().partition("\n")[0] or type(error).__name__)[:150]
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No bars and no tables of transformers: what matters in them has been read."""
     from transformers.utils import logging
 

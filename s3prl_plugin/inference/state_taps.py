@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from s3prl_plugin.results import Row
+from s3prl_plugin.taps import ASIDE
 
-OUTPUT = "an output of the model, which is shown and not compared"
+OUTPUT = "no state of the weighted sum; it is shown and not compared"
 
 
 def is_output(row: Row) -> bool:
     """Whether a tap is an output, not a state."""
-    return row.block is None and str(row.tap).startswith("res_out")
+    return row.block == ASIDE or (row.block is None and str(row.tap).startswith("res_out"))
 
 
 def states(rows: Iterable[Row]) -> list[Row]:

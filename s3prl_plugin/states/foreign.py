@@ -24,7 +24,18 @@ OPTION = "pool_to"
 FOREIGN_OPTIONS = (OPTION, "random_weights", "seed")
 # The options that this plugin's upstreams read from `-g`; another one would silently run without them.
 OWN_OPTIONS = frozenset(
-    {"exact_batches", "native", "dtype", "stop_at", "freeze_to", "feature_grad_mult", "reset_top", "choice"}
+    {
+        "exact_batches",
+        "native",
+        "dtype",
+        "stop_at",
+        "freeze_to",
+        "feature_grad_mult",
+        "reset_top",
+        "choice",
+        "layers",
+        "longer",
+    }
     | set(FOREIGN_OPTIONS)
 )
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import torch
 
 
+ASIDE = "aside"
+"""The block of taps that are for analysis only: a convolutional front end, an adapter, states after up-sampling."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tap:
     """One observed point of a network.

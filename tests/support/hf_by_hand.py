@@ -1,0 +1,143 @@
+"""What a small model's taps hold for one utterance, from transformers' own interface and the modules one by one."""
+
+import math
+
+import hf_models
+import torch
+
+STATES_AS_RETURNED = ["hubert", "wav2vec2", "wavlm", "data2vec-audio", "wav2vec2-bert", "parakeet"]
+NORM_BEHIND = [
+    "hubert-stable",
+    "wav2vec2-adapter",
+    "wavlm-stable",
+    "unispeech-sat",
+    "wav2vec2-conformer",
+    "whisper",
+    "moonshine",
+]
+
+
+def inputs(name, wave):
+    """The feature extractor's result for a waveform at 16 kHz."""
+    prepare = hf_models.extractor(name)
+    if prepare.sampling_rate != 16000:
+        import torchaudio  # the plugin mends its import
+
+        wave = torchaudio.functional.resample(wave, 16000, prepare.sampling_rate)
+    masked = {} if name in ("mimi", "encodec", "dac") else {"return_attention_mask": True}
+    return prepare(wave.numpy(), sampling_rate=prepare.sampling_rate, return_tensors="pt", **masked)
+
+
+@torch.no_grad()
+def states(name, model, wave):
+    """Every tap of a model in evaluation mode for one utterance at 16 kHz, (T, D) each.
+
+    Frames that begin after the audio's end are left out.
+    """
+    given = inputs(name, wave)
+    hand = {"sew": _sew, "sew-d": _sew, "seamless_m4t": _seamless, "mimi": _mimi, "encodec": _encodec, "dac": _dac}
+    found = hand.get(name, _returned)(name, model, given)
+    return {tap: x[: frames(name, model, wave, given, x)] for tap, x in found.items()}
+
+
+def frames(name, model, wave, given, x):
+    """The frames of audio among those of a tap."""
+    if name == "whisper":
+        return math.ceil(len(wave) / 320)
+    if name == "parakeet":
+        return int(model._get_output_attention_mask(given["attention_mask"], target_length=len(x)).sum())
+    return len(x)
+
+
+def _returned(name, model, given):
+    """Of models whose `hidden_states` are what they seem, but for the last one behind a norm."""
+    root = model.encoder if name in ("whisper", "moonshine") else model
+    said = root(**given, output_hidden_states=True)
+    found = {f"layer{i}": x[0] for i, x in enumerate(said.hidden_states)}
+    main = next(iter(given.values()))
+    if name in NORM_BEHIND:
+        found.popitem()
+        found["out"] = said.last_hidden_state[0]
+    if hasattr(model, "feature_extractor"):
+        found["front"] = model.feature_extractor(main)[0].T
+    if name == "whisper":
+        found["front"] = root.conv2(torch.nn.functional.gelu(root.conv1(main)))[0].T
+    if name == "moonshine":
+        x = root.groupnorm(root.conv1(main[:, None]).tanh())
+        found["front"] = root.conv3(torch.nn.functional.gelu(root.conv2(x)))[0].T
+    if name == "wav2vec2-bert":
+        found["adapter1"] = said.last_hidden_state[0]
+    if name == "wav2vec2-adapter":
+        x = model.encoder(_projected(model, main)).last_hidden_state.transpose(1, 2)
+        found["out"] = x[0].T
+        for i, layer in enumerate(model.adapter.layers, 1):
+            x = layer(x)
+            found[f"adapter{i}"] = x[0].T
+    return found
+
+
+def _projected(model, main):
+    """What enters the transformer of a wav2vec 2.0."""
+    return model.feature_projection(model.feature_extractor(main).transpose(1, 2))[0]
+
+
+def _sew(name, model, given):
+    """SEW pools, and brings its last state up again."""
+    front = model.feature_extractor(given["input_values"])
+    x = model.layer_norm(front.transpose(1, 2))
+    x = (model.feature_projection(x) if model.project_features else x).transpose(1, 2)
+    position, pooled = model.encoder.pos_conv_embed(x), model.encoder.pool(x)
+    x = (pooled + position[..., : pooled.shape[-1]]).transpose(1, 2)
+    if name == "sew":
+        x = model.encoder.layer_norm(x)
+        found = {"layer0": x[0]}
+        for i, layer in enumerate(model.encoder.layers, 1):
+            x = layer(x)
+            found[f"layer{i}"] = x[0]
+    else:
+        mask = torch.ones(x.shape[:2], dtype=torch.long)
+        found = {"layer0": x[0]}
+        inner = model.encoder.encoder
+        mask, relative = inner.get_attention_mask(mask), inner.get_rel_pos(x)
+        for i, layer in enumerate(inner.layer, 1):
+            x = layer(x, mask, relative_pos=relative, rel_embeddings=inner.get_rel_embedding())
+            x = x[0] if isinstance(x, tuple) else x
+            found[f"layer{i}"] = x[0]
+    return {**found, "front": front[0].T, "up": model.encoder.upsample(x)[0]}
+
+
+def _seamless(name, model, given):
+    """The speech encoder alone; a conformer, and an adapter behind it."""
+    speech, mask = model.speech_encoder, given["attention_mask"]
+    x = speech.feature_projection(given["input_features"])
+    said = speech(**given, output_hidden_states=True)
+    found = {f"layer{i}": x[0] for i, x in enumerate(said.hidden_states[:-1])}
+    out = speech.encoder(x, attention_mask=mask)
+    x = out + 0.5 * speech.intermediate_ffn(out)
+    return {**found, "out": out[0], "adapter1": speech.adapter.layers[0](x, attention_mask=mask)[0]}
+
+
+def _mimi(name, model, given):
+    """Convolutions, a transformer, a convolution."""
+    said = model.encoder(given["input_values"], output_hidden_states=True)
+    found = {f"layer{i}": x[0] for i, x in enumerate(said.hidden_states)}
+    return {**found, "down": said.latents[0].T}
+
+
+def _encodec(name, model, given):
+    """Convolutions, an LSTM, a convolution."""
+    *front, lstm, elu, last = model.encoder.layers
+    x = given["input_values"]
+    for layer in front:
+        x = layer(x)
+    y = lstm(x)
+    return {"layer0": x[0].T, "layer1": y[0].T, "layer2": last(elu(y))[0].T}
+
+
+def _dac(name, model, given):
+    """Convolutions alone."""
+    x = model.encoder.conv1(given["input_values"])
+    for block in model.encoder.block:
+        x = block(x)
+    y = model.encoder.snake1(x)
+    return {"front": x[0].T, "layer0": y[0].T, "layer1": model.encoder.conv2(y)[0].T}

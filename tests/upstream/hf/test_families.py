@@ -1,0 +1,92 @@
+"""Every family on a small random folder: each tap against a forward by hand, alone, among others and in training."""
+
+import hf_models
+import pytest
+import torch
+from hf_by_hand import states
+
+import s3prl_plugin
+
+s3prl_plugin.register()
+pytest.importorskip("transformers")
+
+FLAT = [
+    "hubert",
+    "hubert-stable",
+    "wav2vec2",
+    "wavlm",
+    "wavlm-stable",
+    "data2vec-audio",
+    "unispeech-sat",
+    "wav2vec2-conformer",
+]
+# samples at 16 kHz: the states, and the taps beside them
+STRIDES = {
+    **dict.fromkeys(FLAT, (["320"], {"front": "320"})),
+    "wav2vec2-adapter": (["320"], {"front": "320", "adapter1": "640", "adapter2": "1280", "adapter3": "2560"}),
+    "wav2vec2-bert": (["320"], {"adapter1": "640"}),
+    "sew": (["640"], {"front": "320", "up": "320"}),
+    "sew-d": (["640"], {"front": "320", "up": "320"}),
+    "seamless_m4t": (["320"], {"adapter1": "2560"}),
+    "whisper": (["320"], {"front": "320"}),
+    "parakeet": (["1280"], {}),
+    "moonshine": (["384"], {"front": "384"}),
+    "mimi": (["640"], {"down": "1280"}),
+    "encodec": (["640/3"], {}),
+    "dac": (["81920/441"], {"front": "81920/441"}),
+}
+SHORTEST = {"sew": 801, "sew-d": 801, "moonshine": 1281, "wav2vec2-bert": 561, "seamless_m4t": 561, "parakeet": 641}
+LENGTHS = (4001, 16001, 17777, 48001)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = {}
+
+    def of(name):
+        if name not in made:
+            made[name] = hf_models.save(name, tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return of
+
+
+def load(path, **options):
+    from s3prl import hub
+
+    return hub.hf(ckpt=path, **options)
+
+
+def waves(name):
+    """Utterances of odd lengths, the shortest ones that the model hears among them."""
+    draw = torch.Generator().manual_seed(0)
+    return [0.1 * torch.randn(n, generator=draw) for n in (SHORTEST.get(name, 401), *LENGTHS)]
+
+
+def assert_as_by_hand(found, wanted):
+    """Each tap to within 1e-5 of its scale, with exactly the frames that it has."""
+    for i, each in enumerate(wanted):
+        assert {tap.name for tap in found.taps} == set(each)
+        for tap in found.taps:
+            x, y = found.utterance(tap.name, i), each[tap.name]
+            assert x.shape == y.shape, (tap.name, i)
+            torch.testing.assert_close(x, y, rtol=1e-5, atol=1e-5 * max(1.0, float(y.abs().max())))
+
+
+@pytest.mark.parametrize("name", hf_models.MODELS)
+def test_every_tap_is_a_forward_by_hand_alone_among_others_and_in_training(folder, name):
+    model, given = hf_models.build(name), waves(name)
+    wanted = [states(name, model, wave) for wave in given]
+    upstream = load(folder(name))
+    with torch.no_grad():
+        for wave, each in zip(given, wanted, strict=True):
+            assert_as_by_hand(upstream([wave])["states"], [each])
+        assert_as_by_hand(upstream(given)["states"], wanted)
+        assert_as_by_hand(upstream.train()(given)["states"], wanted)
+    observed = {tap.name: str(tap.stride) for tap in upstream.taps if tap.role == "state"}
+    beside = {tap.name: str(tap.stride) for tap in upstream.taps if tap.role == "output"}
+    assert (sorted(set(observed.values())), beside) == STRIDES[name]
+    layers = 3 if name not in ("dac",) else 2
+    assert list(observed) == [f"layer{i}" for i in range(layers - 1)] + [list(observed)[-1]]
+    assert list(observed)[-1] in (f"layer{layers - 1}", "out")
+    assert [tap.index for tap in upstream.taps if tap.role == "state"] == list(range(layers))

@@ -1,0 +1,3 @@
+"""The names under which models of Hugging Face's transformers are loaded; imports nothing."""
+
+ENTRIES = ("hf",)

@@ -1,0 +1,315 @@
+"""A speech encoder of transformers as an upstream of s3prl."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from s3prl_plugin import pooling
+from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.frame_counts import FrameCount
+from s3prl_plugin.strides import SAMPLE_RATE
+from s3prl_plugin.taps import ASIDE, States, Tap
+from s3prl_plugin.upstream import features
+from s3prl_plugin.upstream.hf import families, generic, loading, options, probing, tuning
+from s3prl_plugin.upstream.hf.families import OUT
+from s3prl_plugin.upstream.hf.hearing import Hearing
+from s3prl_plugin.upstream.hf.observing import Point, observe
+from s3prl_plugin.upstream.hf.probing import Layout
+
+SHORT = SAMPLE_RATE // 4  # what fails on less is said to be too short
+
+
+class UpstreamExpert(nn.Module):
+    """Waveforms in, every layer's hidden states out, each at its own frame rate.
+
+    An utterance gives the same in any batch: where a longer one beside it would change its states, utterances of
+    different lengths are computed apart.
+
+    Args:
+        ckpt: a folder as `save_pretrained` writes it, or a name on the hub.
+        model_config: a YAML file of options (`-g`); see `options.Options`.
+        given: the same options as keyword arguments.
+
+    Attributes:
+        taps: the states, in execution order, and the taps beside them, which are for analysis only.
+
+    Raises:
+        UserError: the model or an option cannot be used; the message says why.
+    """
+
+    def __init__(self, ckpt: str, model_config: str | Path | None = None, **given: Any):
+        super().__init__()
+        self.options = options.read(model_config, given)
+        loaded = loading.load(ckpt, self.options.seed if self.options.random_weights else None)
+        self.found, self.runs_code = loaded.found, loaded.code
+        self.network = loaded.root.eval()
+        windowed = loaded.family is not None and loaded.family.window
+        self._hearing = Hearing(self.network, loaded.extractor, windowed)
+        if self._hearing.rate != SAMPLE_RATE:
+            said = f"hears {self._hearing.rate} Hz: waveforms are resampled from {SAMPLE_RATE}"
+            print(f"[upstream] {loaded.found.name}: {said}", file=sys.stderr)
+        layouts = self._learn(loaded)
+        self._frozen: list[nn.Module] = []
+        self._prepare(loaded)
+        self._layouts = [layouts[point.name] for point in self._points]
+        self._own_taps = self.taps = _taps(self._points, self._layouts)
+        self._last = self.options.stop_at or [tap.name for tap in self.taps if tap.role == "state"][-1]
+        self._pooling = pooling.parse(self.options.pool_to) if self.options.pool_to else None
+        if self._pooling is not None:
+            self.taps = pooling.pool_taps(self.taps, self._pooling)
+        self._rates = features.rates(self.taps, self._last, self.options.native)
+        self._laws: Sequence[FrameCount] | None = None
+        self._is_probed = False
+        self.network.to(getattr(torch, self.options.dtype))
+
+    def forward(self, wavs: Sequence[Tensor]) -> dict[str, Any]:
+        """The hidden states of a batch.
+
+        Args:
+            wavs: per utterance, (L,) samples at 16 kHz.
+
+        Returns:
+            hidden_states: list of (B, T, D): all states at the finest rate, lower rates repeated, cut to the shortest;
+                with `native`, each at its own rate.
+            hidden_states_20ms, hidden_states_80ms, ...: lists: the states at that rate, cut to the shortest.
+            every tap's name: (B, T, D), at its rate.
+            last_hidden_state: the last state.
+            states: `States`; its lengths are on the CPU.
+
+        Raises:
+            UserError: a waveform is too short or too long for the model, not one-dimensional, or not finite.
+        """
+        waveforms = self._checked(wavs)
+        per_utterance: list[list[Tensor]] = [[] for _ in waveforms]
+        for group in self._groups([len(wave) for wave in waveforms]):
+            for i, tensors in zip(group, self._together([waveforms[i] for i in group]), strict=True):
+                per_utterance[i] = tensors
+        per_tap = list(zip(*per_utterance, strict=True))
+        lengths = [torch.tensor([len(x) for x in tap]) for tap in per_tap]
+        states = States(self._own_taps, [_side_by_side(tap) for tap in per_tap], lengths, waveforms)
+        if self._pooling is not None:
+            states = pooling.pool(states, self._pooling)
+        return features.from_states(states, self._last, self.options.native)
+
+    def get_downsample_rates(self, key: str) -> float | list[float]:
+        """Samples from one frame to the next, for any key of `forward`'s result; a list where they differ in it.
+
+        Raises:
+            UserError: there is no such key.
+        """
+        if key not in self._rates:
+            raise UserError(f"this upstream has no {key!r}: {did_you_mean(key, self._rates)}")
+        return self._rates[key]
+
+    def describe(self) -> dict[str, Any]:
+        """Where the numbers of this upstream come from: fields of a results row."""
+        return {
+            "checkpoint_sha256": self.found.digest,
+            "checkpoint": self.found.name,
+            "config_id": self.found.config_id,
+            "model_type": self.found.model_type,
+            "weights": "random" if self.options.random_weights else "trained",
+            "params": sum(p.numel() for p in self.network.parameters()),
+            "options": {**self.options.changed(), **({"trust_remote_code": True} if self.runs_code else {})},
+        }
+
+    def facts(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """The architecture, and how waveforms are prepared for it; of its training nothing is known."""
+        architecture = {
+            "kind": f"transformers.{type(self.network).__name__}",
+            "taps": len(self.taps),
+            "dim": max(tap.dim for tap in self.taps),
+            "sampling_rate": self._hearing.rate,
+            "prepared_by": self._hearing.prepared_by,
+        }
+        return architecture, None
+
+    def train(self, mode: bool = True) -> UpstreamExpert:
+        """As of any module; what is frozen, and the running moments of batch normalisation, stay as they are."""
+        super().train(mode)
+        norms = (m for m in self.network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+        for module in [*norms, *self._frozen]:
+            module.eval()
+        return self
+
+    def _learn(self, loaded: loading.Loaded) -> Mapping[str, Layout]:
+        """Find the taps, in the order in which they are passed, and how their states lie in tensors."""
+        if self.options.paths:
+            points = families.named_points(self.network, self.options.paths, loaded.prefix)
+        elif loaded.family is not None:
+            points = families.points(self.network, loaded.family)
+        else:
+            points = generic.find(self._hearing)
+        try:
+            layouts = dict(probing.learn(self._hearing, points))
+        except UserError as error:
+            raise UserError(f"{self.found.name}: {error}") from None
+        passed = [next(point for point in points if point.name == name) for name in layouts]
+        absent = [point for point in points if point.name not in layouts]
+        if absent:
+            raise UserError(
+                f"{self.found.name}: {absent[0].path} is not passed in this network; name its lists (layers)"
+            )
+        self._points = _seen_through_norm(passed)
+        return layouts
+
+    def _prepare(self, loaded: loading.Loaded) -> None:
+        """Cut, freeze and re-initialise what the options name."""
+        freeze_to, stop_at, top = self.options.freeze_to, self.options.stop_at, self.options.reset_top
+        if freeze_to is not None:
+            self._frozen = tuning.freeze(self._hearing, self._points, freeze_to)
+        if stop_at is not None:
+            self._points = tuning.cut(self.network, self._points, stop_at)
+        if freeze_to is not None and freeze_to not in {point.name for point in self._points}:
+            raise UserError(f"freeze_to: {freeze_to} lies above stop_at: {stop_at}, where the network is cut")
+        if top:
+            fresh = loading.fresh(loaded.found, loaded.prefix, self.options.seed)
+            tuning.reset_top(self.network, fresh, self._points, top)
+
+    def _groups(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Which utterances of a batch are computed together."""
+        if len(set(lengths)) == 1 or self._hearing.window is not None:
+            return [list(range(len(lengths)))]
+        if not self._is_probed:
+            self._probe()
+        if self._laws is not None:
+            return [list(range(len(lengths)))]
+        groups: dict[int, list[int]] = {}
+        for i, samples in enumerate(lengths):
+            groups.setdefault(samples, []).append(i)
+        return list(groups.values())
+
+    def _probe(self) -> None:
+        """Find out whether utterances of different lengths can be computed together."""
+        self._is_probed = True
+        training = [(module, module.training) for module in self.network.modules()]
+        self.network.eval()
+        device = next(self.network.parameters()).device
+        try:
+            with torch.no_grad():
+                moved = probing.moved_by_others(self._by_tap, device)
+                if moved <= probing.TOLERANCE:
+                    strides = [layout.stride for layout in self._layouts]
+                    self._laws = probing.counts(self._count_alone, strides)
+        finally:
+            for module, was in training:
+                module.training = was
+        if self._laws is None:
+            why = f"beside a longer one, an utterance's states move by {moved:.2g} standard deviations"
+            print(f"[upstream] {self.found.name}: {why}; different lengths are computed apart", file=sys.stderr)
+
+    def _by_tap(self, waveforms: list[Tensor]) -> list[list[Tensor]]:
+        """The states of a batch that is computed together, per tap and utterance."""
+        return [list(tap) for tap in zip(*self._together(waveforms), strict=True)]
+
+    def _count_alone(self, samples: int) -> list[int]:
+        """The frames of every tap for one utterance."""
+        noise = torch.zeros(samples, device=next(self.network.parameters()).device)
+        noise[::7] = 0.1
+        return [len(x) for x in self._together([noise])[0]]
+
+    def _together(self, waveforms: Sequence[Tensor]) -> list[list[Tensor]]:
+        """The states of utterances that are computed together: per utterance and tap, its valid frames (T, D)."""
+        window = self._hearing.window_samples
+        pieces = [list(wave.split(window)) if window is not None else [wave] for wave in waveforms]
+        flat = [piece for each in pieces for piece in each]
+        lengths = [len(piece) for piece in flat]
+        try:
+            seen = observe(lambda: self._hearing(self._hearing.resampled(flat)), self.network, self._points)
+            parts = [
+                [x[i, : self._frames(k, x.shape[1], n, lengths)] for i, n in enumerate(lengths)]
+                for k, x in enumerate(layout.frames(seen[point.name][0]).float() for point, layout in self._places())
+            ]
+        except UserError:
+            raise
+        except Exception as error:
+            if min(lengths) >= SHORT:
+                raise
+            said = f"an utterance of {min(lengths)} samples is too short for this model ({loading.reason(error)})"
+            raise UserError(f"{said}; leave it out or lengthen it") from None
+        if min(lengths) < SHORT and not all(len(x) and x.isfinite().all() for tap in parts for x in tap):
+            raise UserError(
+                f"an utterance of {min(lengths)} samples is too short for this model; leave it out or lengthen it"
+            )
+        ends = iter(range(len(flat)))
+        whole = [[next(ends) for _ in each] for each in pieces]
+        return [[torch.cat([tap[i] for i in places]) for tap in parts] for places in whole]
+
+    def _places(self) -> list[tuple[Point, Layout]]:
+        return list(zip(self._points, self._layouts, strict=True))
+
+    def _frames(self, tap: int, there: int, samples: int, lengths: Sequence[int]) -> int:
+        """The valid frames of an utterance at a tap: those that begin before its end, and that it has alone.
+
+        Args:
+            tap: its position.
+            there: the frames of the longest utterance.
+            samples: of the utterance.
+            lengths: of all utterances that are computed together.
+        """
+        audio = ceil(samples / self._layouts[tap].stride)
+        if self._laws is not None and len(set(lengths)) > 1:
+            audio = min(audio, self._laws[tap](samples))
+        return min(there, audio)
+
+    def _checked(self, wavs: Sequence[Tensor]) -> list[Tensor]:
+        """The waveforms in float32, if the model can take them."""
+        if not wavs:
+            raise UserError("a batch without waveforms; give at least one")
+        for i, wav in enumerate(wavs):
+            if wav.dim() != 1 or not wav.is_floating_point():
+                shape = " x ".join(map(str, wav.shape))
+                raise UserError(f"utterance {i} of the batch is {shape} of {wav.dtype}; give one channel of floats")
+            if not len(wav):
+                raise UserError(f"utterance {i} of the batch has no samples; leave it out")
+            if not wav.isfinite().all():
+                raise UserError(f"utterance {i} of the batch holds NaN or infinite samples; leave it out or mend it")
+            if self._hearing.windows(len(wav)) > 1 and self.options.longer != "cut":
+                raise self._hearing.too_long(len(wav))
+        return [wav.float() for wav in wavs]
+
+
+def _seen_through_norm(points: Sequence[Point]) -> list[Point]:
+    """A final normalisation stands in the place of the last layer; one that is passed before the layers is none."""
+    names = [point.name for point in points]
+    if OUT not in names:
+        return list(points)
+    layers = [point for point in points if point.layer is not None]
+    norm = points[names.index(OUT)]
+    if names.index(OUT) < names.index(layers[-1].name):
+        return [point for point in points if point is not norm]
+    out = replace(norm, layer=OUT, block=layers[-1].block)
+    return [out if point is norm else point for point in points if point is not layers[-1]]
+
+
+def _taps(points: Sequence[Point], layouts: Sequence[Layout]) -> tuple[Tap, ...]:
+    """The taps of points: states are counted first."""
+    states = sum(not point.aside for point in points)
+    indices = {False: iter(range(states)), True: iter(range(states, len(points)))}
+    return tuple(
+        Tap(
+            index=next(indices[point.aside]),
+            name=point.name,
+            block=ASIDE if point.aside else point.block,
+            layer=point.name if point.layer is None else point.layer,
+            stride=layout.stride,
+            dim=layout.dim,
+            role="output" if point.aside else "state",
+        )
+        for point, layout in zip(points, layouts, strict=True)
+    )
+
+
+def _side_by_side(utterances: Sequence[Tensor]) -> Tensor:
+    """Utterances, (T, D) each, as a batch; a shorter one repeats its last frame, as s3prl's featurizer would."""
+    longest = max(len(x) for x in utterances)
+    held = [x if len(x) == longest else torch.cat([x, x[-1:].expand(longest - len(x), -1)]) for x in utterances]
+    return torch.stack(held)
