@@ -204,7 +204,9 @@ def entry_for(checkpoint: Path) -> str | None:
     from s3prl_plugin.compat import transformers
 
     if checkpoint.is_dir():
-        return transformers.entry_for(checkpoint)
+        known = transformers.entry_for(checkpoint)
+        if known is not None:
+            return known
     return next(filter(None, (package.entry_for(checkpoint) for package in packages().values())), None)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from s3prl_plugin.results import Row
-from s3prl_plugin.taps import ASIDE
+from s3prl_plugin.states.taps import ASIDE
 
 OUTPUT = "no state of the weighted sum; it is shown and not compared"
 

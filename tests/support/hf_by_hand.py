@@ -5,7 +5,6 @@ import math
 import hf_models
 import torch
 
-STATES_AS_RETURNED = ["hubert", "wav2vec2", "wavlm", "data2vec-audio", "wav2vec2-bert", "parakeet"]
 NORM_BEHIND = [
     "hubert-stable",
     "wav2vec2-adapter",

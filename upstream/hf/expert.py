@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from s3prl_plugin import pooling
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.frame_counts import FrameCount
+from s3prl_plugin.states import features, pooling
+from s3prl_plugin.states.frame_counts import FrameCount
+from s3prl_plugin.states.taps import ASIDE, States, Tap
 from s3prl_plugin.strides import SAMPLE_RATE
-from s3prl_plugin.taps import ASIDE, States, Tap
-from s3prl_plugin.upstream import features
 from s3prl_plugin.upstream.hf import families, generic, loading, options, probing, tuning
 from s3prl_plugin.upstream.hf.families import OUT
 from s3prl_plugin.upstream.hf.hearing import Hearing

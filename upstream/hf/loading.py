@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from s3prl_plugin import remote_code
 from s3prl_plugin.compat import hf_folder
 from s3prl_plugin.compat.hf_folder import Folder
 from s3prl_plugin.compat.transformers import NOT_NEEDED, quiet, reason
+from s3prl_plugin.config import remote_code
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.upstream.hf import families
 from s3prl_plugin.upstream.hf.families import Family

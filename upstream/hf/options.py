@@ -7,9 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin import pooling
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.upstream import given_options
+from s3prl_plugin.states import given_options, pooling
 
 DTYPES = ("float32", "bfloat16", "float16")
 LONGER = ("refuse", "cut")

@@ -10,9 +10,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from s3prl_plugin import frame_counts
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.frame_counts import FrameCount
+from s3prl_plugin.states import frame_counts
+from s3prl_plugin.states.frame_counts import FrameCount
 from s3prl_plugin.strides import SAMPLE_RATE, Stride, exact_stride
 from s3prl_plugin.upstream.hf.hearing import Hearing
 from s3prl_plugin.upstream.hf.observing import Point, equal_noise, frames_first, observe
