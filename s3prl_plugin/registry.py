@@ -17,10 +17,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from s3prl_plugin import compat
+from s3prl_plugin import compat, setting_names
 from s3prl_plugin.compat import hooks
 from s3prl_plugin.compat.alias import AliasFinder
-from s3prl_plugin.config import setting_names
 from s3prl_plugin.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:

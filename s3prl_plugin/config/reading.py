@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from s3prl_plugin.config import plain_yaml, setting_names
+from s3prl_plugin import setting_names
+from s3prl_plugin.config import plain_yaml
 from s3prl_plugin.errors import UserError, did_you_mean
 
 # what runs code from outside: flags on the command line, and keys of no file

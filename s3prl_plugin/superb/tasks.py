@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin import config as configuration
-from s3prl_plugin.config import setting_names
+from s3prl_plugin import setting_names
 from s3prl_plugin.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:

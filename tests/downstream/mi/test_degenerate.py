@@ -123,7 +123,8 @@ def test_what_means_nothing_changes_nothing(corpus, tmp_path, kind):
     dim = {"constant dimension": DIM + 1, "duplicated columns": 2 * DIM}.get(kind, DIM)
     plain = run(corpus, tmp_path, clear)
     assert plain["mi_phone", "default", "adjusted"].value > 0.5
-    same(run(corpus, tmp_path / "other", feature, dim), plain, 0.02, of_words=0.06)
+    # of 60 words k-means may find another optimum
+    same(run(corpus, tmp_path / "other", feature, dim), plain, 0.02, of_words=0.1)
 
 
 @pytest.mark.parametrize("power", [-100, -1, 70])

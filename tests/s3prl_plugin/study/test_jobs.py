@@ -11,8 +11,7 @@ import s3prl_plugin
 from s3prl_plugin import results
 from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.inference import folders
-from s3prl_plugin.inference.folders import remember
+from s3prl_plugin.inference.folders import folders, remember
 from s3prl_plugin.running import arguments
 from s3prl_plugin.study import Study, Upstream
 from s3prl_plugin.study.jobs import DECISIVE, PASSED_ON, REFUSED, check_flags, jobs

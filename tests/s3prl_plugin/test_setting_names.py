@@ -9,8 +9,7 @@ import pytest
 import torch
 
 import s3prl_plugin
-from s3prl_plugin import config, registry, superb
-from s3prl_plugin.config import setting_names
+from s3prl_plugin import config, registry, setting_names, superb
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.running import checks
 
