@@ -1,4 +1,4 @@
-"""torchaudio.sox_effects for torchaudio >= 2.9, which has it no more: the effects that s3prl's downstreams ask for.
+"""torchaudio.sox_effects for torchaudio >= 2.9, which has it no more: the effects that SUPERB's tasks ask for.
 
 As in SoX, samples saturate at full scale after every effect.
 """
@@ -117,19 +117,9 @@ def _rate(samples: Any, rate: int, arguments: list[str]) -> tuple[Any, int]:
 
 
 def _gain(samples: Any, rate: int, arguments: list[str]) -> tuple[Any, int]:
-    """`gain [-n] [DB]`: with -n, the peak comes to DB below full scale."""
-    normalise = arguments[:1] == ["-n"]
-    values = _number("gain", arguments[1:] if normalise else arguments, -1000, 0, 1)
-    factor = 10 ** ((values[0] if values else 0.0) / 20)
-    if normalise:
-        peak = np.abs(samples).max(initial=0.0)
-        factor = factor / peak if peak > 0 else 1.0
-    return samples * factor, rate
-
-
-def _norm(samples: Any, rate: int, arguments: list[str]) -> tuple[Any, int]:
-    """`norm [DB]` is `gain -n [DB]`."""
-    return _gain(samples, rate, ["-n", *arguments])
+    """`gain DB`."""
+    (decibels,) = _number("gain", arguments, -1000, 1, 1)
+    return samples * 10 ** (decibels / 20), rate
 
 
 def _silence(samples: Any, rate: int, arguments: list[str]) -> tuple[Any, int]:
@@ -144,71 +134,8 @@ def _silence(samples: Any, rate: int, arguments: list[str]) -> tuple[Any, int]:
             f"SoX effect silence on {len(samples)} channels is not provided without SoX; put channels 1 first"
         )
     _, above, start, _, below, stop = arguments
-    above_n, below_n = (_samples("silence", text, rate, bare="samples") for text in (above, below))
+    above_n, below_n = (_samples(text, rate) for text in (above, below))
     return trim_silence(samples[0], rate, above_n, _threshold(start), below_n, _threshold(stop))[None], rate
-
-
-def _pad(samples: Any, rate: int, arguments: list[str]) -> tuple[Any, int]:
-    """`pad BEFORE [AFTER]`: silence at the ends."""
-    if not 1 <= len(arguments) <= 2:
-        raise UserError(f"SoX effect pad {' '.join(arguments)}: give one or two durations")
-    ends = [_samples("pad", text, rate) for text in arguments]
-    return np.pad(samples, ((0, 0), (ends[0], ends[1] if len(ends) > 1 else 0))), rate
-
-
-def _trim(samples: Any, rate: int, arguments: list[str]) -> tuple[Any, int]:
-    """`trim START [LENGTH]`; `=END` in place of the length counts from the beginning."""
-    if not 1 <= len(arguments) <= 2:
-        raise UserError(f"SoX effect trim {' '.join(arguments)}: give a start and, if need be, a length")
-    begin, end = _samples("trim", arguments[0], rate), None
-    if len(arguments) > 1:
-        absolute = arguments[1].startswith("=")
-        end = _samples("trim", arguments[1].lstrip("="), rate) + (0 if absolute else begin)
-    return samples[:, begin:end], rate
-
-
-def _reverse(samples: Any, rate: int, arguments: list[str]) -> tuple[Any, int]:
-    """`reverse`."""
-    if arguments:
-        raise UserError(f"SoX effect reverse {' '.join(arguments)}: it takes no argument")
-    return samples[:, ::-1], rate
-
-
-# SoX's letters of `vad`, and the names of torchaudio's port of it
-_VAD_OPTIONS = {
-    "-t": "trigger_level",
-    "-T": "trigger_time",
-    "-s": "search_time",
-    "-g": "allowed_gap",
-    "-p": "pre_trigger_time",
-}
-VAD_MEASURE_S = 0.1  # it needs more than this to measure anything
-
-
-def _vad(samples: Any, rate: int, arguments: list[str]) -> tuple[Any, int]:
-    """`vad [OPTION SECONDS]...`: drop what precedes the first speech."""
-    names, values = arguments[::2], arguments[1::2]
-    if len(names) != len(values) or any(name not in _VAD_OPTIONS for name in names):
-        raise UserError(
-            f"SoX effect vad {' '.join(arguments)}: without SoX its options are {', '.join(_VAD_OPTIONS)}, "
-            "each with a number"
-        )
-    options = {_VAD_OPTIONS[n]: _number("vad", [v], 0, 1, 1)[0] for n, v in zip(names, values, strict=True)}
-    if samples.shape[1] <= rate * VAD_MEASURE_S:
-        return samples[:, :0], rate
-
-    from s3prl_plugin import compat
-
-    compat.install()  # a worker process may come here without it, and torchaudio may need it
-    import torch
-    import torchaudio
-
-    given = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
-    kept = torchaudio.functional.vad(given, rate, **options)
-    # Where SoX finds no speech it keeps nothing; its port keeps a piece of the beginning.
-    if kept.data_ptr() == given.data_ptr() and kept.shape[1] < given.shape[1]:
-        kept = kept[:, :0]
-    return kept.double().numpy(), rate
 
 
 def _number(effect: str, arguments: list[str], least: float, fewest: int, most: int) -> list[float]:
@@ -222,23 +149,18 @@ def _number(effect: str, arguments: list[str], least: float, fewest: int, most: 
     return values
 
 
-def _samples(effect: str, text: str, rate: int, bare: str = "seconds") -> int:
-    """A SoX duration in samples: seconds, h:m:s, or samples with an `s` at the end.
-
-    `bare` is what a whole number alone counts; with a point or a colon it is a time in any case.
-    """
+def _samples(text: str, rate: int) -> int:
+    """A duration of `silence` in samples: a whole number counts samples; with a point or a colon it is a time."""
     try:
-        if text.endswith("s"):
-            return int(text[:-1])
-        if bare == "samples" and text.isdigit():
-            return int(text)
+        if text.removesuffix("s").isdigit():
+            return int(text.removesuffix("s"))
         seconds = 0.0
         for part in text.removesuffix("t").split(":"):
             seconds = 60 * seconds + float(part)
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < 1e6:
-        raise UserError(f"SoX effect {effect}: {text!r} is no duration; give seconds, such as 0.1")
+        raise UserError(f"SoX effect silence: {text!r} is no duration; give seconds, such as 0.1")
     return int(seconds * rate + 0.5)
 
 
@@ -257,11 +179,6 @@ def _threshold(text: str) -> float:
 _EFFECTS: dict[str, Effect] = {
     "channels": _channels,
     "gain": _gain,
-    "norm": _norm,
-    "pad": _pad,
     "rate": _rate,
-    "reverse": _reverse,
     "silence": _silence,
-    "trim": _trim,
-    "vad": _vad,
 }
