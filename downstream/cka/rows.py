@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from s3prl_plugin.analysis.cka import jackknife_cka
+from s3prl_plugin.analysis.cka import linear_cka
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.components import caveat, first_component
 from s3prl_plugin.analysis.statistics.view_moments import Moments
@@ -44,7 +44,7 @@ class CkaRows:
         """
         n = sum(fold.n for fold in folds)
         try:
-            estimate = jackknife_cka(folds)
+            estimate = linear_cka(folds)
         except Refused as refused:
             return self.refusal(tap, measure, refused.reason, n=n, **fields)
         share = first_component(np.sum([fold.x.scatter for fold in folds], axis=0))

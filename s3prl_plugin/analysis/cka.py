@@ -16,11 +16,12 @@ from s3prl_plugin.inference import intervals
 from s3prl_plugin.inference.intervals import Estimate
 from s3prl_plugin.inference.refusal import Refused
 
-MIN_FOLDS = 2
+MIN_FOLDS = 3  # each is left out once, and two must be left
 
 
-def linear_cka(folds: Sequence[Moments]) -> float:
-    """Linear CKA of two views: 1 when they agree up to rotation and scale, 0 when they are independent.
+def linear_cka(folds: Sequence[Moments]) -> Estimate:
+    """Linear CKA of two views with its delete-one-fold jackknife: 1 when they agree up to rotation and scale, 0 when
+    they are independent.
 
     CKA = HSIC(x, y) / sqrt(HSIC(x, x) HSIC(y, y)), with HSIC(x, y) = |Cov(x, y)|_F^2 estimated across folds: the mean
     of <C_f, C_g> over pairs of different folds f, g, C_f = Sxy_f / (n_f - 1). A product of two covariances from
@@ -31,18 +32,13 @@ def linear_cka(folds: Sequence[Moments]) -> float:
         folds: joint moments per fold; folds of fewer than two rows are left out.
 
     Raises:
-        Refused: fewer than two folds have rows, or a view's covariances disagree so much between folds that it has no
+        Refused: fewer than three folds have rows, or a view's covariances disagree so much between folds that it has no
             size to normalise by (it is constant, or the rows are too few).
     """
-    return _cka(*_products(folds))
-
-
-def jackknife_cka(folds: Sequence[Moments]) -> Estimate:
-    """Linear CKA with its delete-one-fold jackknife; three folds at least.
-
-    Args, Raises: as `linear_cka`.
-    """
-    return jackknife_of_products(*_products(folds))
+    kept = [fold for fold in folds if fold.n > 1]
+    n = [fold.n for fold in kept]
+    matrices = ([fold.xy for fold in kept], [fold.x.scatter for fold in kept], [fold.y.scatter for fold in kept])
+    return jackknife_of_products(*(covariance_products(scatters, n) for scatters in matrices))
 
 
 def jackknife_of_products(xy: Array, xx: Array, yy: Array) -> Estimate:
@@ -52,12 +48,12 @@ def jackknife_of_products(xy: Array, xx: Array, yy: Array) -> Estimate:
         xy, xx, yy: (F, F) what `covariance_products` gives for the cross scatters and for each view's own.
 
     Raises:
-        Refused: as `linear_cka`; three folds at least.
+        Refused: as `linear_cka`.
     """
     products = (xy, xx, yy)
     count = len(xy)
-    if count <= MIN_FOLDS:
-        raise Refused(f"{count} folds with rows: a jackknife over folds needs {MIN_FOLDS + 1}")
+    if count < MIN_FOLDS:
+        raise Refused(f"{count} folds with rows, {MIN_FOLDS} needed; more utterances would help")
     without = [np.delete(np.arange(count), f) for f in range(count)]
     replicates = [_cka(*(product[np.ix_(kept, kept)] for product in products)) for kept in without]
     return intervals.jackknife(_cka(*products), replicates)
@@ -74,17 +70,6 @@ def covariance_products(scatters: Sequence[Array], n: Sequence[int]) -> Array:
     for f, g in itertools.combinations_with_replacement(range(len(scatters)), 2):
         products[f, g] = products[g, f] = np.vdot(scatters[f], scatters[g]) / ((n[f] - 1) * (n[g] - 1))
     return products
-
-
-def _products(folds: Sequence[Moments]) -> tuple[Array, Array, Array]:
-    """(F, F) inner products of the folds' cross and own covariances: xy, xx, yy."""
-    kept = [fold for fold in folds if fold.n > 1]
-    if len(kept) < MIN_FOLDS:
-        raise Refused(f"{len(kept)} folds with rows, {MIN_FOLDS} needed; more utterances would help")
-    n = [fold.n for fold in kept]
-    matrices = ([fold.xy for fold in kept], [fold.x.scatter for fold in kept], [fold.y.scatter for fold in kept])
-    xy, xx, yy = (covariance_products(scatters, n) for scatters in matrices)
-    return xy, xx, yy
 
 
 def _cka(xy: Array, xx: Array, yy: Array) -> float:

@@ -5,9 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from s3prl_plugin.analysis.cka import jackknife_cka, linear_cka
+from s3prl_plugin.analysis.cka import linear_cka
 from s3prl_plugin.analysis.statistics.view_moments import Moments
-from s3prl_plugin.inference.intervals import jackknife
 from s3prl_plugin.inference.refusal import Refused
 
 FOLDS = 6
@@ -23,6 +22,10 @@ def rows():
 
 def per_fold(x, y, folds=FOLDS):
     return [Moments.of(*part) for part in zip(np.array_split(x, folds), np.array_split(y, folds), strict=True)]
+
+
+def cka(folds):
+    return linear_cka(folds).value
 
 
 def biased(x, y):
@@ -41,30 +44,30 @@ def test_it_is_the_mean_over_pairs_of_folds(rows):
         covariances = [np.cov(p.T, q.T)[:d, d:] for p, q in parts]
         return np.mean([(c * e).sum() for c, e in itertools.permutations(covariances, 2)])
 
-    assert linear_cka(per_fold(x, y)) == pytest.approx(hsic(x, y) / np.sqrt(hsic(x, x) * hsic(y, y)))
+    assert cka(per_fold(x, y)) == pytest.approx(hsic(x, y) / np.sqrt(hsic(x, x) * hsic(y, y)))
 
 
 def test_with_many_rows_it_is_the_usual_one():
     rng = np.random.default_rng(1)
     y = rng.standard_normal((60_000, 4))
     x = y @ rng.standard_normal((4, 6)) + rng.standard_normal((60_000, 6))
-    assert linear_cka(per_fold(x, y)) == pytest.approx(biased(x, y), abs=2e-3)
+    assert cka(per_fold(x, y)) == pytest.approx(biased(x, y), abs=2e-3)
 
 
 def test_it_is_invariant_under_rotation_scale_and_shift_but_not_under_other_maps(rows):
     x, y = rows
     rng = np.random.default_rng(2)
     (qx, _), (qy, _) = np.linalg.qr(rng.standard_normal((8, 8))), np.linalg.qr(rng.standard_normal((5, 5)))
-    plain = linear_cka(per_fold(x, y))
-    assert linear_cka(per_fold(40 * x @ qx + 7, -0.1 * y @ qy - 3)) == pytest.approx(plain, abs=1e-9)
-    assert abs(linear_cka(per_fold(x * np.arange(1, 9), y)) - plain) > 0.01
-    assert linear_cka(per_fold(y, x)) == pytest.approx(plain)
+    plain = cka(per_fold(x, y))
+    assert cka(per_fold(40 * x @ qx + 7, -0.1 * y @ qy - 3)) == pytest.approx(plain, abs=1e-9)
+    assert abs(cka(per_fold(x * np.arange(1, 9), y)) - plain) > 0.01
+    assert cka(per_fold(y, x)) == pytest.approx(plain)
 
 
 def test_a_view_and_its_rotation_are_one(rows):
     x, _ = rows
     q, _ = np.linalg.qr(np.random.default_rng(3).standard_normal((8, 8)))
-    assert linear_cka(per_fold(x, x @ q)) == pytest.approx(1)
+    assert cka(per_fold(x, x @ q)) == pytest.approx(1)
 
 
 def autocorrelated(rng, utterances, frames, d):
@@ -80,7 +83,7 @@ def test_independent_autocorrelated_views_are_zero():
     found, usual = [], []
     for _ in range(40):
         x, y = (autocorrelated(rng, FOLDS, 300, 20) for _ in range(2))
-        found.append(linear_cka([Moments.of(a, b) for a, b in zip(x, y, strict=True)]))
+        found.append(cka([Moments.of(a, b) for a, b in zip(x, y, strict=True)]))
         usual.append(biased(x.reshape(-1, 20), y.reshape(-1, 20)))
     assert np.mean(usual) > 0.2
     assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(40)
@@ -89,19 +92,18 @@ def test_independent_autocorrelated_views_are_zero():
 
 def test_the_jackknife_leaves_out_each_fold(rows):
     folds = per_fold(*rows)
-    estimate = jackknife_cka(folds)
-    by_hand = jackknife(linear_cka(folds), [linear_cka(folds[:f] + folds[f + 1 :]) for f in range(FOLDS)])
-    assert estimate.value == pytest.approx(by_hand.value)
-    assert estimate.interval() == pytest.approx(by_hand.interval())
+    without = [cka(folds[:f] + folds[f + 1 :]) for f in range(FOLDS)]
+    spread = np.sqrt((FOLDS - 1) / FOLDS * np.square(np.array(without) - np.mean(without)).sum())
+    assert linear_cka(folds).replicates == pytest.approx(without)
+    assert linear_cka(folds).standard_error == pytest.approx(spread)
 
 
 def test_what_has_no_value_is_refused(rows):
     x, y = rows
     with pytest.raises(Refused, match="varies too little"):
-        linear_cka(per_fold(np.zeros_like(x), y))
-    with pytest.raises(Refused, match="1 folds with rows"):
-        linear_cka(per_fold(x, y, folds=1))
-    with pytest.raises(Refused, match="needs 3"):
-        jackknife_cka(per_fold(x, y, folds=2))
+        cka(per_fold(np.zeros_like(x), y))
+    for folds in (1, 2):
+        with pytest.raises(Refused, match=f"{folds} folds with rows, 3 needed"):
+            cka(per_fold(x, y, folds=folds))
     empty = Moments.of(x[:0], y[:0])
-    assert linear_cka([*per_fold(x, y), empty]) == linear_cka(per_fold(x, y))
+    assert cka([*per_fold(x, y), empty]) == cka(per_fold(x, y))
