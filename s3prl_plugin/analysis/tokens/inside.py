@@ -1,0 +1,45 @@
+"""Which frames of a tap lie in an interval of time: those whose centres do, both ends included, in exact arithmetic.
+
+Frame i of a tap of stride s has its centre at (i + 1/2) s. On alignments in steps of 10 ms, half of all edges are
+centres of 20 ms frames; such a frame belongs to both neighbours, and floating point would change one interval in 17.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from s3prl_plugin.strides import Stride
+
+
+def frames_inside(start: np.ndarray, end: np.ndarray, stride: Stride) -> tuple[np.ndarray, np.ndarray]:
+    """The frames whose centres lie in closed intervals; not clipped to an utterance.
+
+    Args:
+        start, end: (N,) whole samples.
+        stride: of the tap, in samples.
+
+    Returns:
+        first, last: (N,) frame numbers, `last` exclusive; no frames where `last` <= `first`.
+
+    Reference:
+        Schatz 2016, "ABX-discriminability measures and applications" (ABXpy), as fastabx has it.
+    """
+    ticks, width = 2 * stride.denominator, stride.numerator  # a sample has `ticks`, a frame twice `width`
+    first = -((width - ticks * np.asarray(start)) // (2 * width))
+    return first, (ticks * np.asarray(end) - width) // (2 * width) + 1
+
+
+def frames_at_rate(onset: Fraction, offset: Fraction, rate: Fraction) -> tuple[int, int]:
+    """The same for one interval in seconds.
+
+    Args:
+        onset, offset: of it, in seconds.
+        rate: frames a second.
+
+    Returns:
+        first, last: frame numbers, `last` exclusive.
+    """
+    half = Fraction(1, 2)
+    return -((half - onset * rate) // 1), (offset * rate - half) // 1 + 1
