@@ -1,6 +1,7 @@
 """What the user can mend: an error that is printed as one line."""
 
 import difflib
+import traceback
 from collections.abc import Iterable
 from itertools import dropwhile
 
@@ -41,3 +42,15 @@ def one_line(message: str) -> str:
         lines = list(dropwhile(lambda line: line.startswith(" "), calls)) or lines
     told = " ".join(line.strip() for line in lines if line.strip()) or message
     return told.removeprefix(f"{UserError.__module__}.{UserError.__qualname__}: ")
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, in one line; of an error that says nothing, what it is and where it was raised."""
+    message = one_line(str(error))
+    if isinstance(error, UserError) or TRACEBACK in str(error):  # what comes with a traceback has its kind in its line
+        return message
+    kind = type(error).__name__
+    if message:
+        return f"{kind}: {message}"
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{kind} in {frames[-1].filename}, line {frames[-1].lineno}" if frames else kind

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from s3prl_plugin.errors import TRACEBACK, UserError, one_line
+from s3prl_plugin.errors import reason as reason
 from s3prl_plugin.jobs.durations import clock
 from s3prl_plugin.report.text.table import aligned
 from s3prl_plugin.results import Row
@@ -29,18 +28,6 @@ class Outcome:
     score: str = ""
     seconds: float | None = None
     failure: str | None = None
-
-
-def reason(error: BaseException) -> str:
-    """Why something failed, in one line; of an error that says nothing, what it is and where it was raised."""
-    message = one_line(str(error))
-    if isinstance(error, UserError) or TRACEBACK in str(error):  # what comes with a traceback has its kind in its line
-        return message
-    kind = type(error).__name__
-    if message:
-        return f"{kind}: {message}"
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{kind} in {frames[-1].filename}, line {frames[-1].lineno}" if frames else kind
 
 
 def headline(rows: Sequence[Row]) -> str:
