@@ -1,8 +1,9 @@
-"""The plugin's upstreams and downstreams, made known to s3prl.
+"""The upstreams, downstreams and corpora of the plugin and of other packages; the first two are made known to s3prl.
 
 An upstream's entry stands on `s3prl.hub` once that is loaded; `s3prl.downstream.<name>` is another name of the
 package that holds the downstream, for the same module objects. Neither imports any code of the upstream or downstream
-before it is used.
+before it is used. What each of them must offer is in
+`plugins.interfaces`.
 """
 
 from __future__ import annotations
@@ -11,55 +12,41 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from s3prl_plugin import compat, setting_names
 from s3prl_plugin.compat import hooks
 from s3prl_plugin.compat.alias import AliasFinder
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.plugins import FLAG, OWN, offers, plugin_flag
+from s3prl_plugin.plugins import origin as origins
+from s3prl_plugin.plugins.entry import Entry
+from s3prl_plugin.plugins.interfaces import UpstreamPackage
 
 if TYPE_CHECKING:
+    from s3prl_plugin.corpora.corpus import Corpus
     from s3prl_plugin.states.taps import Tap
 
 _UPSTREAMS = "s3prl_plugin.upstream"
-# name -> the package whose `expert` module has DownstreamExpert
-_downstreams: dict[str, str] = {
-    "cca": "s3prl_plugin.downstream.cca",
-    "mi": "s3prl_plugin.downstream.mi",
-    "cka": "s3prl_plugin.downstream.cka",
-    "rank": "s3prl_plugin.downstream.rank",
-    "rate": "s3prl_plugin.downstream.rate",
-    "suite": "s3prl_plugin.downstream.suite",
+_DOWNSTREAMS = "s3prl_plugin.downstream"
+ABOUT = "about.yaml"  # in the folder of an analysis: what its measures and scores are
+# corpus format -> the module whose `read` reads it
+_OWN_CORPORA = {
+    "generated": "s3prl_plugin.corpora.generated.sentences",
+    "varied": "s3prl_plugin.corpora.generated.varied",
+    "manifest": "s3prl_plugin.corpora.readers.manifest",
+    "timit": "s3prl_plugin.corpora.readers.timit",
+    "librispeech": "s3prl_plugin.corpora.readers.librispeech",
+    "buckeye": "s3prl_plugin.corpora.readers.buckeye",
+    "lhotse": "s3prl_plugin.corpora.readers.lhotse",
 }
 # Stands in for s3prl.downstream.ctc.corpus.
 CTC_CORPORA = "s3prl_plugin.superb.ctc_corpora"
 _installed = False
-
-
-class UpstreamPackage(Protocol):
-    """What `upstream/<name>/entries.py` offers without a network; the entries are functions in hubconf.py beside it."""
-
-    def names(self) -> Iterable[str]:
-        """The entries."""
-
-    def entries(self, in_full: bool = False) -> dict[str, dict[str, Any]]:
-        """Each entry, with what `ls upstreams` shows of it: at least what it isolates."""
-
-    def check_options(self, options: Mapping[str, Any]) -> None:
-        """Raise a UserError for an option that no entry has."""
-
-    def entry_for(self, checkpoint: Path) -> str | None:
-        """The entry that reads a checkpoint; None where it is of another kind."""
-
-    def train_step(self, checkpoint: Path) -> int | None:
-        """The training step that a checkpoint of this kind says."""
-
-    def taps(self, entry: str, checkpoint: str | None, model_config: str | None) -> tuple[Tap, ...] | None:
-        """The taps of an entry, where they are known without its network."""
 
 
 def install() -> None:
@@ -84,20 +71,20 @@ def add_upstream(name: str, target: str) -> None:
 
     Args:
         name: the entry, as in `-u NAME`.
-        target: "package.module:function"; the function takes what s3prl's entries take (ckpt, model_config, refresh,
-            ...) and returns the upstream. It is imported when the entry is first called.
+        target: "package.module:function", see `plugins.interfaces.UpstreamEntry`; imported when it is used.
 
     Raises:
         UserError: the name is taken, or the target is no "module:function".
     """
     module, _, function = target.partition(":")
-    if not (name.isidentifier() and not name.startswith("_") and module and function.isidentifier()):
+    if not (_is_name(name) and module and function.isidentifier()):
         raise UserError(f"upstream {name!r} -> {target!r}: give an identifier and 'package.module:function'")
     _refuse_two_owners("upstream", name, target, _upstreams().get(name))
     hub = sys.modules.get("s3prl.hub")
     if hub is not None:
         _publish(hub, name, target)
     _upstreams()[name] = target
+    plugin_flag.note_added()
 
 
 def add_downstream(name: str, package: str) -> None:
@@ -105,15 +92,34 @@ def add_downstream(name: str, package: str) -> None:
 
     Args:
         name: as in `-d NAME`.
-        package: the package whose module `expert` has the class DownstreamExpert; imported when first used.
+        package: the package whose module `expert` has the class DownstreamExpert, see `plugins.interfaces.Downstream`;
+            imported when it is used. With `config.yaml` and `about.yaml` in its folder it is an analysis.
 
     Raises:
         UserError: the name is taken.
     """
-    if not name.isidentifier() or name.startswith("_"):
+    if not _is_name(name):
         raise UserError(f"downstream {name!r} -> {package!r}: its name must be an identifier")
-    _refuse_two_owners("downstream", name, package, _downstreams.get(name) or _stock_downstream(name))
-    _downstreams[name] = package
+    _refuse_two_owners("downstream", name, package, _downstreams().get(name) or _stock_downstream(name))
+    _downstreams()[name] = package
+    plugin_flag.note_added()
+
+
+def add_corpus(name: str, module: str) -> None:
+    """Register a corpus format of another package.
+
+    Args:
+        name: as before the colon of `NAME:PATH`.
+        module: "package.module" whose function `read` is a `plugins.interfaces.CorpusReader`; imported when it is used.
+
+    Raises:
+        UserError: the name is taken.
+    """
+    if not _is_name(name):
+        raise UserError(f"corpus {name!r} -> {module!r}: its name must be an identifier")
+    _refuse_two_owners("corpus", name, module, _corpora().get(name))
+    _corpora()[name] = module
+    plugin_flag.note_added()
 
 
 def add_name(setting: str, name: str, target: str) -> None:
@@ -134,6 +140,7 @@ def add_name(setting: str, name: str, target: str) -> None:
     present = f"s3prl's {owner}" if name in setting_names.known(owner) else setting_names.added(owner, name)
     _refuse_two_owners(setting, name, target, present)
     setting_names.add(setting, name, target)
+    plugin_flag.note_added()
 
 
 def upstream_names() -> list[str]:
@@ -145,7 +152,7 @@ def upstream_names() -> list[str]:
 def downstream_names() -> list[str]:
     """Every downstream, s3prl's and the registered ones, sorted; loads nothing."""
     stock = [info.name for info in pkgutil.iter_modules(_stock_downstream_folders()) if _stock_downstream(info.name)]
-    return sorted({*stock, *_downstreams})
+    return sorted({*stock, *_downstreams()})
 
 
 def upstreams() -> dict[str, str]:
@@ -155,18 +162,94 @@ def upstreams() -> dict[str, str]:
 
 def downstreams() -> dict[str, str]:
     """The registered downstreams and their packages."""
-    return dict(_downstreams)
+    return dict(_downstreams())
+
+
+def analyses() -> dict[str, str]:
+    """Those of them that are analyses: they explain their measures."""
+    return {name: package for name, package in _downstreams().items() if _holds(package, ABOUT)}
+
+
+def corpora() -> dict[str, str]:
+    """The corpus formats, and the modules that read them."""
+    return dict(_corpora())
+
+
+def is_own(upstream: str) -> bool:
+    """Whether an entry is one of the plugin's own upstreams."""
+    return origins.is_own(_upstreams().get(upstream, ""))
+
+
+def is_of_another(upstream: str) -> bool:
+    """Whether an entry is of another package than the plugin and s3prl."""
+    return upstream in _upstreams() and not is_own(upstream)
+
+
+def origin(kind: str, name: str) -> dict[str, str]:
+    """Which package a name is of, where it is neither this one nor s3prl, for the rows that rest on it.
+
+    Args:
+        kind: "upstream", "downstream" or "corpus".
+        name: which.
+
+    Returns:
+        The package's name -> its version; see `plugins.origin`.
+    """
+    target = {"upstream": _upstreams, "downstream": _downstreams, "corpus": _corpora}[kind]().get(name)
+    return origins.origin(target) if target else {}
 
 
 def check_upstream(name: str) -> None:
-    """Refuse a name that is no upstream entry; loads s3prl.hub.
+    """Refuse a name that is no upstream entry; loads s3prl.hub, and the module of an entry of another package.
 
     Raises:
-        UserError: with the closest names.
+        UserError: with the closest names; or with what is wrong with the package.
     """
     names = upstream_names()
     if name not in names:
-        raise UserError(f"no upstream is called {name!r}: {did_you_mean(name, names)} (`s3prl-plugin ls upstreams`)")
+        raise _unknown("upstream", name, names)
+    if is_of_another(name):
+        Entry(name, _upstreams()[name]).function()
+
+
+def reader(name: str) -> Callable[..., Corpus]:
+    """What reads a corpus format, a `plugins.interfaces.CorpusReader`, imported.
+
+    Args:
+        name: one of `corpora()`.
+
+    Raises:
+        UserError: the package that offers it is broken.
+    """
+    return origins.attribute("corpus", name, _corpora()[name], "read")
+
+
+def expert(name: str) -> Any:
+    """The class of a downstream, imported.
+
+    Raises:
+        UserError: it is of another package, which is broken.
+    """
+    package = _downstreams().get(name, f"s3prl.downstream.{name}")
+    module = f"{package}.expert"
+    if origins.is_own(package) or name not in _downstreams():
+        return importlib.import_module(module).DownstreamExpert
+    if not _holds(package, "expert.py"):
+        raise origins.broken("downstream", name, package, "its folder has no expert.py")
+    found = origins.attribute("downstream", name, package, "DownstreamExpert", module)
+    if name in analyses():
+        lacking = [each for each in ("name", "known_measures", "takes_states") if not hasattr(found, each)]
+        if lacking:
+            why = f"DownstreamExpert has no {lacking[0]}; derive it from s3prl_plugin.analysis.expert.AnalysisExpert"
+            raise origins.broken("downstream", name, package, why)
+        if found.name != name:
+            raise origins.broken(
+                "downstream", name, package, f"DownstreamExpert.name is {found.name!r}, and must be {name!r}"
+            )
+    elif getattr(found, "takes_states", False):
+        why = f"an analysis needs {ABOUT} and config.yaml in its folder"
+        raise origins.broken("downstream", name, package, why)
+    return found
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:
@@ -235,16 +318,31 @@ def pretrain_expert(name: str) -> ModuleType:
 
 
 def check_downstream(name: str) -> None:
-    """Refuse a name that is no downstream; loads nothing.
+    """Refuse a name that is no downstream; loads nothing but one of another package.
 
     Raises:
-        UserError: with the closest names.
+        UserError: with the closest names; or with what is wrong with the package.
     """
     names = downstream_names()
     if name not in names:
-        raise UserError(
-            f"no downstream is called {name!r}: {did_you_mean(name, names)} (`s3prl-plugin ls downstreams`)"
-        )
+        raise _unknown("downstream", name, names)
+    if not origins.is_own(_downstreams().get(name, OWN)):
+        expert(name)
+
+
+def _unknown(kind: str, name: str, names: Iterable[str]) -> UserError:
+    """The error for a name that nothing has."""
+    if reason := offers.wrong(kind, name):
+        return UserError(reason)
+    return UserError(
+        f"no {kind} is called {name!r}: {did_you_mean(name, names)} (`s3prl-plugin ls {kind}s`; "
+        f"{FLAG} adds those of your own)"
+    )
+
+
+def _is_name(name: str) -> bool:
+    """Whether something can be called so."""
+    return name.isidentifier() and not name.startswith("_")
 
 
 @cache
@@ -264,61 +362,76 @@ def _package_of(entry: str) -> UpstreamPackage | None:
 @cache
 def _upstreams() -> dict[str, str]:
     """entry -> "module:function"; read from the descriptions of the upstreams when it is first needed."""
-    return {
+    own = {
         entry: f"{_UPSTREAMS}.{name}.hubconf:{entry}"
         for name, package in packages().items()
         for entry in package.names()
     }
+    return _with_offered("upstream", own)
+
+
+@cache
+def _downstreams() -> dict[str, str]:
+    """name -> the package whose `expert` module has DownstreamExpert: every folder of the plugin's with such a file."""
+    experts = (path for folder in folders(_DOWNSTREAMS) for path in folder.glob("*/expert.py"))
+    own = {name: f"{_DOWNSTREAMS}.{name}" for name in sorted(path.parent.name for path in experts)}
+    return _with_offered("downstream", own)
+
+
+@cache
+def _corpora() -> dict[str, str]:
+    """format -> the module whose `read` reads it."""
+    return _with_offered("corpus", dict(_OWN_CORPORA))
+
+
+def _with_offered(kind: str, own: dict[str, str]) -> dict[str, str]:
+    """With what other packages offer; a name that is taken stays with its owner."""
+    for name, offer in offers.offers(kind).items():
+        owner = own.get(name) or (_stock_downstream(name) if kind == "downstream" else None)
+        if owner is None:
+            own[name] = offer.target
+        else:
+            offers.refuse(kind, name, f"{offer} wants a name that belongs to {owner}: it must be renamed")
+    return own
 
 
 def folders(package: str) -> list[Path]:
-    """Where a package lies; it is not imported."""
-    spec = importlib.util.find_spec(package)
-    return [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    """Where a package lies; neither it nor a package around it is imported, as far as that can be helped."""
+    top, *inner = package.split(".")
+    for name, parts in ((top, inner), (package, [])):
+        try:
+            spec = importlib.util.find_spec(name)
+        except Exception:  # of a package around it, which fails when it is imported, where that is said
+            continue
+        around = (spec and spec.submodule_search_locations) or ()
+        found = [path for folder in around if (path := Path(folder, *parts)).is_dir()]
+        if found:
+            return found
+    return []
+
+
+def _holds(package: str, file: str) -> bool:
+    """Whether a package's folder holds a file."""
+    return any((folder / file).is_file() for folder in folders(package))
 
 
 def _supply_ctc_corpora(ctc: ModuleType) -> None:
     """Put the plugin's readers of PR's and SF's corpora in the place of those that s3prl's package lacks."""
     if not any((Path(folder) / "corpus").is_dir() for folder in ctc.__path__):
-        sys.meta_path.insert(0, AliasFinder("s3prl.downstream.ctc", {"corpus": CTC_CORPORA}))
-
-
-class Entry:
-    """An upstream's entry on s3prl.hub: calls its target, which is imported at the first call.
-
-    Args:
-        name: the entry.
-        target: "module:function".
-    """
-
-    def __init__(self, name: str, target: str):
-        self.__name__ = self.__qualname__ = name
-        self.__module__ = __name__
-        self.target = target
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._function()(*args, **kwargs)
-
-    @property
-    def __doc__(self) -> str | None:  # type: ignore[override]
-        return self._function().__doc__
-
-    @property
-    def __wrapped__(self) -> Any:  # for inspect.signature
-        return self._function()
-
-    def __repr__(self) -> str:
-        return f"<upstream {self.__name__} -> {self.target}>"
-
-    def _function(self) -> Any:
-        module, _, function = self.target.partition(":")
-        return getattr(importlib.import_module(module), function)
+        sys.meta_path.insert(0, AliasFinder("s3prl.downstream.ctc", lambda: {"corpus": CTC_CORPORA}))
 
 
 def _publish_upstreams(hub: ModuleType) -> None:
-    """Set every entry on s3prl.hub."""
-    for name, target in _upstreams().items():
-        _publish(hub, name, target)
+    """Set every entry on s3prl.hub; what another package offers under a name of s3prl's is left out."""
+    offered = offers.offers("upstream")
+    for name, target in list(_upstreams().items()):
+        try:
+            _publish(hub, name, target)
+        except UserError as error:
+            if name not in offered or offered[name].target != target:
+                raise
+            offers.refuse("upstream", name, f"{offered[name]}: {error}")
+            del _upstreams()[name]
 
 
 def _publish(hub: ModuleType, name: str, target: str) -> None:
@@ -331,7 +444,7 @@ def _publish(hub: ModuleType, name: str, target: str) -> None:
 
 def _refuse_taken_downstreams(_: ModuleType) -> None:
     """Refuse names that s3prl has, or has got since they were registered."""
-    for name, package in _downstreams.items():
+    for name, package in _downstreams().items():
         _refuse_two_owners("downstream", name, package, _stock_downstream(name))
 
 

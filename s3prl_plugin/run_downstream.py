@@ -1,6 +1,6 @@
 """`python -m s3prl_plugin.run_downstream`: s3prl's entry point with the plugin's upstreams, downstreams and runner.
 
-Every flag but --tasks is s3prl's own; see `arguments` for what is completed and checked.
+Every flag but --tasks and --plugin is s3prl's own; see `arguments` for what is completed and checked.
 """
 
 from __future__ import annotations

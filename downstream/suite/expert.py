@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from s3prl_plugin import registry
 from s3prl_plugin.analysis.analyse import analyse
 from s3prl_plugin.analysis.defaults import analysis_defaults, shared_options
 from s3prl_plugin.analysis.one_pass.gather import StatesOf
@@ -47,7 +47,7 @@ class DownstreamExpert(torch.nn.Module):
         self.analyses: dict[str, Any] = {}
         gathering = None
         for name, options in chosen.items():
-            expert = importlib.import_module(f"s3prl.downstream.{name}.expert").DownstreamExpert
+            expert = registry.expert(name)
             analysis = expert(
                 upstream_dim=upstream_dim,
                 upstream_rate=upstream_rate,

@@ -6,10 +6,10 @@ refuses to write a row that it does not explain.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ import yaml
 
 from s3prl_plugin import registry
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.plugins import offers, origin
 
-FILE_NAME = "about.yaml"
+FILE_NAME = registry.ABOUT
 OF_CORPORA = "s3prl_plugin.analysis"  # rows about a corpus alone
 PUBLISHED = "published"
 
@@ -59,6 +60,7 @@ class Measure:
         direction: "higher" or "lower" is better.
         headline: the score that tables show; None where there is a table of its own.
         place: the order in which measures are shown: (subject, downstream).
+        package: which explains it.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Measure:
     tasks: str = ""
     direction: str = "higher"
     place: tuple[int, int] = field(default=(0, 0))
+    package: str = ""
 
 
 def of(package: str) -> dict[str, Measure]:
@@ -80,24 +83,52 @@ def of(package: str) -> dict[str, Measure]:
     Raises:
         UserError: there is none, or it does not explain what it names.
     """
-    spec = importlib.util.find_spec(package)
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    path = Path(folders[0], FILE_NAME) if folders else Path(package, FILE_NAME)
-    return dict(_read(path))
+    return dict(_read(_file_of(package)))
+
+
+def everything() -> dict[str, Measure]:
+    """The measures of all registered downstreams, and of corpora, by name; in the order in which they are shown.
+
+    Those of another package that does not explain them are left out, with a warning.
+    """
+    return _everything(tuple(registry.downstreams().values()))
 
 
 @cache
-def everything() -> dict[str, Measure]:
-    """The measures of all registered downstreams, and of corpora, by name; in the order in which they are shown."""
-    found: list[Measure] = []
+def _everything(packages: tuple[str, ...]) -> dict[str, Measure]:
+    """The same of these packages."""
+    explained = [package for package in packages if _file_of(package).is_file()]
+    found: dict[str, Measure] = {}
     subjects: list[str] = []
-    for number, package in enumerate([*(p for n, p in registry.downstreams().items() if n != "suite"), OF_CORPORA]):
-        for measure in of(package).values():
+    for number, package in enumerate([*sorted(explained, key=_order), OF_CORPORA]):
+        try:
+            measures = of(package)
+            if taken := sorted(found.keys() & measures):
+                raise UserError(f"{_file_of(package)}: another downstream has a measure {taken[0]!r}, too; rename it")
+        except UserError as error:
+            if origin.is_own(package):
+                raise
+            offers.warn(f"{origin.named(package)}: {error} (left out)")
+            continue
+        for measure in measures.values():
             if measure.about not in subjects:
                 subjects.append(measure.about)
-            place = (subjects.index(measure.about), number)
-            found.append(Measure(**{f.name: getattr(measure, f.name) for f in fields(Measure)} | {"place": place}))
-    return {measure.name: measure for measure in sorted(found, key=lambda measure: measure.place)}
+            found[measure.name] = replace(measure, place=(subjects.index(measure.about), number), package=package)
+    return {measure.name: measure for measure in sorted(found.values(), key=lambda measure: measure.place)}
+
+
+def _order(package: str) -> tuple[bool, float, str]:
+    """The place of a package's measures among those of the others: by the number `order` in its file, then by name."""
+    try:
+        order = yaml.safe_load(_file_of(package).read_text(encoding="utf-8"))["order"]
+        return not origin.is_own(package), float(order), package
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        return not origin.is_own(package), inf, package
+
+
+def _file_of(package: str) -> Path:
+    """The file of one package, whether it is there or not."""
+    return Path(next(iter(registry.folders(package)), package), FILE_NAME)
 
 
 def score_of(measure: str, score: str) -> Score | None:

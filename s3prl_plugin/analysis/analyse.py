@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import torch
 
-from s3prl_plugin import ranks, results
+from s3prl_plugin import ranks, registry, results
 from s3prl_plugin.analysis.one_pass import gather
 from s3prl_plugin.analysis.one_pass.gather import Pass, StatesOf
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
@@ -87,6 +87,8 @@ def analyse(analyses: Sequence[Analysis], name: str, states_of: StatesOf, upstre
     identity = _identity(lead, upstream, waveforms.batches)
     whole = {**identity, "options": {analysis.name: _influential(analysis) for analysis in analyses}}
     whole["reads"] = {analysis.name: analysis.reads for analysis in analyses}
+    if of_others := {k: v for analysis in analyses for k, v in registry.origin("downstream", analysis.name).items()}:
+        whole["packages"] = of_others
     changed = fingerprint.changed(gathering.plan.known, gathering.plan.fingerprints)
     if changed:
         lead.say(f"audio is not what it was when this folder was last used: {fingerprint.several(changed)}")
@@ -144,7 +146,7 @@ def _identity(lead: Analysis, upstream: Any, batches: Sequence[Sequence[int]]) -
         json.dumps(
             {
                 "upstream": upstream,
-                "versions": lead.provenance.get("versions"),
+                "versions": {**lead.provenance.get("versions", {}), **plan.corpus.versions},
                 "corpus": {"name": plan.corpus.name, "audio": plan.audio_id, "content": plan.content_id},
                 "seed": plan.seed,
                 "taps": [f"{tap.name}, {tap.stride}, {tap.dim}" for tap in lead.taps],

@@ -11,6 +11,11 @@ from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError
 
 FILE_NAME = "config.yaml"
+# the options that `AnalysisExpert` reads, whatever is measured
+COMMON = (
+    *("corpus", "measures", "taps", "split_by", "shared_texts", "batch_seconds", "batch_size", "num_workers"),
+    *("memory_limit_gb", "checkpoint_minutes", "keep_statistics", "part", "merge"),
+)
 
 
 @cache
@@ -20,7 +25,13 @@ def _defaults(name: str) -> Config:
     path = next((folder / FILE_NAME for folder in folders if (folder / FILE_NAME).is_file()), None)
     if path is None:
         raise UserError(f"{name}: its folder has no {FILE_NAME}, which holds the defaults of its options")
-    return config.read(path)
+    found = config.read(path)
+    for key in COMMON:
+        if key not in found.section("downstream_expert"):
+            raise UserError(
+                f"{path}: downstream_expert.{key} is missing, an option of every analysis; see that of rank"
+            )
+    return found
 
 
 def analysis_defaults(name: str) -> dict[str, Any]:
@@ -30,7 +41,7 @@ def analysis_defaults(name: str) -> dict[str, Any]:
         name: one of `registry.downstreams()`.
 
     Raises:
-        UserError: it has no configuration.
+        UserError: it has no configuration, or that lacks an option.
     """
     return dict(_defaults(name).section("downstream_expert"))
 

@@ -28,9 +28,11 @@ class RowMaker:
     def __init__(self, downstream: str, provenance: Mapping[str, Any], plan: Plan, options: Mapping[str, Any] = {}):
         self.seed = plan.seed
         self._package = registry.downstreams().get(downstream)
+        versions = {**plan.corpus.versions, **registry.origin("downstream", downstream)}
         self._common = {
             "upstream": "unnamed",
             **provenance,
+            "versions": {**provenance.get("versions", {}), **versions},
             "corpus": plan.corpus.name,
             "corpus_kind": plan.corpus.kind,
             "speakers": len(plan.corpus.speakers),

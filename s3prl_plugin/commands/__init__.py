@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from s3prl_plugin import __version__
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.jobs.exit_status import exit_status
+from s3prl_plugin.plugins import plugin_flag
 
 PROGRAM = "s3prl-plugin"
 COMMANDS = {
@@ -63,7 +64,10 @@ def _run(words: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_arguments(own)
-    return command.run(own.parse_args(rest))
+    plugin_flag.add_flag(own)
+    args = own.parse_args(rest)
+    plugin_flag.load(args.plugin)
+    return command.run(args)
 
 
 def _top_level() -> argparse.ArgumentParser:

@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from s3prl_plugin import results, run_downstream
     from s3prl_plugin.errors import UserError
     from s3prl_plugin.inference import current
+    from s3prl_plugin.plugins import plugin_flag
     from s3prl_plugin.questions import asking
     from s3prl_plugin.report import page
     from s3prl_plugin.report.drawing import figures
@@ -56,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     words += ["--seed", str(args.seed)]
     words += ["-k", checkpoint] if checkpoint else []
     words += ["--device", args.device] if args.device else []
+    words += plugin_flag.flags()
     status = run_downstream.main(words)
     latest = table.groups(current.read(args.out).rows)[-1]
     picture = figures.save(figures.layer_curves(latest), args.out / "layers.png")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from s3prl_plugin import __version__
+from s3prl_plugin.plugins import offers
 
 HELP = "what is installed, healed and missing, with commands; whether s3prl runs, and a GPU computes what the CPU does"
 EXAMPLES = """exit status: 0 when s3prl trains and evaluates here, and a GPU computes what the CPU does; else 1
@@ -42,9 +43,10 @@ def examine() -> dict[str, Any]:
     """What is found here.
 
     Returns:
-        `versions` of the libraries, `cuda`, `healed` (library, what), `missing` (what for, what, command), `caches`
-        (what, folder, free_gb), `s3prl`: whether it `runs`, in how many `seconds`, or with which `error`, and `devices`
-        besides the CPU: how far what they compute is from what the CPU computes; see `device_check`.
+        `versions` of the libraries, `others`: what other packages offer (package, version, offers), and what of it is
+        left out (`left_out`, a sentence each), `cuda`, `healed` (library, what), `missing` (what for, what, command),
+        `caches` (what, folder, free_gb), `s3prl`: whether it `runs`, in how many `seconds`, or with which `error`, and
+        `devices` besides the CPU: how far what they compute is from what the CPU computes; see `device_check`.
     """
     import s3prl_plugin
     from s3prl_plugin import compat
@@ -53,6 +55,8 @@ def examine() -> dict[str, Any]:
     trial = _trial()  # first: the shims act when it imports their libraries
     return {
         "versions": _versions(),
+        "others": _others(),
+        "left_out": offers.all_wrong(),
         "cuda": _cuda(),
         "healed": [{"library": healing.library, "what": healing.what} for healing in compat.healed()],
         "missing": _missing(),
@@ -132,6 +136,14 @@ def _versions() -> dict[str, str | None]:
     return versions
 
 
+def _others() -> list[dict[str, Any]]:
+    """Other packages, and what they offer."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for offer in offers.everything():
+        found.setdefault((offer.package, offer.version), []).append(f"{offer.kind} {offer.name}")
+    return [{"package": name, "version": version, "offers": said} for (name, version), said in found.items()]
+
+
 def _cuda() -> str | None:
     """The GPU's name, or None."""
     import torch
@@ -189,6 +201,8 @@ def _text(finding: dict[str, Any]) -> str:
     lines += [f"  {name:<16} {version or 'not installed'}" for name, version in finding["versions"].items()]
     lines += [f"  {'CUDA':<16} {finding['cuda'] or 'no GPU: everything runs on the CPU'}"]
     lines += [f"  {cache['what']:<16} {cache['folder']} ({cache['free_gb']} GB free)" for cache in finding["caches"]]
+    lines += [f"  {other['package']} {other['version']}: {', '.join(other['offers'])}" for other in finding["others"]]
+    lines += [f"  left out: {message}" for message in finding["left_out"]]
     lines += ["healed"]
     lines += [f"  {healing['library']:<16} {healing['what']}" for healing in finding["healed"]] or ["  nothing"]
     lines += ["missing"]

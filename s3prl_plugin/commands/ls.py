@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import importlib
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterable
@@ -103,7 +101,8 @@ def _upstreams(args: argparse.Namespace) -> Rows:
         for name, shown in package.entries(in_full=args.json).items()
     ]
     shown = {row["upstream"] for row in found}
-    found += [{"upstream": name} for name in registry.upstreams() if name not in shown]
+    others = [name for name in registry.upstreams() if name not in shown]
+    found += [{"upstream": name, "data": _origin("upstream", name)} for name in others]
     if args.all:
         s3prl_plugin.register()
         shown = {row["upstream"] for row in found}
@@ -116,8 +115,9 @@ def _downstreams(args: argparse.Namespace) -> Rows:
     from s3prl_plugin import registry, superb
 
     rows = [
-        {"downstream": name, "kind": "suite" if name == "suite" else "analysis", "what": _first_line(package)}
+        {"downstream": name, "kind": _kind(name), "what": " ".join(filter(None, (_first_line(package), said)))}
         for name, package in sorted(registry.downstreams().items())
+        for said in [_origin("downstream", name)]
     ]
     for task in superb.tasks().values():
         rows.append({"downstream": task.downstream, "kind": f"task {task.name}", "what": task.title})
@@ -126,9 +126,26 @@ def _downstreams(args: argparse.Namespace) -> Rows:
 
 def _first_line(package: str) -> str:
     """What a package says that it is; it is not imported."""
-    spec = importlib.util.find_spec(package)
-    source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
-    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+    from s3prl_plugin import registry
+
+    source = next((file for folder in registry.folders(package) if (file := folder / "__init__.py").is_file()), None)
+    return (ast.get_docstring(ast.parse(source.read_bytes())) or "").partition("\n")[0] if source else ""
+
+
+def _kind(downstream: str) -> str:
+    """What a registered downstream is."""
+    from s3prl_plugin import registry
+
+    if downstream == "suite":
+        return "suite"
+    return "analysis" if downstream in registry.analyses() else "task"
+
+
+def _origin(kind: str, name: str) -> str | None:
+    """Which other package something is of."""
+    from s3prl_plugin import registry
+
+    return ", ".join(f"({package} {version})" for package, version in registry.origin(kind, name).items()) or None
 
 
 def _measures(args: argparse.Namespace) -> Rows:
@@ -142,12 +159,8 @@ def _measures(args: argparse.Namespace) -> Rows:
         if args.name not in known:
             raise UserError(f"ls measures {args.name}: {did_you_mean(args.name, known)}")
         return [_score(known[args.name], name, score) for name, score in known[args.name].scores.items()]
-    owner = {
-        measure: name
-        for name, package in registry.downstreams().items()
-        if name != "suite"
-        for measure in about.of(package)
-    }
+    names = {package: name for name, package in registry.analyses().items()}
+    owner = {name: names[measure.package] for name, measure in known.items() if measure.package in names}
     usual = {name: analysis_defaults(name)["measures"] for name in set(owner.values())}
     return [
         {

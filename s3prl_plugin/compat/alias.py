@@ -6,7 +6,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
 
@@ -15,10 +15,10 @@ class AliasFinder(importlib.abc.MetaPathFinder):
 
     Args:
         parent: the package in which the other names are, such as "s3prl.downstream".
-        packages: name in it -> the package's real name; may change later.
+        packages: gives, whenever something in `parent` is imported, name in it -> the package's real name.
     """
 
-    def __init__(self, parent: str, packages: Mapping[str, str]):
+    def __init__(self, parent: str, packages: Callable[[], Mapping[str, str]]):
         self.prefix = f"{parent}."
         self.packages = packages
 
@@ -26,10 +26,13 @@ class AliasFinder(importlib.abc.MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """The spec of a module under its other name, or None."""
-        package, _, rest = fullname.removeprefix(self.prefix).partition(".")
-        if package not in self.packages or not fullname.startswith(self.prefix):
+        if not fullname.startswith(self.prefix):
             return None
-        real = ".".join(filter(None, (self.packages[package], rest)))
+        package, _, rest = fullname.removeprefix(self.prefix).partition(".")
+        packages = self.packages()
+        if package not in packages:
+            return None
+        real = ".".join(filter(None, (packages[package], rest)))
         try:
             found = importlib.util.find_spec(real)
         except ModuleNotFoundError:

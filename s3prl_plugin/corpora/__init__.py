@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
+from s3prl_plugin import registry
 from s3prl_plugin.corpora import subset
 from s3prl_plugin.corpora.corpus import Corpus, Segment, Utterance
 from s3prl_plugin.corpora.folders import APPLE_DOUBLE
@@ -17,19 +17,9 @@ from s3prl_plugin.corpora.readers.labels import Labels
 from s3prl_plugin.corpora.subset import Subset
 from s3prl_plugin.corpora.summary import report
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.plugins import offers
 
-__all__ = ["READERS", "Corpus", "Segment", "Utterance", "open_corpus", "report"]
-
-READERS = {
-    "generated": "s3prl_plugin.corpora.generated.sentences",
-    "varied": "s3prl_plugin.corpora.generated.varied",
-    "manifest": "s3prl_plugin.corpora.readers.manifest",
-    "timit": "s3prl_plugin.corpora.readers.timit",
-    "librispeech": "s3prl_plugin.corpora.readers.librispeech",
-    "buckeye": "s3prl_plugin.corpora.readers.buckeye",
-    "lhotse": "s3prl_plugin.corpora.readers.lhotse",
-}
-"""Format -> the module whose `read` reads it, imported when it is asked for."""
+__all__ = ["Corpus", "Segment", "Utterance", "open_corpus", "report"]
 
 _PATHLESS = ("generated", "varied")  # made here
 
@@ -39,8 +29,9 @@ def open_corpus(spec: str | Path, **options: object) -> Corpus:
 
     Args:
         spec: `generated`, or `varied` (generated speech to train on); `FORMAT:PATH` with one of the formats of
-            `READERS`, such as `timit:/data/TIMIT`; or a path alone, whose format is told by what lies there. Options
-            may follow: `timit:/data/TIMIT?part=test`, `librispeech:/data/dev-clean?alignments=/data/grids&stress=true`.
+            `registry.corpora()`, such as `timit:/data/TIMIT`; or a path alone, whose format is told by what lies there.
+            Options may follow: `timit:/data/TIMIT?part=test`,
+            `librispeech:/data/dev-clean?alignments=/data/grids&stress=true`.
         options: the same as arguments: what that format's reader takes besides the path, and which part of the corpus
             is wanted (`utterances=40`, `hours=1`, `speakers=8`, `include=FILE`, `subset_seed=0`; see `subset.Subset`).
 
@@ -52,11 +43,12 @@ def open_corpus(spec: str | Path, **options: object) -> Corpus:
     spec, written = _without_options(str(spec))
     options = {**written, **options}
     name, path = _format_and_path(spec)
-    reader = importlib.import_module(READERS[name]).read
+    reader = registry.reader(name)
     _check_options(name, reader, options)
     own = inspect.signature(reader).parameters
     part = Subset(**{key: options.pop(key) for key in subset.OPTIONS if key in options and key not in own})  # type: ignore[arg-type]
-    return part.of(reader(**options) if path is None else reader(path, **options))
+    found = part.of(reader(**options) if path is None else reader(path, **options))
+    return replace(found, versions=registry.origin("corpus", name))
 
 
 def _without_options(spec: str) -> tuple[str, dict[str, object]]:
@@ -75,7 +67,8 @@ def _without_options(spec: str) -> tuple[str, dict[str, object]]:
 def _format_and_path(spec: str) -> tuple[str, Path | None]:
     """Which reader reads a corpus, and from where; generated speech has no path."""
     name, colon, path = spec.partition(":")
-    if name in READERS:
+    formats = registry.corpora()
+    if name in formats:
         if name in _PATHLESS:
             if colon:
                 raise UserError(f"corpus {spec!r}: generated speech takes no path; write `{name}`")
@@ -86,9 +79,11 @@ def _format_and_path(spec: str) -> tuple[str, Path | None]:
     folder = Path(spec).expanduser()
     if folder.is_dir():
         return _told_format(folder), folder
+    if reason := offers.wrong("corpus", name):
+        raise UserError(reason)
     if any(mark in spec for mark in "/\\.") and not colon:
         raise UserError(f"corpus {spec!r}: no such folder; check the path")
-    raise UserError(f"corpus {spec!r}: {name!r} is not a corpus format; {did_you_mean(name, READERS)}")
+    raise UserError(f"corpus {spec!r}: {name!r} is not a corpus format; {did_you_mean(name, formats)}")
 
 
 def _told_format(folder: Path) -> str:
@@ -104,7 +99,7 @@ def _told_format(folder: Path) -> str:
     lacks = from_folder.missing(folder)
     if lacks is not None:
         raise UserError(lacks)
-    formats = ", ".join(name for name in READERS if name not in _PATHLESS)
+    formats = ", ".join(name for name in registry.corpora() if name not in _PATHLESS)
     raise UserError(f"{folder}: no corpus of a known format ({formats}) there; name the format, as in timit:{folder}")
 
 

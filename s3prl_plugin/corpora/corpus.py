@@ -64,6 +64,7 @@ class Corpus:
         skipped: reason -> names of utterances that were left out for it; shown at the end of a run.
         notes: lines a user should read once (resampled files, folded labels).
         no_words: labels of silence and noise among the words -> how many were left out.
+        versions: of the package whose reader read it, where it is another one; see `registry.origin`.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Corpus:
     skipped: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     no_words: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
 
     @property
     def speakers(self) -> Counter[str]:

@@ -18,6 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from s3prl_plugin.plugins import plugin_flag
+
 GRACE_S = 15.0  # to end in peace, for a run whose study was stopped
 
 
@@ -32,7 +34,7 @@ def run(flags: Sequence[str], reason_file: Path, program: str = "run_downstream"
         None where it ended well, else why it did not.
     """
     reason_file.unlink(missing_ok=True)
-    command = [sys.executable, "-m", __name__, program, str(reason_file), *flags]
+    command = [sys.executable, "-m", __name__, program, str(reason_file), *flags, *plugin_flag.flags()]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         try:
             status = process.wait()

@@ -8,7 +8,6 @@ one line, before a folder is made or a model loaded.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 from copy import deepcopy
 from pathlib import Path
@@ -19,6 +18,7 @@ from s3prl_plugin import registry
 from s3prl_plugin.compat import huggingface_hub, packages
 from s3prl_plugin.config import overrides
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.plugins import plugin_flag
 from s3prl_plugin.running import checks
 from s3prl_plugin.states import upstream_files
 
@@ -28,12 +28,13 @@ SEED = 1337  # s3prl's default
 
 
 class Parser(argparse.ArgumentParser):
-    """Stands in for the class that s3prl builds its parser with: its flags, one more, other defaults, and checks."""
+    """Stands in for the class that s3prl builds its parser with: its flags, two more, other defaults, and checks."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         own = self.add_argument_group("of this plugin")
         own.add_argument("--tasks", metavar="{PR,KS,...|none}", help="Of a suite (-d suite), run these tasks only")
+        plugin_flag.add_flag(own)
 
     def add_argument(self, *flags: str, **options: Any) -> Any:
         """Add a flag of s3prl's; three of them differently."""
@@ -54,6 +55,7 @@ class Parser(argparse.ArgumentParser):
             UserError: a flag, a name or a file that the user can mend.
         """
         found = super().parse_args(*args, **kwargs)
+        plugin_flag.load(vars(found).pop("plugin"))  # of no meaning to s3prl, nor to be kept with the run's arguments
         _check_mode(found)
         choose_device(found)
         join_torchrun(found)
@@ -104,10 +106,9 @@ def _check_keys(config: configuration.Config, downstream: str) -> None:
     """Refuse keys of a run's configuration that nobody would read, and tasks that cannot be run."""
     from s3prl_plugin import superb
 
-    own = {name for name, package in registry.downstreams().items() if package == f"s3prl_plugin.downstream.{name}"}
     if downstream == "suite":
         superb.refuse_unavailable(config)
-    checks.check(config, downstream, own - {"suite"}, superb.tasks() if downstream == "suite" else ())
+    checks.check(config, downstream, registry.analyses(), superb.tasks() if downstream == "suite" else ())
 
 
 def chosen(config: dict[str, Any], tasks: str | None) -> dict[str, Any]:
@@ -296,10 +297,9 @@ def _config_file(given: str | None, downstream: str) -> Path:
     if usual.is_file():
         return usual
     package = registry.downstreams().get(downstream)
-    spec = importlib.util.find_spec(package) if package else None
-    for folder in (spec and spec.submodule_search_locations) or ():
-        if (Path(folder) / usual.name).is_file():
-            return Path(folder) / usual.name
+    for folder in registry.folders(package) if package else ():
+        if (folder / usual.name).is_file():
+            return folder / usual.name
     raise UserError(f"-c is missing: -d {downstream} is installed without a configuration of its own; name one")
 
 

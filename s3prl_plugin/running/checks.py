@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from s3prl_plugin import config as config_files
-from s3prl_plugin import study, superb
+from s3prl_plugin import registry, study, superb
 from s3prl_plugin.analysis.defaults import analysis_defaults, shared_options
 from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.plugins import offers
 from s3prl_plugin.store import options
 
 TOP_LEVEL = ("runner", "optimizer", "scheduler", "specaug", "downstream_expert", "suite", "study")
@@ -21,7 +22,7 @@ def check(config: Config, downstream: str | None, analyses: Iterable[str], tasks
     Args:
         config: the file given by `-c`.
         downstream: the value of `-d`.
-        analyses: the names of the plugin's analysis downstreams.
+        analyses: the names of the analysis downstreams, the plugin's and others'.
         tasks: the SUPERB tasks that a suite can run.
 
     Raises:
@@ -39,7 +40,12 @@ def check(config: Config, downstream: str | None, analyses: Iterable[str], tasks
     if not config.section("suite"):
         raise config.error(("suite",), "a suite needs a section `suite` with `analyses`, `tasks` or both")
     chosen = config.section("suite", "analyses")
+    for name in chosen:
+        if reason := offers.wrong("downstream", str(name)):
+            raise config.error(("suite", "analyses", str(name)), reason)
     config.refuse_unknown(analyses, "suite", "analyses")
+    for name in chosen:
+        registry.check_downstream(name)
     config.refuse_unknown({"analyses", "tasks", "store"} | shared_options(chosen), "suite")
     _check_store(config)
     for name in chosen:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import importlib
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ import torch
 from s3prl.downstream.runner import ModelEntry
 from s3prl.downstream.runner import Runner as StockRunner
 
-from s3prl_plugin import ranks
+from s3prl_plugin import ranks, registry
 from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.compat.s3prl import running
 from s3prl_plugin.errors import UserError, did_you_mean
@@ -136,7 +135,7 @@ class Runner(StockRunner):
     @property
     def _takes_states(self) -> bool:
         """Whether this is an analysis or a suite, which sees all taps of the upstream."""
-        expert = importlib.import_module(f"s3prl.downstream.{self.args.downstream}.expert").DownstreamExpert
+        expert = registry.expert(self.args.downstream)
         return getattr(expert, "takes_states", False)
 
     def _get_featurizer(self) -> ModelEntry:
@@ -161,7 +160,7 @@ class Runner(StockRunner):
         """An analysis is told the taps and where they come from; s3prl's own downstreams know nothing of it."""
         if not isinstance(self.featurizer.model, StatesFeaturizer):
             return super()._get_downstream()
-        expert = importlib.import_module(f"s3prl.downstream.{self.args.downstream}.expert").DownstreamExpert
+        expert = registry.expert(self.args.downstream)
         model = expert(
             upstream_dim=self.featurizer.model.output_dim,
             upstream_rate=self.featurizer.model.downsample_rate,

@@ -203,6 +203,7 @@ class Suite:
         if not ranks.leads():
             return "", to_run
         provided = provenance.of_upstream(self.runner.upstream.model, self.args)
+        provided["versions"] = {**provided["versions"], **corpus.versions}
         rows = superb.rows(task, record, provided, corpus)
         score = outcome.headline(rows)
         rows += superb.weight_rows(task, record, provided, corpus, self.runner.upstream.model)

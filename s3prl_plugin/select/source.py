@@ -16,6 +16,7 @@ from s3prl_plugin.inference import current
 from s3prl_plugin.inference.folders import FILE_NAME as STUDY_FILE
 from s3prl_plugin.inference.folders import folders as folders_of
 from s3prl_plugin.inference.state_taps import states
+from s3prl_plugin.plugins import plugin_flag
 from s3prl_plugin.report.text.table import WEIGHT
 from s3prl_plugin.results import Row
 
@@ -68,6 +69,11 @@ class Source:
         checkpoint = self.checkpoint or (PLACEHOLDER if needs else None)
         tuned = ["-i", self.tuned] if self.tuned else []
         return ["-u", self.upstream, *(["-k", checkpoint] if checkpoint else []), *tuned]
+
+    @property
+    def plugins(self) -> list[str]:
+        """The flags `--plugin` that the run was given, and that whatever goes on from it needs, too."""
+        return plugin_flag.needed({name for row in self.rows for name in row.versions})
 
     def taps(self) -> list[Row]:
         """A row of every state tap that an analysis has seen, in the order of the network."""

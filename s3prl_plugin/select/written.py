@@ -112,6 +112,8 @@ def write(found: Recommendation, prepared: Ready, path: Path, corpus: str | None
     words = command(found.source, prepared, suite_file, options_file if prepared.options else None, task)
     lines = [f"{found.criterion.title}, {line}" for line in prepared.about[:1]] + list(prepared.about[1:])
     lines.append(f"chosen by {' and '.join(each.measure for each in found.choices)}: {found.why}")
+    if found.source.plugins:
+        lines.append(f"needs {shlex.join(found.source.plugins)}, code of your own, on the command line")
     settings = "of the run" if has_settings(task, found.source) else "that SUPERB published"
     about_suite = [*lines, f"the settings are those {settings}", words]
     if fine_tuned:
@@ -131,7 +133,7 @@ def write(found: Recommendation, prepared: Ready, path: Path, corpus: str | None
 def command(source: Source, prepared: Ready, suite: Path, options: Path | None, task: str) -> str:
     """The command line that runs it."""
     run = ["-d", ELSEWHERE[task], "-c", "CONFIG.yaml"] if task in ELSEWHERE else ["-d", "suite", "-c", str(suite)]
-    words = ["-m", "train", *run, *source.loading]
+    words = ["-m", "train", *run, *source.plugins, *source.loading]
     if options is not None:
         words += ["-g", str(options)]
     elif source.model_config and not source.is_own:

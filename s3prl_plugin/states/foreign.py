@@ -1,4 +1,8 @@
-"""Options of this plugin for upstreams that are not its own, by `-g`: the resolution-matched grid, random weights."""
+"""Options of this plugin for upstreams that are not its own, by `-g`: the resolution-matched grid, random weights.
+
+They stand alone; any others are for the upstream itself to read. Of s3prl's own upstreams, those of this plugin's are
+refused; one of another package may use the same names for what it likes.
+"""
 
 from __future__ import annotations
 
@@ -120,9 +124,13 @@ def asked_of(upstream: str, options: Mapping[str, Any]) -> Asked | None:
             beside those of the upstream, options of an upstream that reads none, or random weights of an architecture
             whose initialisation is not known.
     """
-    if not options or registry.upstreams().get(upstream, "").startswith("s3prl_plugin."):
+    if not options or registry.is_own(upstream):
         return None
-    if not set(options) <= OWN_OPTIONS:
+    if registry.is_of_another(upstream):  # whose options are its own, whatever they are called
+        is_ours = set(options) <= set(FOREIGN_OPTIONS) and not set(options) <= {"seed"}
+    else:
+        is_ours = set(options) <= OWN_OPTIONS
+    if not is_ours:
         mixed = [name for name in (OPTION, "random_weights") if name in options]
         if mixed:
             raise UserError(f"{mixed[0]} must stand alone, for {upstream} would read all the options as its own")
@@ -137,8 +145,8 @@ def asked_of(upstream: str, options: Mapping[str, Any]) -> Asked | None:
 
 
 def _check_is_read(upstream: str) -> None:
-    """Refuse options that an upstream would leave unread."""
-    if registry.upstreams().get(upstream, "").startswith("s3prl_plugin.") or upstream not in registry.upstream_names():
+    """Refuse options that an entry of s3prl's would leave unread; others refuse them themselves."""
+    if upstream in registry.upstreams() or upstream not in registry.upstream_names():
         return
     if entry_arguments.uses(upstream).model_config is False:
         others = entry_arguments.readers(upstream, "model_config")

@@ -18,7 +18,9 @@ from weakref import WeakKeyDictionary
 import torch
 
 import s3prl_plugin
+from s3prl_plugin import registry
 from s3prl_plugin.files import digests
+from s3prl_plugin.plugins import plugin_flag
 from s3prl_plugin.states import macs, tuned
 
 _known_ids: WeakKeyDictionary[torch.nn.Module, str] = WeakKeyDictionary()
@@ -63,7 +65,7 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
         "checkpoint": described.get("checkpoint"),
         "model_type": described.get("model_type"),
         "weights_id": _weights_id_once(model) if params else None,
-        "versions": versions(),
+        "versions": {**versions(), **registry.origin("upstream", args.upstream)},
     }
 
 
@@ -157,5 +159,5 @@ def _is_of(file: Path, name: str) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """The versions of this package and of those that its numbers rest on."""
-    return dict(_versions())
+    """The versions of this package and of those that its numbers rest on, and of what `--plugin` has loaded."""
+    return {**dict(_versions()), **plugin_flag.versions()}

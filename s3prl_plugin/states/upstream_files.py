@@ -27,7 +27,7 @@ def check(upstream: str, checkpoint: str | None) -> None:
     """
     if checkpoint is None:
         return
-    known = registry.upstreams().get(upstream, "").startswith("s3prl_plugin.")  # which refuse it themselves
+    known = upstream in registry.upstreams()  # which refuse it themselves
     if not known and entry_arguments.uses(upstream).ckpt is False:
         readers = _readers(upstream, checkpoint)
         load = f"load it with -u {readers}, or leave it out" if readers else "leave it out"

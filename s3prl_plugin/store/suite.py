@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from s3prl_plugin import registry
+from s3prl_plugin.plugins import plugin_flag
 from s3prl_plugin.states import provenance
 from s3prl_plugin.store.kept import Counts, Kept
 from s3prl_plugin.store.options import Options
@@ -123,7 +125,7 @@ def identity(upstream: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
     if isinstance(options, dict):
         found["options"] = {name: value for name, value in options.items() if name not in _WITHOUT_EFFECT}
     versions = {name: _version(name) for name in ("s3prl_plugin", "s3prl", "torch", "transformers")}
-    return {**found, "versions": versions}
+    return {**found, "versions": {**versions, **plugin_flag.versions(), **registry.origin("upstream", args.upstream)}}
 
 
 def _version(package: str) -> str | None:

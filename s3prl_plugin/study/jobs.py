@@ -16,10 +16,11 @@ from typing import Any
 
 import yaml
 
-from s3prl_plugin import __version__, results
+from s3prl_plugin import __version__, registry, results
 from s3prl_plugin.analysis.defaults import shared_options
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import digests
+from s3prl_plugin.plugins import plugin_flag
 from s3prl_plugin.study.plan import Study, Upstream
 
 FINISHED = "finished.json"
@@ -121,6 +122,13 @@ class Job:
             return True
         return found.get("checkpoint_sha256") == digests.of_path(given)
 
+    def _other_packages(self) -> dict[str, str]:
+        """The versions of other packages that have a part in it."""
+        analyses = self.suite["suite"].get("analyses") or ()
+        of_others = [registry.origin("downstream", name) for name in analyses]
+        of_others += [registry.origin("upstream", self.upstream.entry), plugin_flag.versions()]
+        return {name: version for found in of_others for name, version in found.items()}
+
     def _run(self) -> Any:
         """All that decides what the run's results are, but for what the checkpoint holds."""
         said = {
@@ -131,6 +139,7 @@ class Job:
             "seed": self.seed,
             "flags": self.passed_on[0],
             "version": __version__,
+            **self._other_packages(),
         }
         return json.loads(json.dumps(said, default=str))
 

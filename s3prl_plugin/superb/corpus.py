@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class TaskCorpus:
         name, kind: as in a results row.
         made: the folder of what was made for the task besides: `root` itself where this plugin laid the corpus out.
         laid_out: whether it did.
+        versions: of another package that read the corpus which was laid out; see `registry.origin`.
     """
 
     root: Path
@@ -37,6 +38,7 @@ class TaskCorpus:
     kind: str
     made: Path
     laid_out: bool = False
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def corpus_of(task: Task, suite: Mapping[str, Any]) -> str:
@@ -89,7 +91,7 @@ def prepare(task: Task, spec: str, folder: Path) -> TaskCorpus:
         return TaskCorpus(root, GENERATED, GENERATED, root, laid_out=True)
     corpus = _open(task, spec)
     root = layout.write(corpus, folder / name)
-    return TaskCorpus(root, corpus.name, corpus.kind, root, laid_out=True)
+    return TaskCorpus(root, corpus.name, corpus.kind, root, laid_out=True, versions=corpus.versions)
 
 
 def _as_it_is(layout: Any, root: Path, folder: Path, name: str) -> TaskCorpus:
@@ -99,7 +101,8 @@ def _as_it_is(layout: Any, root: Path, folder: Path, name: str) -> TaskCorpus:
         said = configuration.read(about)
         if not all(isinstance(said.data.get(key), str) for key in ("corpus", "kind")):
             raise UserError(f"{about}: does not say which corpus this is; lay it out anew")
-        return TaskCorpus(root, said.data["corpus"], said.data["kind"], root, laid_out=True)
+        versions = said.section("versions")
+        return TaskCorpus(root, said.data["corpus"], said.data["kind"], root, laid_out=True, versions=versions)
     made = folder / f"{name}-{hashlib.sha256(str(root).encode()).hexdigest()[:8]}"
     if hasattr(layout, "complete"):
         layout.complete(root, made)

@@ -38,7 +38,7 @@ def package(tmp_path, monkeypatch):
     (folder / "head.py").write_text("class Head: pass\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     s3prl_plugin.register()
-    with mock.patch.dict(registry._upstreams()), mock.patch.dict(registry._downstreams):
+    with mock.patch.dict(registry._upstreams()), mock.patch.dict(registry._downstreams()):
         yield name
 
 
@@ -147,7 +147,7 @@ def test_a_name_that_a_later_s3prl_takes_is_refused_when_it_is_loaded(monkeypatc
     hub.mr_hubert_local = test_registering_imports_nothing_heavy
     with pytest.raises(UserError, match=f"belongs to {__name__}, and s3prl_plugin.upstream"):
         registry._publish_upstreams(hub)
-    monkeypatch.setattr(registry, "_downstreams", {"emotion": "mine.emotion"})
+    monkeypatch.setattr(registry, "_downstreams", lambda: {"emotion": "mine.emotion"})
     with pytest.raises(UserError, match="downstream 'emotion' belongs to"):
         registry._refuse_taken_downstreams(hub)
 

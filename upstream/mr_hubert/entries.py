@@ -1,4 +1,4 @@
-"""What this package offers, for the registry (`registry.UpstreamPackage`); reading it imports no network."""
+"""What this package offers, for the registry (`plugins.interfaces.UpstreamPackage`); reading it imports no network."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from s3prl_plugin import registry
 from s3prl_plugin.config import overrides
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.plugins import plugin_flag
 from s3prl_plugin.pretraining.loop import states
 from s3prl_plugin.running import arguments
 
@@ -48,6 +49,7 @@ class Parser(argparse.ArgumentParser):
             "--units", metavar="mfcc:100", help="Make units of the speech first: clusters of MFCC frames, or of TAP:500"
         )
         own.add_argument("--units_from", metavar="CKPT", help="The earlier model whose tap --units names")
+        plugin_flag.add_flag(own)
         self.set_defaults(backend=None, local_rank=None)
 
     def error(self, message: str) -> NoReturn:
@@ -65,6 +67,7 @@ def read(flags: Sequence[str]) -> argparse.Namespace:
         UserError: a flag or a file that the user can mend.
     """
     args = Parser().parse_args(flags)
+    plugin_flag.load(vars(args).pop("plugin"))  # which is not kept with the run's arguments
     arguments.choose_device(args)
     arguments.join_torchrun(args)
     overrides.parse(args.override)

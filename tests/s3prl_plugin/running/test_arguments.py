@@ -181,8 +181,9 @@ def test_a_downstream_comes_with_its_configuration(tmp_path, monkeypatch):
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "config.yaml").write_text(CONFIG)
+    (package / "expert.py").write_text("class DownstreamExpert: pass\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(registry, "_downstreams", {**registry.downstreams(), "theirs": "thirdparty_with_config"})
+    monkeypatch.setitem(registry._downstreams(), "theirs", "thirdparty_with_config")
     flags = ["-m", "evaluate", "-u", "fbank", "-d", "theirs", "-p", "exp"]
     assert read(*flags)[0].config == str(package / "config.yaml")
     usual = tmp_path / "downstream" / "theirs" / "config.yaml"  # where s3prl looks comes first

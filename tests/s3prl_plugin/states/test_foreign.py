@@ -11,6 +11,7 @@ from s3prl_plugin.commands import main
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states import foreign, pooling
 from s3prl_plugin.states.featurizer import StatesFeaturizer
+from s3prl_plugin.upstream.hf.options import Options as HFOptions
 from s3prl_plugin.upstream.hqa.options import Options as HQAOptions
 from s3prl_plugin.upstream.mr_hubert.options import Options
 
@@ -100,7 +101,7 @@ def test_an_option_that_would_be_ignored_is_refused(asked, text, told):
 
 
 def test_the_options_that_are_ours():
-    of_our_upstreams = {field.name for options in (Options, HQAOptions) for field in fields(options)}
+    of_our_upstreams = {field.name for options in (Options, HQAOptions, HFOptions) for field in fields(options)}
     assert of_our_upstreams == foreign.OWN_OPTIONS
 
 

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import yaml
 
-from s3prl_plugin import superb
+from s3prl_plugin import registry, superb
 from s3prl_plugin.errors import UserError
 
 SID, KS, ASR, ER = (superb.task(name) for name in ("SID", "KS", "ASR", "ER"))
@@ -81,6 +81,15 @@ def test_a_layout_of_ours_stays_what_it_is_made_of(manifest, tmp_path):
     root = superb.prepare(SID, str(manifest), tmp_path / "data").root
     found = superb.prepare(SID, str(root), tmp_path / "other")
     assert (found.name, found.kind, found.laid_out) == ("invented", "generated", True)
+
+
+def test_a_layout_says_which_package_read_its_corpus(manifest, tmp_path, monkeypatch):
+    monkeypatch.setitem(registry._corpora(), "theirs", "s3prl_plugin.corpora.readers.manifest")
+    monkeypatch.setattr(registry, "origin", lambda kind, name: {"their-package": "2.0"} if name == "theirs" else {})
+    first = superb.prepare(SID, f"theirs:{manifest}", tmp_path / "data")
+    assert first.versions == {"their-package": "2.0"}
+    assert superb.prepare(SID, str(first.root), tmp_path / "other").versions == first.versions
+    assert superb.prepare(SID, f"manifest:{manifest}", tmp_path / "data").root == first.root, "the same audio"
 
 
 def test_a_task_that_needs_speech_of_its_own_says_so(manifest, tmp_path):

@@ -45,7 +45,11 @@ def write_once(
         left_out = Skips()
         with whole_folder(folder) as temporary:
             fill(temporary, left_out)
-            said = {**about, "left_out": left_out.as_dict()}
+            said = {
+                **about,
+                "left_out": left_out.as_dict(),
+                **({"versions": corpus.versions} if corpus.versions else {}),
+            }
             (temporary / ABOUT).write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
     else:
         left_out = Skips(_left_out(folder, about))
@@ -115,6 +119,7 @@ def _left_out(folder: Path, about: dict[str, str]) -> dict[str, list[str]]:
     try:
         found = yaml.safe_load((folder / ABOUT).read_text(encoding="utf-8"))
         left_out = {str(reason): list(names) for reason, names in found.pop("left_out").items()}
+        found.pop("versions", None)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
         raise UserError(f"{folder}: not empty, and not a layout written here; choose another folder") from None
     if found != about:
