@@ -22,8 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments
-from s3prl_plugin.downstream.cca.folded_view import FoldedView, LeftOut
-from s3prl_plugin.downstream.cca.pair import FoldedPair, PairOfViews
+from s3prl_plugin.downstream.cca.pair import FoldedPair, FoldedView, LeftOut, PairOfViews
 from s3prl_plugin.downstream.cca.split import Fitted, Split
 from s3prl_plugin.downstream.cca.validation import Validation
 from s3prl_plugin.inference import intervals

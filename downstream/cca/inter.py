@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from s3prl_plugin.analysis.other_models.saved_comparison import SavedComparison
-from s3prl_plugin.downstream.cca.folded_view import FoldedView
+from s3prl_plugin.downstream.cca.pair import FoldedView
 from s3prl_plugin.downstream.cca.protocols import DefaultProtocol
 from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row

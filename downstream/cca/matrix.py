@@ -11,8 +11,7 @@ from s3prl_plugin.analysis.other_models.tap_pairs import Pair, TapPairs, seconds
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.downstream.cca import r2
-from s3prl_plugin.downstream.cca.folded_view import FoldedView
-from s3prl_plugin.downstream.cca.pair import PairOfViews
+from s3prl_plugin.downstream.cca.pair import FoldedView, PairOfViews
 from s3prl_plugin.downstream.cca.protocols import HEADLINE, about, with_interval
 from s3prl_plugin.downstream.cca.r2 import R2
 from s3prl_plugin.inference.refusal import Refused

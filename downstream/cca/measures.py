@@ -7,21 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from s3prl_plugin.analysis.measure import SegmentMeasure
 from s3prl_plugin.analysis.planning.labels import label_moments, one_hot
 from s3prl_plugin.analysis.planning.permutations import permuted, units_of
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
-from s3prl_plugin.analysis.segment_measure import SegmentMeasure
 from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.analysis.statistics.view_moments import Moments
-from s3prl_plugin.downstream.cca.controlled import ControlledPair
-from s3prl_plugin.downstream.cca.controls import control_view, lacks_control
-from s3prl_plugin.downstream.cca.folded_view import FoldedView
-from s3prl_plugin.downstream.cca.pair import PairOfViews
+from s3prl_plugin.downstream.cca.controlled import ControlledPair, control_view, lacks_control
+from s3prl_plugin.downstream.cca.pair import FoldedView, PairOfViews
 from s3prl_plugin.downstream.cca.protocols import PUBLISHED_FOLDS, CcaProtocol, DefaultProtocol
 from s3prl_plugin.downstream.cca.silence import Frames
-from s3prl_plugin.downstream.cca.stratified import stratified
+from s3prl_plugin.downstream.cca.split import stratified
 from s3prl_plugin.results import Row
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import Stride

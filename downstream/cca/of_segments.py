@@ -15,7 +15,7 @@ from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.corpora import word_vectors
-from s3prl_plugin.downstream.cca.controls import CONTROLS
+from s3prl_plugin.downstream.cca.controlled import CONTROLS
 from s3prl_plugin.downstream.cca.measures import LabelledSegments
 from s3prl_plugin.downstream.cca.protocols import CcaProtocol, DefaultProtocol
 from s3prl_plugin.downstream.cca.word_vectors import FEWEST_PERMUTATIONS, MEASURES, VectorSegments, coverage

@@ -13,8 +13,7 @@ from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import r2, svcca
 from s3prl_plugin.downstream.cca.default import cross_validate_pair, jackknife_pair
-from s3prl_plugin.downstream.cca.folded_view import FoldedView
-from s3prl_plugin.downstream.cca.pair import FoldedPair, PairOfViews
+from s3prl_plugin.downstream.cca.pair import FoldedPair, FoldedView, PairOfViews
 from s3prl_plugin.downstream.cca.published import EPSILONS, cross_validate_published
 from s3prl_plugin.downstream.cca.r2 import R2
 from s3prl_plugin.downstream.cca.spectra import Spectra

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from s3prl_plugin.analysis.planning.frame_labels import cell_centres, segment_at
+from s3prl_plugin.analysis.planning.labels import cell_centres, segment_at
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.strides import Stride

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.downstream.cca.canonical import Directions, Whitening, correlations, fit
 from s3prl_plugin.inference.refusal import Refused
@@ -93,3 +94,13 @@ def fit_whitened(x: Whitening, y: Whitening, xy: Array, y_training: ViewMoments,
 def _padded(values: Array, k: int) -> Array:
     """Zeros for missing directions."""
     return np.pad(values, (0, k - len(values)))
+
+
+def stratified(label: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """(n,) random folds that share out every label as evenly as can be."""
+    fold = np.empty(len(label), dtype=np.int64)
+    draw = stream(seed, "published", "segments")
+    for value in np.unique(label):
+        mine = draw.permutation(np.flatnonzero(label == value))
+        fold[mine] = (np.arange(len(mine)) + draw.integers(folds)) % folds
+    return fold

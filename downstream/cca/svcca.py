@@ -17,8 +17,7 @@ import numpy as np
 
 from s3prl_plugin.analysis.statistics.view_moments import ViewMoments
 from s3prl_plugin.downstream.cca.canonical import Whitening, varying
-from s3prl_plugin.downstream.cca.folded_view import LeftOut
-from s3prl_plugin.downstream.cca.pair import FoldedPair
+from s3prl_plugin.downstream.cca.pair import FoldedPair, LeftOut
 from s3prl_plugin.downstream.cca.split import Fitted, Split
 from s3prl_plugin.downstream.cca.validation import Validation
 from s3prl_plugin.inference import intervals

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from s3prl_plugin.analysis.statistics.view_moments import Moments
-from s3prl_plugin.downstream.cca.folded_view import LeftOut
-from s3prl_plugin.downstream.cca.pair import FoldedPair
+from s3prl_plugin.downstream.cca.pair import FoldedPair, LeftOut
 from s3prl_plugin.inference.refusal import Refused
 
 MIN_FOLDS = 3

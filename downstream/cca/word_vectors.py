@@ -22,18 +22,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from s3prl_plugin.analysis.measure import SegmentMeasure
 from s3prl_plugin.analysis.planning.labels import label_moments
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.sampling import stream
-from s3prl_plugin.analysis.segment_measure import SegmentMeasure
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.corpora.word_vectors import WordVectors
-from s3prl_plugin.downstream.cca.folded_view import FoldedView
-from s3prl_plugin.downstream.cca.pair import PairOfViews
+from s3prl_plugin.downstream.cca.pair import FoldedView, PairOfViews
 from s3prl_plugin.downstream.cca.protocols import PUBLISHED_FOLDS, CcaProtocol, DefaultProtocol
-from s3prl_plugin.downstream.cca.stratified import stratified
+from s3prl_plugin.downstream.cca.split import stratified
 from s3prl_plugin.results import Row
 
 MEASURES = ("cca_agwe", "cca_glove", "cca_semantic", "cca_syntactic")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from s3prl_plugin.analysis.measure import SegmentMeasure
 from s3prl_plugin.analysis.planning.labels import label_moments
-from s3prl_plugin.analysis.segment_measure import SegmentMeasure
 from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.downstream.cka.rows import CkaRows

@@ -10,12 +10,12 @@ import numpy as np
 
 from s3prl_plugin.analysis.information.clusters import predict
 from s3prl_plugin.analysis.information.protocols import HEADLINE, WHITENED, DefaultProtocol, MiProtocol
-from s3prl_plugin.analysis.information.sessions import left_out_together
-from s3prl_plugin.analysis.planning.durations import quantile_of
+from s3prl_plugin.analysis.information.speaker_protocol import left_out_together
+from s3prl_plugin.analysis.measure import SegmentMeasure
+from s3prl_plugin.analysis.planning.labels import quantile_of
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.analysis.segment_measure import SegmentMeasure
 from s3prl_plugin.analysis.statistics.components import Whitening, dominance
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.inference.refusal import Refused

@@ -16,9 +16,8 @@ from s3prl_plugin.analysis.analyse import analyse
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gather import StatesOf
-from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.one_pass.gathering import Gathering, check_memory
 from s3prl_plugin.analysis.one_pass.loading import Waveforms
-from s3prl_plugin.analysis.one_pass.memory import check_memory
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.planning.folds import SHARED_TEXTS, SPLITS
 from s3prl_plugin.analysis.planning.plan import Plan

@@ -1,10 +1,12 @@
-"""What an analysis asks of a measure: numbers from the statistics that one pass gathered."""
+"""What an analysis asks of a measure: numbers from the statistics that one pass gathered, of frames or of segments."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
+from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
+from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.results import Row
 
 
@@ -18,3 +20,45 @@ class Measure(Protocol):
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap (and measure) after the other."""
         ...
+
+
+class SegmentMeasure:
+    """A measure of phones, words or speakers; a subclass gives `compute`.
+
+    Args:
+        means: keeps the sampled segments.
+        family: the first half of the measure's name, such as "cca"; the unit is the other.
+
+    Attributes:
+        row_fields: what its results rows say of folds that are not the plan's, and of how frames make a segment.
+    """
+
+    def __init__(self, means: SegmentMeans, family: str):
+        self.means = means
+        self.unit = means.sample.unit
+        self.name = f"{family}_{self.unit}"
+        weights = None if means.weights == WHOLE_FRAMES else means.weights
+        self.row_fields: dict[str, Any] = {**means.sample.row_fields, "segments": weights}
+
+    def __len__(self) -> int:
+        """One list of rows per tap."""
+        return len(self.means.taps)
+
+    def lacks_labels(self, classes: int) -> str | None:
+        """Why there is nothing to compare with, if so.
+
+        Args:
+            classes: that have rows.
+        """
+        if not len(self.means.sample.alignment):
+            return f"this corpus has no {self.unit} times; a corpus with aligned {self.unit}s is needed"
+        if classes >= 2:
+            return None
+        if self.unit == "speaker":
+            return (
+                f"{classes} speakers with two utterances in each of three folds of sessions apart, two needed; more "
+                "sessions of every speaker would help (a corpus's reader may know them: a column `session`)"
+            )
+        return (
+            f"{classes} {self.unit} classes with two tokens in each of three folds, two needed; more speech would help"
+        )

@@ -4,7 +4,7 @@ One file per library healed. `install()` imports none of them: a shim acts when 
 stock s3prl, untouched in site-packages, then finds what it was written for.
 """
 
-from s3prl_plugin.compat.record import Healing, healed, note
+from s3prl_plugin.compat.hooks import Healing, healed, note
 
 _installed = False
 

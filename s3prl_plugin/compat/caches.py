@@ -18,10 +18,9 @@ from types import ModuleType
 from typing import Any
 
 from s3prl_plugin.compat import hooks
+from s3prl_plugin.compat.hooks import note
 from s3prl_plugin.compat.plain_files import PLAIN_FILES
-from s3prl_plugin.compat.record import note
-from s3prl_plugin.compat.replaced import replaced
-from s3prl_plugin.compat.stand_in_module import StandIn
+from s3prl_plugin.compat.replaced import StandIn, replaced
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import unfinished
 

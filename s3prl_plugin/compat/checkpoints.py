@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from s3prl_plugin.compat import hooks
-from s3prl_plugin.compat.record import note
-from s3prl_plugin.compat.stand_in_module import StandIn
+from s3prl_plugin.compat.hooks import note
+from s3prl_plugin.compat.replaced import StandIn
 from s3prl_plugin.results import replacing
 
 _more: list[Callable[[], dict[str, Any]]] = []

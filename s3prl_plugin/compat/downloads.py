@@ -8,7 +8,7 @@ from typing import Any
 
 from s3prl_plugin import download
 from s3prl_plugin.compat import hooks
-from s3prl_plugin.compat.record import note
+from s3prl_plugin.compat.hooks import note
 
 
 def install() -> None:

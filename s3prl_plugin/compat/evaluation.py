@@ -16,9 +16,9 @@ from typing import Any
 
 from s3prl_plugin import setting_names
 from s3prl_plugin.compat import hooks
+from s3prl_plugin.compat.hooks import note
 from s3prl_plugin.compat.plain_files import PLAIN_FILES
-from s3prl_plugin.compat.record import note
-from s3prl_plugin.compat.stand_in_module import StandIn
+from s3prl_plugin.compat.replaced import StandIn
 from s3prl_plugin.errors import UserError, one_line
 
 # whose modules call `eval`

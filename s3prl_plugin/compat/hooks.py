@@ -1,4 +1,4 @@
-"""Import hooks: act on a module when it is first imported, or mend it when its import fails.
+"""Import hooks: act on a module when it is first imported, or mend it when its import fails; what was healed is noted.
 
 Nothing is imported by registering a hook; a module that is already there is acted upon at once. The hooks wrap the
 module's own loader for the time of its execution and leave no trace on the module.
@@ -10,6 +10,7 @@ import importlib.abc
 import importlib.machinery
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -115,3 +116,31 @@ class _Loader(importlib.abc.Loader):
             mend(module, error)
         for act in _after.get(module.__name__, ()):
             act(module)
+
+
+@dataclass(frozen=True, slots=True)
+class Healing:
+    """One shim in force.
+
+    Attributes:
+        library: whose fault is mended.
+        what: what was missing or wrong, and what stands in for it; one line.
+    """
+
+    library: str
+    what: str
+
+
+_healings: list[Healing] = []
+
+
+def note(library: str, what: str) -> None:
+    """Remember that a shim is in force; the same one is noted once."""
+    healing = Healing(library, what)
+    if healing not in _healings:
+        _healings.append(healing)
+
+
+def healed() -> tuple[Healing, ...]:
+    """The shims in force so far, in the order in which they came."""
+    return tuple(_healings)

@@ -1,9 +1,10 @@
-"""Replace attributes for a while."""
+"""Replace attributes for a while, or functions of a module for one module that uses it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 _MISSING = object()
@@ -28,3 +29,19 @@ def replaced(owner: Any, **values: Any) -> Iterator[None]:
                 delattr(owner, name)
             else:
                 setattr(owner, name, value)
+
+
+class StandIn:
+    """Stands in for a module.
+
+    Args:
+        module: whose attributes it has.
+        replaced: name -> what it has in their place.
+    """
+
+    def __init__(self, module: ModuleType, **replaced: Any):
+        self._module = module
+        self.__dict__.update(replaced)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)

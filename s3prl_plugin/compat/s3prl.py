@@ -14,7 +14,7 @@ from typing import Any
 from s3prl_plugin.compat import caches, checkpoints, distributed, downloads, evaluation, hooks, stand_ins
 from s3prl_plugin.compat.caches import private_caches
 from s3prl_plugin.compat.distributed import undistributed
-from s3prl_plugin.compat.record import note
+from s3prl_plugin.compat.hooks import note
 from s3prl_plugin.compat.torch import cuda_is_hidden, cuda_is_identity
 
 # downstreams with a hard-coded `.cuda()`

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from s3prl_plugin.compat import hooks
-from s3prl_plugin.compat.record import note
+from s3prl_plugin.compat.hooks import note
 from s3prl_plugin.errors import UserError
 
 

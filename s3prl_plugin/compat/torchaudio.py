@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from s3prl_plugin.compat import hooks
-from s3prl_plugin.compat.record import note
+from s3prl_plugin.compat.hooks import note
 
 NO_BACKEND_TO_SET = "there is one backend, soundfile; nothing is to be set"
 

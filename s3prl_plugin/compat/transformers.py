@@ -1,6 +1,6 @@
 """s3prl's `hf_*` entries: they load any folder as the architecture of their name, and transformers has changed below.
 
-In transformers 5.17 and later the last of `hidden_states` of a model with stable layer norms is no longer its output
+In transformers 5.16 and later the last of `hidden_states` of a model with stable layer norms is no longer its output
 but what enters the last norm. In training, layers are left out of the list (LayerDrop), and SpecAugment hides frames.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from s3prl_plugin.compat import hf_folder, hooks
 from s3prl_plugin.compat.hf_folder import Folder
-from s3prl_plugin.compat.record import note
+from s3prl_plugin.compat.hooks import note
 from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.errors import UserError
 

@@ -10,7 +10,7 @@ import torch
 
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import digests
-from s3prl_plugin.states.stored_weights import without_prefixes
+from s3prl_plugin.states.loaded_weights import without_prefixes
 
 KEY = "Upstream"  # in s3prl's checkpoints
 SHORT = 8

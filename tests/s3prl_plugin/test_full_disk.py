@@ -105,7 +105,7 @@ def test_a_failure_of_another_kind_stays_what_it_is(tmp_path):
 def test_what_a_killed_process_did_not_finish_is_removed_by_the_next(tmp_path):
     program = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from s3prl_plugin import results; from s3prl_plugin.corpora.generated.whole_folder import whole_folder\n"
+        "from s3prl_plugin import results; from s3prl_plugin.files.unfinished import whole_folder\n"
         "with results.replacing(Path(sys.argv[1]) / 'SID' / 'states-5.ckpt') as file, "
         "whole_folder(Path(sys.argv[1]) / 'data' / 'made') as folder:\n"
         "    file.write(b'half'); (folder / 'half').touch(); os.kill(os.getpid(), signal.SIGKILL)"

@@ -19,8 +19,7 @@ from s3prl_plugin.states.taps import SAMPLE_RATE, States
 from s3prl_plugin.upstream.mr_hubert import facts, fine_tuning, options
 from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 from s3prl_plugin.upstream.mr_hubert.network.costs import macs_per_second
-from s3prl_plugin.upstream.mr_hubert.network.frames import hold_last_frame
-from s3prl_plugin.upstream.mr_hubert.network.length_groups import length_groups
+from s3prl_plugin.upstream.mr_hubert.network.frames import hold_last_frame, length_groups
 from s3prl_plugin.upstream.mr_hubert.network.model import State
 from s3prl_plugin.upstream.mr_hubert.parts import Parts
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from s3prl_plugin.analysis.chance import chance_fields
+from s3prl_plugin.analysis.chance import chance_fields, permuted_table
 from s3prl_plugin.analysis.information.clusters import DEFAULT, Settings
 from s3prl_plugin.analysis.information.mutual_information import (
     Information,
@@ -18,7 +18,6 @@ from s3prl_plugin.analysis.information.mutual_information import (
     jackknife,
     label_entropy,
 )
-from s3prl_plugin.analysis.information.permutations import permuted_table
 from s3prl_plugin.analysis.information.seeds import interval_fields, spread
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.rows import RowMaker

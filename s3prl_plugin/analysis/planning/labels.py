@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from s3prl_plugin.analysis.planning.segments import Alignment
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
+from s3prl_plugin.strides import Stride
 
 MIN_TOKENS = 2
 MIN_FOLDS = 3
@@ -130,3 +132,51 @@ def label_moments(
     scatter = np.diag(counts) - np.outer(counts, mean)
     sums = (np.asarray(x, dtype=np.float64) - view.mean).T @ columns
     return Moments(view, ViewMoments(n, mean, scatter), sums)
+
+
+def quantile_of(duration: np.ndarray, parts: int = 10) -> np.ndarray:
+    """(n,) which of `parts` equal parts of the durations each one is in, from 0; fewer where many durations are equal.
+
+    The decile of the log duration is that of the duration. An alignment's durations are coarse; equal ones are never
+    divided.
+    """
+    edges = np.quantile(duration, np.arange(1, parts) / parts) if len(duration) else np.zeros(0)
+    return np.searchsorted(np.unique(edges), duration, side="left")
+
+
+def cell_centres(cell: np.ndarray, stride: Stride) -> np.ndarray:
+    """(n,) the centres of some cells, in half samples: whole numbers where the stride is one.
+
+    Cell i stands for the samples [i stride, (i + 1) stride); its centre is (i + 1/2) stride. The centre of one of a
+    stride that is a fraction is rounded once, which moves none to or over a whole number of half samples.
+
+    Args:
+        cell: (n,) their numbers.
+        stride: of the cells, in samples.
+    """
+    centres = (2 * cell + 1) * stride.numerator
+    return centres if stride.denominator == 1 else centres / stride.denominator
+
+
+def segment_at(alignment: Alignment, utterance: np.ndarray, half_samples: np.ndarray) -> np.ndarray:
+    """The segment that every moment lies in.
+
+    Args:
+        alignment: all phones or words of the corpus.
+        utterance: (n,) positions in the corpus.
+        half_samples: (n,) moments, in half samples from the start of the utterance.
+
+    Returns:
+        (n,) positions in `alignment`: start <= moment < end, the one that starts last where several do; -1 for none.
+    """
+    found = np.full(len(utterance), -1)
+    for position in np.unique(utterance):
+        start, stop = alignment.offsets[position : position + 2]
+        if start == stop:
+            continue
+        mine = np.flatnonzero(utterance == position)
+        moment = half_samples[mine, None]
+        inside = (moment >= 2 * alignment.start[start:stop]) & (moment < 2 * alignment.end[start:stop])
+        last = stop - 1 - inside[:, ::-1].argmax(axis=1)
+        found[mine] = np.where(inside.any(axis=1), last, -1)
+    return found

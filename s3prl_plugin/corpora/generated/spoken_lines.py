@@ -19,9 +19,9 @@ from s3prl_plugin.corpora.generated.recipe import VERSION, Line
 from s3prl_plugin.corpora.generated.sentences import CACHE
 from s3prl_plugin.corpora.generated.speaking import speak_lines
 from s3prl_plugin.corpora.generated.synthesis import NOTE
-from s3prl_plugin.corpora.generated.whole_folder import is_free, whole_folder
 from s3prl_plugin.corpora.readers import manifest
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files.unfinished import is_free, whole_folder
 
 
 def speak(lines: Sequence[Line]) -> Corpus:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +12,6 @@ from pathlib import Path
 from s3prl_plugin.corpora.corpus import Segment
 from s3prl_plugin.corpora.readers import phone_sets
 from s3prl_plugin.corpora.readers.marks import Marks
-from s3prl_plugin.corpora.readers.texts import compared
 from s3prl_plugin.errors import UserError, did_you_mean
 
 WORD_CASES = ("fold", "keep")
@@ -140,3 +141,29 @@ def listed(counts: Mapping[str, int], most: int = 12) -> str:
     """Labels with their counts, in a line."""
     shown = ", ".join(f"{label or '(empty)'} {n}" for label, n in list(counts.items())[:most])
     return f"{shown} and {len(counts) - most} more" if len(counts) > most else shown
+
+
+def normalised(text: str) -> str:
+    """A transcript in lower case with words and apostrophes alone, so that the same text is the same string.
+
+    >>> normalised("Don't ask me -- to carry  an oily rag!")
+    "don't ask me to carry an oily rag"
+    """
+    text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
+    return " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)*", text))
+
+
+def compared(word: str, keep_case: bool = False) -> str:
+    """A word as it is compared with others: NFC, without regard to case, and less the punctuation around it.
+
+    Apostrophes stay. What is punctuation alone stays as it is.
+
+    >>> [compared(word) for word in ("Oily,", "ma'am", "'em", "--")]
+    ['oily', "ma'am", "'em", '--']
+    """
+    word = unicodedata.normalize("NFC", word).replace("’", "'")
+    if not keep_case:
+        word = unicodedata.normalize("NFC", word.casefold())
+    kept = [i for i, letter in enumerate(word) if letter == "'" or not unicodedata.category(letter).startswith("P")]
+    bare = word[kept[0] : kept[-1] + 1] if kept else ""
+    return bare if any(letter != "'" for letter in bare) else word

@@ -20,9 +20,8 @@ from s3prl_plugin.corpora.corpus import Corpus, Segment
 from s3prl_plugin.corpora.readers.alignment import within
 from s3prl_plugin.corpora.readers.collector import Collector
 from s3prl_plugin.corpora.readers.grids import TierChoice
-from s3prl_plugin.corpora.readers.labels import Labels
+from s3prl_plugin.corpora.readers.labels import Labels, normalised
 from s3prl_plugin.corpora.readers.lhotse_audio import Unusable, audio_of
-from s3prl_plugin.corpora.readers.texts import normalised
 from s3prl_plugin.errors import UserError
 
 ENDINGS = (".jsonl.gz", ".jsonl", ".json.gz", ".json")

@@ -15,9 +15,8 @@ from s3prl_plugin.corpora.corpus import Corpus, Segment
 from s3prl_plugin.corpora.readers import alignment_txt
 from s3prl_plugin.corpora.readers.collector import Collector
 from s3prl_plugin.corpora.readers.grids import UNREADABLE, Aligned, GridFiles, TierChoice
-from s3prl_plugin.corpora.readers.labels import Labels
+from s3prl_plugin.corpora.readers.labels import Labels, normalised
 from s3prl_plugin.corpora.readers.textgrid import BadGrid
-from s3prl_plugin.corpora.readers.texts import normalised
 from s3prl_plugin.errors import UserError
 
 NO_ALIGNMENTS = (

@@ -21,8 +21,7 @@ from s3prl_plugin.corpora.readers import alignments as aligning
 from s3prl_plugin.corpora.readers import from_folder
 from s3prl_plugin.corpora.readers.collector import Collector
 from s3prl_plugin.corpora.readers.grids import TierChoice
-from s3prl_plugin.corpora.readers.labels import Labels
-from s3prl_plugin.corpora.readers.texts import normalised
+from s3prl_plugin.corpora.readers.labels import Labels, normalised
 from s3prl_plugin.corpora.readers.tsv import read_table
 from s3prl_plugin.errors import UserError, did_you_mean
 

@@ -32,8 +32,7 @@ from tqdm import tqdm
 
 from s3prl_plugin import ranks, stopping
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.pretraining.data.settings import PRECISIONS, Settings, kept_steps
-from s3prl_plugin.pretraining.data.stages import Stage, place_of
+from s3prl_plugin.pretraining.data.settings import PRECISIONS, Settings, Stage, kept_steps, place_of
 from s3prl_plugin.pretraining.loop import states
 from s3prl_plugin.pretraining.loop.journal import Journal, line_of
 from s3prl_plugin.pretraining.loop.supply import Supply

@@ -13,7 +13,7 @@ from s3prl_plugin.questions.comparison.autoencoder import autoencoder
 from s3prl_plugin.questions.comparison.banners import banners, notes
 from s3prl_plugin.questions.comparison.costs import costs
 from s3prl_plugin.questions.comparison.fact_differences import BY_CHANCE
-from s3prl_plugin.questions.comparison.grid_table import grid_table
+from s3prl_plugin.questions.comparison.grids import grid_table
 from s3prl_plugin.questions.comparison.loss_and_rate import loss, rate
 from s3prl_plugin.questions.comparison.roles import is_multi_resolution
 from s3prl_plugin.questions.comparison.runs import Run

@@ -15,10 +15,18 @@ from s3prl_plugin.questions.comparison.runs import Runs
 from s3prl_plugin.questions.comparison.verdicts import NOT_DECIDED
 from s3prl_plugin.questions.comparison.verdicts import effect as effect_of
 from s3prl_plugin.questions.factorial import design
-from s3prl_plugin.questions.factorial.contrasts import Numbers, further_arms, main_effect, numbers_of, simple_effects
+from s3prl_plugin.questions.factorial.contrasts import (
+    RANK,
+    SHOWN,
+    Numbers,
+    further_arms,
+    main_effect,
+    numbers_of,
+    simple_effects,
+    summaries_of,
+)
 from s3prl_plugin.questions.factorial.design import Arm, Design
 from s3prl_plugin.questions.factorial.effects import MIN_SEEDS, WEIGHTS
-from s3prl_plugin.questions.factorial.summaries import RANK, SHOWN, summaries_of
 from s3prl_plugin.report.sections import OVER_SEEDS, Contrast, Figure, PlainTable, Section
 
 GRID = (

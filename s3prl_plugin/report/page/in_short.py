@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from s3prl_plugin.report.drawing.charts.palette import resolution
-from s3prl_plugin.report.page.measures import explained
+from s3prl_plugin.report.page.panels import explained
 from s3prl_plugin.report.page.summary import Best
 from s3prl_plugin.report.page.tables import Shown, Table, columns, without_empty
 from s3prl_plugin.results import Row

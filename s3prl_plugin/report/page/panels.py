@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from s3prl_plugin.analysis import about
 from s3prl_plugin.inference import differences
 from s3prl_plugin.report import matrices
-from s3prl_plugin.report.page.measures import Meaning, meaning
 from s3prl_plugin.report.page.models import Model
 from s3prl_plugin.report.text import table
 from s3prl_plugin.results import Row
@@ -129,3 +129,36 @@ def _shortened(lines: list[str], most: int = 6) -> list[str]:
     """The first reasons; the others show when one points at a mark."""
     rest = len(lines) - most
     return lines[:most] + ([f"and {rest} more reasons, which show at their marks"] if rest > 0 else [])
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A measure explained.
+
+    Attributes:
+        about: what of speech it is about.
+        tasks: the tasks for which a layer is chosen by it; "" for none.
+        place: where it stands on the page.
+    """
+
+    about: str
+    tasks: str
+    place: tuple[int, int]
+
+
+def meaning(measure: str) -> Meaning:
+    """What is known of a measure; of an unknown one its name alone."""
+    known = about.everything().get(measure)
+    if known is None:
+        return Meaning(measure, "", (len(about.everything()), 0))
+    return Meaning(known.about, known.tasks, known.place)
+
+
+def explained(measure: str, score: str) -> str:
+    """What a score is, and what it cannot say; "" for one that nothing explains."""
+    known = about.score_of(measure, score)
+    if known is None:
+        return ""
+    low, high = ("" if end is None else f"{end}" for end in known.range)
+    reach = f"; {low} to {high}" if low and high else f"; {low} and more" if low else ""
+    return f"{known.says}{reach}. It cannot {known.cannot}"

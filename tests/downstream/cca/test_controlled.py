@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from s3prl_plugin.analysis.planning import durations
+from s3prl_plugin.analysis.planning import labels
 from s3prl_plugin.analysis.planning.labels import one_hot
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import r2
@@ -29,7 +29,7 @@ def tokens():
 
 
 def deciles(log_duration):
-    code = durations.quantile_of(np.rint(1000 * np.exp(log_duration)).astype(int))
+    code = labels.quantile_of(np.rint(1000 * np.exp(log_duration)).astype(int))
     return one_hot(code, np.unique(code))
 
 
@@ -172,11 +172,11 @@ def test_what_the_control_determines_is_left_out(tokens):
 def test_deciles_are_tenths_that_do_not_divide_equal_durations():
     rng = np.random.default_rng(4)
     duration = rng.permutation(1000)
-    codes = durations.quantile_of(duration)
+    codes = labels.quantile_of(duration)
     assert sorted(np.bincount(codes).tolist()) == [100] * 10
     assert (np.diff(codes[np.argsort(duration)]) >= 0).all()
     coarse = rng.choice([480, 640, 800], 1000, p=[0.7, 0.2, 0.1])
-    codes = durations.quantile_of(coarse)
+    codes = labels.quantile_of(coarse)
     assert all(len(set(codes[coarse == d].tolist())) == 1 for d in (480, 640, 800))
     assert len(set(codes.tolist())) == 3
-    assert len(durations.quantile_of(np.zeros(0))) == 0
+    assert len(labels.quantile_of(np.zeros(0))) == 0

@@ -8,7 +8,7 @@ import scipy.stats
 from s3prl_plugin.analysis.planning.labels import labelled_folds
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.default import cross_validate, jackknife
-from s3prl_plugin.downstream.cca.folded_view import FoldedView
+from s3prl_plugin.downstream.cca.pair import FoldedView
 from s3prl_plugin.inference import intervals
 from s3prl_plugin.inference.refusal import Refused
 
@@ -81,12 +81,10 @@ def test_a_fit_is_shared_by_both_folds_it_leaves_out(rows, monkeypatch):
 
 
 def test_a_shared_view_is_whitened_once_and_changes_nothing(rows, monkeypatch):
-    from s3prl_plugin.downstream.cca import folded_view
+    from s3prl_plugin.downstream.cca import pair as views
 
     whitened = []
-    monkeypatch.setattr(
-        folded_view, "whiten", lambda *args, whiten=folded_view.whiten: whitened.append(1) or whiten(*args)
-    )
+    monkeypatch.setattr(views, "whiten", lambda *args, whiten=views.whiten: whitened.append(1) or whiten(*args))
     x, y, fold = rows
     pairs = [per_fold(x, y, fold), per_fold(x, y[:, :2] ** 2, fold)]
     alone = [jackknife(pair, k=2).scores.pwcca for pair in pairs]

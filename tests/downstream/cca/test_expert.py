@@ -12,7 +12,7 @@ from s3prl_plugin.corpora.corpus import Segment
 from s3prl_plugin.downstream.cca import r2
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert
 from s3prl_plugin.downstream.cca.pair import PairOfViews
-from s3prl_plugin.downstream.cca.stratified import stratified
+from s3prl_plugin.downstream.cca.split import stratified
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states.taps import Tap
 

@@ -9,8 +9,7 @@ from sklearn.linear_model import LinearRegression
 from s3prl_plugin.analysis.planning.labels import one_hot
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import r2, r2_cca
-from s3prl_plugin.downstream.cca.folded_view import FoldedView
-from s3prl_plugin.downstream.cca.pair import PairOfViews
+from s3prl_plugin.downstream.cca.pair import FoldedView, PairOfViews
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.inference import intervals
 from s3prl_plugin.inference.refusal import Refused
@@ -83,12 +82,10 @@ def test_the_jackknife_is_the_estimate_without_each_fold(rows):
 
 
 def test_a_shared_view_is_whitened_once_and_changes_nothing(rows, monkeypatch):
-    from s3prl_plugin.downstream.cca import folded_view
+    from s3prl_plugin.downstream.cca import pair as views
 
     whitened = []
-    monkeypatch.setattr(
-        folded_view, "whiten", lambda *args, whiten=folded_view.whiten: whitened.append(1) or whiten(*args)
-    )
+    monkeypatch.setattr(views, "whiten", lambda *args, whiten=views.whiten: whitened.append(1) or whiten(*args))
     x, y, fold = rows
     alone = [r2.cross_validate(pair(x, view, fold)).value for view in (y, y[:, :2] ** 2)]
     assert len(whitened) == 4 * FOLDS

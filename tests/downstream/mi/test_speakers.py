@@ -8,8 +8,12 @@ import pytest
 
 from s3prl_plugin.analysis.information import speaker_protocol
 from s3prl_plugin.analysis.information.mutual_information import from_table, jackknife, mutual_information
-from s3prl_plugin.analysis.information.sessions import MOST_GROUPS, left_out_together
-from s3prl_plugin.analysis.information.speaker_protocol import SpeakerProtocol, exchanged
+from s3prl_plugin.analysis.information.speaker_protocol import (
+    MOST_GROUPS,
+    SpeakerProtocol,
+    exchanged,
+    left_out_together,
+)
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream

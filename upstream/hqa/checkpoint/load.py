@@ -15,7 +15,7 @@ from torch import Tensor
 
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import replace_file
-from s3prl_plugin.states.stored_weights import check_places
+from s3prl_plugin.states.loaded_weights import check_places
 from s3prl_plugin.upstream.hqa.network.config import Config
 from s3prl_plugin.upstream.hqa.network.model import HQA
 

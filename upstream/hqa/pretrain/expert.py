@@ -15,8 +15,7 @@ from s3prl_plugin import ranks
 from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data.datarc import DataOptions, open_loaders
-from s3prl_plugin.pretraining.data.settings import section
-from s3prl_plugin.pretraining.data.stages import Stage, place_of
+from s3prl_plugin.pretraining.data.settings import Stage, place_of, section
 from s3prl_plugin.pretraining.data.utterances import Batch
 from s3prl_plugin.upstream.hqa.checkpoint import load
 from s3prl_plugin.upstream.hqa.network import front_end

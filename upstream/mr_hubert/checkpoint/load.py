@@ -17,8 +17,8 @@ from torch import Tensor
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files.expressions import brief
 from s3prl_plugin.results import replace_file
-from s3prl_plugin.states.stored_weights import check_places
-from s3prl_plugin.upstream.mr_hubert.checkpoint import fairseq_config, fairseq_dictionary, stored_names, torch_file
+from s3prl_plugin.states.loaded_weights import check_places
+from s3prl_plugin.upstream.mr_hubert.checkpoint import fairseq_config, stored_names, torch_file
 from s3prl_plugin.upstream.mr_hubert.checkpoint.stored_names import FINE_TUNED
 from s3prl_plugin.upstream.mr_hubert.network.config import Config
 from s3prl_plugin.upstream.mr_hubert.network.model import MRHuBERT
@@ -184,13 +184,13 @@ def save(
                 "num_updates": train_step,
             }
         ],
-        "task_state": {"dictionaries": [fairseq_dictionary.Dictionary(k) for k in _sets(classes, single_target)]},
+        "task_state": {"dictionaries": [fairseq_config.Dictionary(k) for k in _sets(classes, single_target)]},
         "extra_state": {"train_iterator": {"version": 2, "epoch": 1, "iterations_in_epoch": 0, "shuffle": True}},
     }
     if objective is not None:
         content["extra_state"][OBJECTIVE] = dict(objective)
     buffer = io.BytesIO()
-    with fairseq_dictionary.importable():
+    with fairseq_config.importable():
         torch.save(content, buffer)
     replace_file(Path(path), buffer.getvalue())
     return Path(path)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files.expressions import brief
-from s3prl_plugin.states.stored_weights import PREFIXES
+from s3prl_plugin.states.loaded_weights import PREFIXES
 
 # fairseq's models for fine-tuning -> where their configuration has that of the pre-trained model, and the modules
 # inside which it is.

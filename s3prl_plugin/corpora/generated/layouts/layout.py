@@ -13,9 +13,9 @@ import yaml
 
 from s3prl_plugin.corpora import audio, fingerprint
 from s3prl_plugin.corpora.corpus import Corpus, Utterance
-from s3prl_plugin.corpora.generated.whole_folder import is_free, whole_folder
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files.unfinished import is_free, whole_folder
 from s3prl_plugin.states.taps import SAMPLE_RATE
 
 ABOUT = "layout.yaml"

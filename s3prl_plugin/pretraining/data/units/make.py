@@ -24,8 +24,8 @@ from tqdm import tqdm
 from s3prl_plugin import ranks
 from s3prl_plugin.analysis.information.clusters import Clusters, Settings, learn
 from s3prl_plugin.corpora.corpus import Utterance
-from s3prl_plugin.corpora.generated.whole_folder import is_free, whole_folder
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files.unfinished import is_free, whole_folder
 from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.pretraining.data import sources
 from s3prl_plugin.pretraining.data.unit_files import Units

@@ -4,10 +4,9 @@ They show in notebooks as they are, `chart.to_dict()` is what the report page em
 them. They need altair: pip install 's3prl_plugin[report]'.
 """
 
-from s3prl_plugin.report.drawing.charts.curves import layer_curve, overlaid_curves
+from s3prl_plugin.report.drawing.charts.curves import as_curves, layer_curve, overlaid_curves
 from s3prl_plugin.report.drawing.charts.grid import grid_mixing
 from s3prl_plugin.report.drawing.charts.matrices import heat_map
 from s3prl_plugin.report.drawing.charts.needed import require_altair
-from s3prl_plugin.report.drawing.charts.weights import as_curves
 
 __all__ = ["as_curves", "grid_mixing", "heat_map", "layer_curve", "overlaid_curves", "require_altair"]

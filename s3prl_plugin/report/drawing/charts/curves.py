@@ -16,6 +16,11 @@ from s3prl_plugin.results import Row
 
 if TYPE_CHECKING:
     import altair as alt
+from collections.abc import Iterable
+from dataclasses import replace
+from statistics import fmean
+
+from s3prl_plugin.report.text.table import WEIGHT
 
 HEIGHT = 230
 Style = tuple[str, tuple[int, ...]]  # a colour and a dash
@@ -143,3 +148,25 @@ def _format(ends: Sequence[float]) -> str:
     """Digits that tell the ticks of an axis apart."""
     room = ends[1] - ends[0]
     return ",.0f" if room > 20 else ".2f" if room > 0.08 else ".3f"
+
+
+def as_curves(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Task -> one row per tap: the mean weight over the seeds of the heads, with the least and the largest as interval.
+
+    Equal weights, 1 over the number of taps, stand in the place of chance.
+
+    Args:
+        rows: of one upstream; others than weights are passed over.
+    """
+    found: dict[str, dict[str, list[Row]]] = {}
+    for row in rows:
+        if row.score == WEIGHT and row.tap is not None and row.value is not None:
+            found.setdefault(row.measure, {}).setdefault(row.tap, []).append(row)
+    return {task: [_over_seeds(own, len(taps)) for own in taps.values()] for task, taps in found.items()}
+
+
+def _over_seeds(rows: list[Row], taps: int) -> Row:
+    """One tap."""
+    weights = [row.value for row in rows if row.value is not None]
+    ends = {"ci_low": min(weights), "ci_high": max(weights)} if len(weights) > 1 else {}
+    return replace(rows[0], value=fmean(weights), chance=1 / taps, seeds=len(weights), n=None, **ends)  # type: ignore[arg-type]

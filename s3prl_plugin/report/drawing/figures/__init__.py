@@ -15,11 +15,10 @@
 They need matplotlib: pip install 's3prl_plugin[report]'.
 """
 
-from s3prl_plugin.report.drawing.figures.curves import layer_curves
+from s3prl_plugin.report.drawing.figures.curves import layer_curves, weights
 from s3prl_plugin.report.drawing.figures.files import FORMATS, formats, named, save, write
 from s3prl_plugin.report.drawing.figures.heat_maps import heat_map
 from s3prl_plugin.report.drawing.figures.style import WIDTHS, require_matplotlib
-from s3prl_plugin.report.drawing.figures.weights import weights
 
 __all__ = [
     "FORMATS",

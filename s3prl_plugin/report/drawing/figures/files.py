@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.report.drawing.figures import style
-from s3prl_plugin.report.drawing.figures.curves import layer_curves
+from s3prl_plugin.report.drawing.figures.curves import layer_curves, weights
 from s3prl_plugin.report.drawing.figures.heat_maps import heat_map
-from s3prl_plugin.report.drawing.figures.weights import weights
 from s3prl_plugin.report.matrices import SUFFIX
 from s3prl_plugin.report.text.table import WEIGHT, groups
 from s3prl_plugin.results import Row, replacing

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from s3prl_plugin.analysis.chance import permuted_table
 from s3prl_plugin.analysis.information.mutual_information import from_table
-from s3prl_plugin.analysis.information.permutations import permuted_table
 
 
 def table(rng, speakers=6, clusters=8, classes=5, tokens=60):

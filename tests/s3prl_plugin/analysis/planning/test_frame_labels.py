@@ -5,7 +5,7 @@ import numpy as np
 import planted
 import pytest
 
-from s3prl_plugin.analysis.planning.frame_labels import cell_centres, segment_at
+from s3prl_plugin.analysis.planning.labels import cell_centres, segment_at
 from s3prl_plugin.analysis.planning.segments import Alignment
 from s3prl_plugin.corpora.corpus import Segment
 from s3prl_plugin.strides import frame_at

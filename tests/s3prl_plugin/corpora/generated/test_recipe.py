@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from s3prl_plugin.corpora.generated.recipe import VOICES, Recipe, lines
-from s3prl_plugin.corpora.readers.texts import normalised
+from s3prl_plugin.corpora.readers.labels import normalised
 from s3prl_plugin.errors import UserError
 
 

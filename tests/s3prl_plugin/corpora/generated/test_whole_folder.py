@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from s3prl_plugin.corpora.generated.whole_folder import is_free, whole_folder
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files.unfinished import is_free, whole_folder
 
 
 def test_it_appears_when_the_block_has_ended(tmp_path):
@@ -54,7 +54,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 def test_killed_while_it_is_written_the_folder_is_made_anew(tmp_path):
     program = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from s3prl_plugin.corpora.generated.whole_folder import whole_folder\n"
+        "from s3prl_plugin.files.unfinished import whole_folder\n"
         "with whole_folder(Path(sys.argv[1])) as folder:\n"
         "    (folder / 'half').write_text('x'); os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3prl_plugin.corpora import open_corpus
+from s3prl_plugin.corpora.readers.labels import compared
 from s3prl_plugin.corpora.readers.marks import Marks
-from s3prl_plugin.corpora.readers.texts import compared
 from s3prl_plugin.corpora.summary import report, text
 from s3prl_plugin.errors import UserError
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from s3prl_plugin.upstream.mr_hubert.network.length_groups import length_groups
+from s3prl_plugin.upstream.mr_hubert.network.frames import length_groups
 
 
 def cost(groups, lengths, overhead):
