@@ -28,6 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         UserError: a flag, a name or a file that the user can mend.
     """
     flags = list(sys.argv[1:] if argv is None else argv)
+    if {"-h", "--help"} & set(flags):
+        from s3prl_plugin.running import flags as known
+
+        print(known.text(), end="")
+        return 0
     import s3prl_plugin
 
     s3prl_plugin.register()

@@ -118,13 +118,6 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path, flags, told):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_is_s3prl_s_own_and_lists_the_plugin_s_upstreams(tmp_path):
-    output, _ = call(tmp_path, "--help", program=("-m", "s3prl_plugin", "run"))
-    assert "--upstream_layer_selection" in output
-    assert re.search(r"'mr_hubert_local'", output)
-    assert "{train,evaluate,inference}" in output
-
-
 def test_a_program_may_call_it(trained, monkeypatch):
     from s3prl_plugin import run_downstream
     from s3prl_plugin.errors import UserError
