@@ -1,5 +1,7 @@
-"""The flags of a run, for `--help`: in groups, with what they mean here. s3prl's parser, which reads them, takes seconds
-to import and prints every name on its hub; a test compares the two."""
+"""The flags of a run, for `--help`: in groups, with what they mean here.
+
+s3prl's parser, which reads them, takes seconds to import and prints every name on its hub; a test compares the two.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,14 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         (
             "-m --mode",
             "{train,evaluate,inference}",
-            "evaluate for a lone analysis, train for a suite, a study or a task",
+            "evaluate for a lone analysis, else train (suites, studies, tasks)",
         ),
         ("-d --downstream", "NAME", "an analysis (cca, mi, cka, rank, rate, ...), suite, or a downstream of s3prl's"),
         ("-c --config", "FILE", "the run's configuration: a path, or a packaged one (suite/first_light.yaml)"),
         (
             "-o --override",
             "KEY=VALUE",
-            "config.KEY.KEY=VALUE,,args.NAME=VALUE: changes to the configuration, as values",
+            "config.KEY.KEY=VALUE,,args.NAME=VALUE: changes to the configuration",
         ),
         ("--tasks", "{PR,KS,...|none}", "of a suite (-d suite), run these tasks only"),
         ("-t --evaluate_split", "NAME", "with -m evaluate: the split that is scored (default: test)"),
@@ -42,7 +44,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         (
             "-s --upstream_feature_selection",
             "KEY",
-            "what a task's head sees (default: hidden_states): a tap's name, ...",
+            "what a head sees: a tap's name, ... (default: hidden_states)",
         ),
         ("-l --upstream_layer_selection", "N", "one of the layers under -s, in place of their weighted sum"),
         ("--upstream_feature_normalize", None, "normalise every layer before the weighted sum"),
@@ -60,7 +62,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         (
             "-a --auto_resume",
             None,
-            "a lone task goes on with the checkpoint in its folder; suites and analyses always do",
+            "a lone task goes on from its folder; suites and analyses always do",
         ),
         ("-e --past_exp", "FILE", "go on with this checkpoint of a run, with its own arguments and configuration"),
         ("--push_to_hf_hub", "BOOL", "upload the folder to the Hugging Face Hub at the end"),
@@ -86,7 +88,7 @@ def text() -> str:
     """What `--help` prints."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="Measure the layers of a speech model, train the heads of SUPERB's tasks on it, or both in a suite.",
+        description="Measure the layers of a speech model, train heads of SUPERB's tasks on it, or both in a suite.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage=f"{PROGRAM} -m MODE -d DOWNSTREAM -u UPSTREAM -p FOLDER [...]",
