@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from s3prl_plugin.states.taps import Tap
 
 _UPSTREAMS = "s3prl_plugin.upstream"
+ONE_WORD = "hf"  # the entry that can be named together with its checkpoint
 _DOWNSTREAMS = "s3prl_plugin.downstream"
 ABOUT = "about.yaml"  # in the folder of an analysis: what its measures and scores are
 # corpus format -> the module whose `read` reads it
@@ -197,6 +198,20 @@ def origin(kind: str, name: str) -> dict[str, str]:
     """
     target = {"upstream": _upstreams, "downstream": _downstreams, "corpus": _corpora}[kind]().get(name)
     return origins.origin(target) if target else {}
+
+
+def named(upstream: str, checkpoint: str | None) -> tuple[str, str | None]:
+    """An entry and its checkpoint: `hf:facebook/hubert-base-ls960` says both in one word.
+
+    Raises:
+        UserError: a checkpoint is given beside such a word.
+    """
+    entry, colon, found = upstream.partition(":")
+    if not colon or entry != ONE_WORD:
+        return upstream, checkpoint
+    if checkpoint is not None:
+        raise UserError(f"{upstream} and {checkpoint}: two models for one upstream; leave one out")
+    return entry, found
 
 
 def check_upstream(name: str) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from s3prl_plugin.config import remote_code
+
 HELP = "generate speech, analyse a small model, draw the layer curves"
 EXAMPLES = """examples:
   s3prl-plugin demo
   s3prl-plugin demo --corpus timit:/data/timit --upstream hubert_base --out hubert_on_timit
   s3prl-plugin demo --upstream mr_hubert_local -k mrhubert_mono_base.pt --corpus manifest:my_corpus
+  s3prl-plugin demo --upstream hf:microsoft/wavlm-base --corpus timit:/data/timit --out wavlm_on_timit
 """
 SMALL_MODEL = "mr_hubert_tiny"  # comes with the package
 
@@ -29,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"an upstream of s3prl or of this plugin (default: {SMALL_MODEL}, which comes with the package)",
     )
     parser.add_argument("-k", "--checkpoint", metavar="CKPT", help="the upstream's checkpoint, where it needs one")
+    remote_code.add_flag(parser)
     parser.add_argument("--batch-size", type=int, metavar="N", help="utterances in a batch (default: 8)")
     parser.add_argument("--seed", type=int, default=1337, help="of folds, clusters and task heads (default: 1337)")
     parser.add_argument("--device", help="cpu, cuda, ... (default: what the machine has)")
@@ -56,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     words = ["-m", "train", "-d", "suite", "-c", str(_suite_file(args)), "-u", upstream, "-p", str(args.out)]
     words += ["--seed", str(args.seed)]
     words += ["-k", checkpoint] if checkpoint else []
+    words += [remote_code.FLAG] if args.trust_remote_code else []
     words += ["--device", args.device] if args.device else []
     words += plugin_flag.flags()
     status = run_downstream.main(words)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from s3prl_plugin.config import remote_code
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import written_stride
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=(*LISTS, "corpus"), help="what to list")
     parser.add_argument("name", nargs="?", help="the upstream (taps), the corpus (corpus), or one measure (measures)")
     parser.add_argument("-k", "--checkpoint", metavar="CKPT", help="the upstream's checkpoint, where it needs one")
+    remote_code.add_flag(parser)
     parser.add_argument("-g", "--model-config", metavar="YAML", help="options of the upstream")
     parser.add_argument("--all", action="store_true", help="upstreams: those of s3prl too (takes some seconds)")
     parser.add_argument(
@@ -65,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: what is to be listed is not named, or cannot be found.
     """
+    remote_code.take_flag(args)
     if args.what in NEEDS_NAME and not args.name:
         raise UserError(f"ls {args.what}: name one, such as `s3prl-plugin ls {args.what} {NEEDS_NAME[args.what]}`")
     if args.speaker is not None and not args.write_manifest:
@@ -217,6 +220,7 @@ def _taps_of(name: str, checkpoint: str | None, model_config: str | None) -> Ite
     if known is not None:
         return known
     s3prl_plugin.register()
+    name, checkpoint = registry.named(name, checkpoint)
     registry.check_upstream(name)
     from s3prl import hub
 

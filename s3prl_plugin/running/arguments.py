@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from s3prl_plugin import config as configuration
 from s3prl_plugin import registry
 from s3prl_plugin.compat import huggingface_hub, packages
-from s3prl_plugin.config import overrides
+from s3prl_plugin.config import overrides, remote_code
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.plugins import plugin_flag
 from s3prl_plugin.running import checks
@@ -33,6 +33,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         own = self.add_argument_group("of this plugin")
+        remote_code.add_flag(own)
         own.add_argument("--tasks", metavar="{PR,KS,...|none}", help="Of a suite (-d suite), run these tasks only")
         plugin_flag.add_flag(own)
 
@@ -56,6 +57,9 @@ class Parser(argparse.ArgumentParser):
         """
         found = super().parse_args(*args, **kwargs)
         plugin_flag.load(vars(found).pop("plugin"))  # of no meaning to s3prl, nor to be kept with the run's arguments
+        remote_code.take_flag(found)
+        if found.upstream is not None:
+            found.upstream, found.upstream_ckpt = registry.named(found.upstream, found.upstream_ckpt)
         _check_mode(found)
         choose_device(found)
         join_torchrun(found)

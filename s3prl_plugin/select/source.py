@@ -153,7 +153,7 @@ def parted(name: str) -> tuple[str, dict[str, Any]]:
     """The entry and the options of an upstream as results rows name it: `mr_hubert_local[pool_to=mean:40,seed=1]`."""
     entry, _, options = name.partition("[")
     pairs = [pair.partition("=") for pair in options.rstrip("]").split(",") if "=" in pair]
-    return entry, {key: yaml.safe_load(value) for key, _, value in pairs if key != "tuned"}
+    return entry, {key: yaml.safe_load(value) for key, _, value in pairs if key not in ("tuned", "trust_remote_code")}
 
 
 def _arguments(folder: Path, upstream: str) -> dict[str, Any]:

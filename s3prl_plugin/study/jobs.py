@@ -18,6 +18,7 @@ import yaml
 
 from s3prl_plugin import __version__, registry, results
 from s3prl_plugin.analysis.defaults import shared_options
+from s3prl_plugin.config import remote_code
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import digests
 from s3prl_plugin.plugins import plugin_flag
@@ -92,6 +93,7 @@ class Job:
         if self.upstream.options:
             results.replace_file(options, yaml.safe_dump(dict(self.upstream.options), sort_keys=False).encode())
             words += ["-g", str(options)]
+        words += [remote_code.FLAG] if remote_code.is_allowed() else []
         return [*words, "-p", str(self.folder), "--seed", str(self.seed), *self.passed_on[0], *self.passed_on[1]]
 
     def seconds(self) -> float | None:

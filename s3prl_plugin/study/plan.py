@@ -110,6 +110,8 @@ def _entries(config: Config, name: str) -> list[Upstream]:
         raise config.error(place, f"{'.'.join(place)} needs `upstream`, an entry as in -u")
     options = _options(config, (*place, "options"), said.get("options"))
     with_place = _at(config, place)
+    entry, one_word = with_place(registry.named, entry, said.get("checkpoint") or said.get("checkpoints"))
+    said = {**said, "checkpoint": one_word} if entry != said["upstream"] else said
     with_place(registry.check_upstream, entry)
     with_place(_check_options, entry, options)
     for key in ("checkpoint", "checkpoints"):

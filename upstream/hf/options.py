@@ -20,7 +20,7 @@ class Options:
 
     Attributes:
         layers: where the taps are: the path of a list of modules in the network, or several; `*` stands for any part
-            between dots. None for those of the model's family.
+            between dots, and `+` between several paths. None for those of the model's family.
         longer: of models that hear a window of fixed length (Whisper: 30 s): "refuse" longer audio, or "cut" it into
             windows, each heard by itself.
         native: every entry of `hidden_states` stays at its own frame rate, and `get_downsample_rates` gives a list.
@@ -72,7 +72,7 @@ class Options:
     @property
     def paths(self) -> tuple[str, ...]:
         """The paths of `layers`."""
-        return (self.layers,) if isinstance(self.layers, str) else tuple(self.layers or ())
+        return tuple(self.layers.split("+")) if isinstance(self.layers, str) else tuple(self.layers or ())
 
     def changed(self) -> dict[str, Any]:
         """The options that differ from their defaults and can change a number."""

@@ -108,6 +108,7 @@ def load(
     Raises:
         UserError: there is no such entry or option, or its checkpoint cannot be used.
     """
+    upstream, checkpoint = registry.named(upstream, checkpoint)
     key = json.dumps([upstream, checkpoint, dict(options), str(device)], sort_keys=True, default=str)
     if key in _loaded:
         return _loaded[key]
