@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from s3prl_plugin.compat.transformers import reason
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.states import features, pooling
 from s3prl_plugin.states.frame_counts import FrameCount
@@ -157,7 +158,7 @@ class UpstreamExpert(nn.Module):
             raise UserError(
                 f"{self.found.name}: {absent[0].path} is not passed in this network; name its lists (layers)"
             )
-        self._points = _seen_through_norm(passed)
+        self._passed, self._points = passed, _seen_through_norm(passed)
         return layouts
 
     def _prepare(self, loaded: loading.Loaded) -> None:
@@ -166,12 +167,13 @@ class UpstreamExpert(nn.Module):
         if freeze_to is not None:
             self._frozen = tuning.freeze(self._hearing, self._points, freeze_to)
         if stop_at is not None:
-            self._points = tuning.cut(self.network, self._points, stop_at)
+            self._passed = tuning.cut(self.network, self._passed, tuning.named(self._points, "stop_at", stop_at))
+            self._points = [point for point in self._points if point.name in {each.name for each in self._passed}]
         if freeze_to is not None and freeze_to not in {point.name for point in self._points}:
             raise UserError(f"freeze_to: {freeze_to} lies above stop_at: {stop_at}, where the network is cut")
         if top:
             fresh = loading.fresh(loaded.found, loaded.prefix, self.options.seed)
-            tuning.reset_top(self.network, fresh, self._points, top)
+            tuning.reset_top(self.network, fresh, self._passed, top)
 
     def _groups(self, lengths: Sequence[int]) -> list[list[int]]:
         """Which utterances of a batch are computed together."""
@@ -232,7 +234,7 @@ class UpstreamExpert(nn.Module):
         except Exception as error:
             if min(lengths) >= SHORT:
                 raise
-            said = f"an utterance of {min(lengths)} samples is too short for this model ({loading.reason(error)})"
+            said = f"an utterance of {min(lengths)} samples is too short for this model ({reason(error)})"
             raise UserError(f"{said}; leave it out or lengthen it") from None
         if min(lengths) < SHORT and not all(len(x) and x.isfinite().all() for tap in parts for x in tap):
             raise UserError(

@@ -119,8 +119,10 @@ def members(root: nn.Module, path: str) -> list[str]:
     except AttributeError:
         return []
     children = [f"{name}.{child}" if name else child for child, _ in module.named_children()]
+    if index is not None and not several:
+        return children[int(index) :][:1]
     if index is not None:
-        children = children[int(index) :] if several else children[int(index) :][:1]
+        children = children[int(index) :]
     elif not isinstance(module, nn.ModuleList | nn.Sequential):
         return [name]
     return [each for each in children if any(True for _ in root.get_submodule(each).parameters())]

@@ -50,7 +50,7 @@ class Options:
     def __post_init__(self) -> None:
         if isinstance(self.layers, list):  # as YAML has it
             object.__setattr__(self, "layers", tuple(self.layers))
-        if not all(isinstance(path, str) and path for path in self.paths):
+        if not isinstance(self.layers, str | tuple | None) or not all(isinstance(p, str) and p for p in self.paths):
             raise UserError(f"layers: {self.layers!r} is no path of modules such as encoder.layers, nor a list of them")
         for name in ("native", "random_weights"):
             if not isinstance(getattr(self, name), bool):

@@ -12,27 +12,23 @@ from s3prl_plugin.upstream.hf.hearing import Hearing
 from s3prl_plugin.upstream.hf.observing import Point, equal_noise, observe
 
 
-def cut(root: nn.Module, points: Sequence[Point], stop_at: str) -> list[Point]:
+def cut(root: nn.Module, passed: Sequence[Point], last: Point) -> list[Point]:
     """Take out of a network, in place, the modules of all points after one; what is left keeps its paths.
 
     Args:
         root: the network.
-        points: all of them, as they are passed.
-        stop_at: the last one that stays.
+        passed: all points, as they are passed.
+        last: the one after which nothing is left.
 
     Returns:
-        Those that are left.
-
-    Raises:
-        UserError: there is none of that name.
+        The points that are left.
     """
-    at = _position(points, "stop_at", stop_at)
-    left, gone = list(points[: at + 1]), points[at + 1 :]
+    names = [point.name for point in passed]
+    left, gone = passed[: names.index(last.name) + 1], passed[names.index(last.name) + 1 :]
     kept = {point.path for point in left if not point.enters}
-    paths = {point.path for point in gone} | {point.path for point in left if point.enters}
-    for path in paths - kept:
+    for path in {point.path for point in gone if not point.enters} - kept:
         root.set_submodule(path, nn.Identity())  # it is never called: the network is left at the last point
-    return left
+    return list(left)
 
 
 def freeze(hearing: Hearing, points: Sequence[Point], freeze_to: str) -> list[nn.Module]:
@@ -49,7 +45,7 @@ def freeze(hearing: Hearing, points: Sequence[Point], freeze_to: str) -> list[nn
     Raises:
         UserError: there is none of that name.
     """
-    point = points[_position(points, "freeze_to", freeze_to)]
+    point = named(points, "freeze_to", freeze_to)
     done: list[nn.Module] = []
     modules = list(hearing.root.modules())
     hooks = [module.register_forward_hook(lambda module, args, output: done.append(module)) for module in modules]
@@ -72,22 +68,26 @@ def reset_top(root: nn.Module, fresh: nn.Module, points: Sequence[Point], count:
     Args:
         root: the network.
         fresh: it as it is before training.
-        points: those that are left of the network.
+        points: those that are left of the network, as they are passed.
         count: how many layers.
 
     Raises:
         UserError: there are not so many.
     """
-    layers = [point.path for point in points if point.layer is not None and not point.enters]
+    layers = [point.path for point in points if point.layer is not None and not point.enters]  # no norm among them
     if count > len(layers):
         raise UserError(f"reset_top: {count} layers of {len(layers)}; give at most so many")
     for path in layers[len(layers) - count :]:
         root.get_submodule(path).load_state_dict(fresh.get_submodule(path).state_dict())
 
 
-def _position(points: Sequence[Point], option: str, name: str) -> int:
-    """Where a point stands."""
-    names = [point.name for point in points]
-    if name not in names:
-        raise UserError(f"{option}: no tap is called {name!r}: {did_you_mean(name, names)}")
-    return names.index(name)
+def named(points: Sequence[Point], option: str, name: str) -> Point:
+    """The point that an option names.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    found = {point.name: point for point in points}
+    if name not in found:
+        raise UserError(f"{option}: no tap is called {name!r}: {did_you_mean(name, found)}")
+    return found[name]
