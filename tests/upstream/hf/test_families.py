@@ -6,6 +6,9 @@ import torch
 from hf_by_hand import states
 
 import s3prl_plugin
+from s3prl_plugin.strides import ms_text
+from s3prl_plugin.upstream.hf import families, generic
+from s3prl_plugin.upstream.hf.hearing import Hearing
 
 s3prl_plugin.register()
 pytest.importorskip("transformers")
@@ -90,3 +93,34 @@ def test_every_tap_is_a_forward_by_hand_alone_among_others_and_in_training(folde
     assert list(observed) == [f"layer{i}" for i in range(layers - 1)] + [list(observed)[-1]]
     assert list(observed)[-1] in (f"layer{layers - 1}", "out")
     assert [tap.index for tap in upstream.taps if tap.role == "state"] == list(range(layers))
+
+
+RULED = ("hubert", "hubert-stable", "wavlm-stable", "data2vec-audio", "wav2vec2-conformer", "sew", "sew-d")
+
+
+@pytest.mark.parametrize("name", [*RULED, "seamless_m4t", "parakeet", "moonshine", "mimi"])
+def test_the_rule_for_unknown_networks_sees_what_the_entry_says(folder, name):
+    """Without the entry: the same list of layers, and the norm behind it where there is one."""
+    upstream = load(folder(name))
+    found = generic.find(Hearing(upstream.network, hf_models.extractor(name)))
+    first = found[0].block  # of an encoder with an adapter, whose layers are a list of their own for the rule
+    states = [(point.layer or point.name, point.path) for point in found if point.block == first]
+    wanted = [(point.layer or point.name, point.path) for point in upstream._passed if not point.aside]
+    is_behind = wanted.index(next(pair for pair in wanted if pair[0] == "layer2")) == len(wanted) - 2
+    assert states == [pair for pair in wanted if pair[0] != "out" or (is_behind and first is None)]
+
+
+def test_the_rates_that_the_documentation_lists_are_those_of_the_networks(folder):
+    """families.yaml says them in milliseconds; every family's small model has the real one's kernels."""
+    small = {"hubert": "wav2vec2-adapter", "parakeet_encoder": "parakeet", "parakeet_ctc": "parakeet"}
+    for family in families.families():
+        name = small.get(family.types[0], family.types[0])
+        upstream = load(folder(name))
+        rates = {}
+        for tap in upstream.taps:
+            rates.setdefault("layers" if tap.role == "state" else tap.name.rstrip("0123456789"), []).append(tap.stride)
+        known = {key: value for key, value in family.ms.items() if key in rates}
+        assert set(known) == set(rates), family.name
+        for key, value in known.items():
+            said = [str(value)] if not isinstance(value, list) else [f"{each:g}" for each in value]
+            assert list(dict.fromkeys(map(ms_text, rates[key]))) == said, (family.name, key)
