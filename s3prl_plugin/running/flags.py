@@ -77,6 +77,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
     ),
     "code from outside": (
         ("--plugin", "MODULE", "run code of your own first: a module or FILE.py (docs/extending.md); may be repeated"),
+        ("--trust_remote_code", None, "of -u hf: run the model's own code that comes with it"),
     ),
 }
 
