@@ -14,7 +14,6 @@ Reference:
 
 from __future__ import annotations
 
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from s3prl_plugin.analysis.tokens.distances import Block
+from s3prl_plugin.analysis.tokens.drawing import hashed
 
 WITHIN, ACROSS = SPEAKER = ("within", "across")
 
@@ -88,6 +88,11 @@ class Cells:
         """The error of all triplets alike; NaN without cells."""
         return float(self.score @ self.triplets / self.triplets.sum()) if len(self) else np.nan
 
+    def weighted_without(self, who: int) -> float:
+        """The same without the cells of a speaker, whether of a and b or of x."""
+        kept = self.triplets * ((self.speaker != who) & (self.other != who))
+        return float(self.score @ kept / kept.sum()) if kept.any() else np.nan
+
     def errors_without(self, speakers: Sequence[int]) -> tuple[float, np.ndarray]:
         """The mean by levels, of all cells and without each speaker in turn.
 
@@ -141,7 +146,7 @@ def comparisons(tokens: Tokens, speaker: str, x_speakers: int | None = None, see
             if speaker == WITHIN:
                 rows += [(label, who, mine)] if len(mine) > 1 else []
             else:
-                others = _drawn(said[label, context], who, x_speakers, (seed, label, who, context))
+                others = _drawn(said[label, context], who, x_speakers, seed, (label, who, context))
                 rows += [(label, other, said[label, context][other]) for other in others]
         if rows:
             found.append(_block(by_label, rows, who, context))
@@ -200,12 +205,13 @@ def _block(
     return Comparisons(block, np.array(labels), edges, groups, who, context)
 
 
-def _drawn(said: Mapping[int, list[int]], who: int, most: int | None, key: tuple[int, ...]) -> list[int]:
+def _drawn(said: Mapping[int, list[int]], who: int, most: int | None, seed: int, key: tuple[int, ...]) -> list[int]:
     """The speakers of x."""
     others = sorted(other for other in said if other != who)
     if most is None or len(others) <= most:
         return others
-    return sorted(sorted(others, key=lambda other: zlib.crc32(repr((*key, other)).encode()))[:most])
+    order = hashed(seed, [(*key, other) for other in others])
+    return sorted(others[i] for i in np.argsort(order, kind="stable")[:most])
 
 
 def _scores(each: Comparisons, matrix: np.ndarray) -> np.ndarray:

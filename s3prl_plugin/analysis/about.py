@@ -18,6 +18,7 @@ import yaml
 from s3prl_plugin import registry
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.plugins import offers, origin
+from s3prl_plugin.results import Row
 
 FILE_NAME = registry.ABOUT
 OF_CORPORA = "s3prl_plugin.analysis"  # rows about a corpus alone
@@ -58,6 +59,7 @@ class Measure:
         scores: those of its downstream.
         tasks: for which one looks at it to choose a layer; "" for none.
         direction: "higher" or "lower" is better.
+        subset, control: of the rows that stand for the measure where one row must: what tables and `select` go by.
         headline: the score that tables show; None where there is a table of its own.
         place: the order in which measures are shown: (subject, downstream).
         package: which explains it.
@@ -70,6 +72,8 @@ class Measure:
     headline: str | None
     tasks: str = ""
     direction: str = "higher"
+    subset: str | None = None
+    control: str | None = None
     place: tuple[int, int] = field(default=(0, 0))
     package: str = ""
 
@@ -135,6 +139,13 @@ def score_of(measure: str, score: str) -> Score | None:
     """What a score of a measure is; None where nothing explains it (a task's, or an older version's)."""
     known = everything().get(measure)
     return known.scores.get(score) if known else None
+
+
+def is_plain(row: Row) -> bool:
+    """Whether a row stands for its measure: of the usual part of the data, with nothing unusual held constant."""
+    known = everything().get(row.measure)
+    usual = (known.subset, known.control) if known else (None, None)
+    return (row.subset, row.control) == usual
 
 
 def check(package: str, measure: str, score: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from s3prl_plugin.analysis import about
 from s3prl_plugin.inference import differences, state_taps
-from s3prl_plugin.inference.differences import CONDITIONS, Difference, estimate
+from s3prl_plugin.inference.differences import Difference, estimate
 from s3prl_plugin.inference.held_out import HeldOut, held_out
 from s3prl_plugin.results import Row
 
@@ -68,7 +69,9 @@ def rows_of(rows: Iterable[Row], measure: str) -> list[Row]:
         and row.tap is not None
         and row.tap2 is None
         and row.upstream2 is None
-        and all(getattr(row, name) is None for name in CONDITIONS)
+        and about.is_plain(row)
+        and row.segments is None
+        and row.frame_stride is None
     ]
     last = found and [getattr(found[-1], name) for name in differences.SAME]
     same = [row for row in found if [getattr(row, name) for name in differences.SAME] == last]

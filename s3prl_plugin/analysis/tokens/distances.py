@@ -97,7 +97,8 @@ def distances(tokens: TokenFrames, blocks: Sequence[Block]) -> Iterator[np.ndarr
             if cells > CELLS:
                 yield from _computed(tokens, waiting)
                 waiting, cells = [], 0
-    yield from _computed(tokens, waiting)
+    if waiting:
+        yield from _computed(tokens, waiting)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

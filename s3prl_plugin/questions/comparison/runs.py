@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from s3prl_plugin.analysis import about
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.inference import current
 from s3prl_plugin.inference.differences import lacks
@@ -49,7 +50,7 @@ class Run:
         """(measure, kind of segments) -> its headline rows under the default protocol, a row per tap, in order."""
         found: dict[tuple[str, str | None], list[Row]] = {}
         for row in self.rows:
-            plain = row.subset is None and row.control is None and row.upstream2 is None
+            plain = about.is_plain(row) and row.upstream2 is None
             if row.tap is None or not row.headline or row.protocol != "default" or not plain:
                 continue
             if not row.measure.endswith(SUFFIX_OF_MATRICES):

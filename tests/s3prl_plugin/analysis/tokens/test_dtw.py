@@ -86,9 +86,10 @@ def test_a_block_too_large_to_be_computed_at_once(monkeypatch: pytest.MonkeyPatc
     tokens = TokenFrames.of(rng.standard_normal((count.sum(), 4)), count)
     blocks = [(np.arange(20), np.arange(20)), (np.arange(5), np.arange(3, 20)), (np.array([4]), np.array([9]))]
     at_once = list(distances(tokens, blocks))
-    monkeypatch.setattr("s3prl_plugin.analysis.tokens.distances.CELLS", 200)
-    for one, other in zip(at_once, distances(tokens, blocks), strict=True):
-        assert np.allclose(one, other, atol=1e-6, equal_nan=True)
+    for cells in (1, 200):
+        monkeypatch.setattr("s3prl_plugin.analysis.tokens.distances.CELLS", cells)
+        for one, other in zip(at_once, distances(tokens, blocks), strict=True):
+            assert np.allclose(one, other, atol=1e-6, equal_nan=True)
 
 
 def test_equal_codes_are_at_distance_zero_and_zero_vectors_stand_as_in_fastabx() -> None:

@@ -1,0 +1,211 @@
+"""abx_phone and abx_word: the rows of one unit, from the frames of its tokens at every tap.
+
+All taps are scored on the tokens that all of them keep, and in any context, where these are others, on a tap's own
+beside it: a tap of long frames has no frame in short phones, which are the harder ones.
+
+Chance is the error with the labels of a and b exchanged at random among the tokens of their speaker (and context);
+intervals leave out every speaker in turn, whether of a and b or of x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from s3prl_plugin.analysis.chance import chance_fields
+from s3prl_plugin.analysis.information.seeds import interval_fields
+from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.tokens.distances import TokenFrames, distances
+from s3prl_plugin.analysis.tokens.kept import KeptTokens
+from s3prl_plugin.downstream.abx.cells import ACROSS, Cells, comparisons, tables, triplets
+from s3prl_plugin.downstream.abx.error import ANY, NEEDS, TRIPHONE
+from s3prl_plugin.downstream.abx.task import Task
+from s3prl_plugin.inference import intervals
+from s3prl_plugin.inference.refusal import Refused
+from s3prl_plugin.results import Row
+from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import ms_text
+
+HEADLINE, WEIGHTED = SCORES = ("error", "weighted")
+FEWEST_TRIPLETS = 5000
+OWN = ", own tokens"
+ZERO_SHARE = 0.01
+TRIPHONES = "triphone"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a task is scored.
+
+    Attributes:
+        speakers: "across", "within".
+        dtw: along the cheapest path; else tokens are means.
+        x_speakers: across speakers, at most so many for every label, speaker and context.
+        permutations: of labels, whose mean error is chance.
+        intervals: "full" or "none".
+        device: that computes distances.
+    """
+
+    speakers: tuple[str, ...]
+    dtw: bool
+    x_speakers: int | None
+    permutations: int
+    intervals: str
+    device: str
+
+
+class Discrimination:
+    """The rows of a unit.
+
+    Args:
+        kept: the frames of the wanted tokens.
+        place: (N,) the number of every candidate in `kept`; -1 where it is not wanted.
+        tasks: of the unit: in any context, in that of the triphone.
+        triphones: whether tokens reach over their neighbours.
+        settings: of the run.
+        make_row: of the analysis.
+        say: tells the user.
+    """
+
+    def __init__(
+        self,
+        kept: KeptTokens,
+        place: np.ndarray,
+        tasks: Sequence[Task],
+        triphones: bool,
+        settings: Settings,
+        make_row: RowMaker,
+        say: Callable[[str], None],
+    ):
+        self.kept = kept
+        self.place = place
+        self.tasks = tuple(tasks)
+        self.settings = settings
+        self.make_row = make_row
+        self.say = say
+        self.triphones = triphones
+        self.measure = f"abx_{tasks[0].unit}"
+        self._fields: dict[str, Any] = {"segments": TRIPHONES if triphones else None, "higher_is_better": False}
+
+    def __len__(self) -> int:
+        """One list of rows per tap."""
+        return len(self.kept.taps)
+
+    def compute(self) -> Iterator[list[Row]]:
+        """The rows of one tap after the other."""
+        self._say_past()
+        for position in range(len(self.kept.taps)):
+            rows: list[Row] = []
+            for task in self.tasks:
+                common, own = self.common(task), self.own(task, position)
+                for speaker in self.settings.speakers:
+                    rows += self._rows(position, task, speaker, common, "")
+                    if task.context == ANY and not np.array_equal(common, own):
+                        rows += self._rows(position, task, speaker, own, OWN)
+            yield rows
+
+    def common(self, task: Task) -> np.ndarray:
+        """(n,) positions of the candidates that every tap is scored on."""
+        return self._there(task.common, ~self.kept.past.any(axis=0))
+
+    def own(self, task: Task, tap: int) -> np.ndarray:
+        """(n,) those that one tap has frames of."""
+        return self._there(task.own[self.kept.taps[tap].stride], ~self.kept.past[tap])
+
+    def _there(self, drawn: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        which = np.flatnonzero(drawn)
+        number = self.place[which]
+        return which[(self.kept.seen & inside)[number]]
+
+    def _rows(self, position: int, task: Task, speaker: str, which: np.ndarray, own: str) -> list[Row]:
+        """The rows of one task, speaker and set of tokens."""
+        tap = self.kept.taps[position]
+        fields = {**self._fields, "subset": speaker + own, "control": task.context}
+        headline = HEADLINE if (speaker, own, task.context) == (ACROSS, "", ANY) else ""
+        try:
+            found, drawn, sequences = self._cells(position, task, speaker, which)
+        except Refused as refused:
+            return self.make_row.refuse(tap, self.measure, SCORES, headline, refused.reason, **fields)
+        said = sorted({*found.speaker.tolist(), *found.other.tolist()})
+        error, without = found.errors_without(said if self.settings.intervals == "full" else ())
+        weighted = [found.weighted_without(who) for who in said] if self.settings.intervals == "full" else []
+        fields |= {"n": int(found.triplets.sum()), "grey": self._grey(found, sequences)}
+        chance = {HEADLINE: [each.error for each in drawn], WEIGHTED: [each.weighted for each in drawn]}
+        made = []
+        for score, value, replicates in ((HEADLINE, error, without), (WEIGHTED, found.weighted, np.array(weighted))):
+            told = chance_fields(chance[score]) if drawn else {"chance": 0.5}
+            if len(replicates) > 1 and np.isfinite(replicates).all():
+                told |= interval_fields([intervals.jackknife(value, replicates)])
+            made.append(
+                self.make_row.row(tap, self.measure, score, headline=score == headline, value=value, **fields, **told)
+            )
+        return made
+
+    def _cells(
+        self, position: int, task: Task, speaker: str, which: np.ndarray
+    ) -> tuple[Cells, list[Cells], TokenFrames]:
+        """The cells of one task, and those with permuted labels.
+
+        Raises:
+            Refused: there are none, or of too few triplets.
+        """
+        lacks = self._lacks(task, speaker)
+        seed = self.make_row.seed
+        found = [] if lacks else comparisons(task.tokens(which), speaker, self.settings.x_speakers, seed)
+        count = triplets(found)
+        if lacks or not count:
+            raise Refused(lacks or f"no triplet {speaker} speakers; {NEEDS[speaker]} would help")
+        if task.context == TRIPHONE and count < FEWEST_TRIPLETS:
+            raise Refused(
+                f"{count} triplets {speaker} speakers with the same neighbours, {FEWEST_TRIPLETS} needed; more speech "
+                "would help"
+            )
+        tap = self.kept.taps[position]
+        frames, lengths = self.kept.of(position, self.place[which])
+        sequences = TokenFrames.of(frames, lengths, self.settings.dtw, bool(tap.codes), self.settings.device)
+        shuffles = [seed + 1 + i for i in range(self.settings.permutations)]
+        whole, *drawn = tables(found, distances(sequences, [each.block for each in found]), [None, *shuffles])
+        return whole, drawn, sequences
+
+    def _lacks(self, task: Task, speaker: str) -> str | None:
+        """Why a corpus has no such task."""
+        of = task.candidates
+        if not of.found:
+            return f"this corpus has no {task.unit} times; a corpus with aligned {task.unit}s is needed"
+        if speaker == ACROSS and len(set(of.speaker.tolist())) < 2:
+            return "one speaker; two or more are needed to compare across speakers"
+        return None
+
+    @staticmethod
+    def _grey(found: Cells, sequences: TokenFrames) -> str | None:
+        """Why a number is barely supported."""
+        count, share = int(found.triplets.sum()), sequences.zeros / max(int(sequences.count.sum()), 1)
+        if count < FEWEST_TRIPLETS:
+            return f"limited by data: {count} triplets, {FEWEST_TRIPLETS} wanted; more speech would help"
+        if share > ZERO_SHARE:
+            return f"{share:.0%} of the frames are zero vectors, which have no angle: taken for one of equal entries"
+        return None
+
+    def _say_past(self) -> None:
+        """How many tokens end past a tap's frames."""
+        wanted = self.kept.seen
+        counts: dict[str, int] = {}
+        for tap, past in zip(self.kept.taps, self.kept.past, strict=True):
+            name = ms_text(tap.stride)
+            counts[name] = max(counts.get(name, 0), int((past & wanted).sum()))
+        if any(counts.values()):
+            each = ", ".join(f"{count} at {ms} ms" for ms, count in counts.items())
+            self.say(f"{self.measure}: tokens that end past the frames, which are left out: {each}")
+
+
+def without_frames(task: Task, taps: Sequence[Tap]) -> str:
+    """How many tokens have no frame at each rate, in one line."""
+    counts = {
+        ms_text(stride): int((~task.candidates.have_frames([stride])).sum())
+        for stride in sorted({tap.stride for tap in taps})
+    }
+    each = ", ".join(f"{count} at {ms} ms" for ms, count in counts.items())
+    return f"without a frame, of {len(task.candidates)} {task.unit}s: {each}"

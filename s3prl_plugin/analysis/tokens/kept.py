@@ -1,0 +1,126 @@
+"""The frames of chosen tokens at every tap, each at its own rate: memory is bounded by the tokens, not the corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from s3prl_plugin.analysis.one_pass.batch import Batch
+from s3prl_plugin.analysis.tokens.inside import frames_inside
+from s3prl_plugin.states.taps import Tap
+
+
+class KeptTokens:
+    """All frames inside the tokens, filled as batches come.
+
+    Args:
+        taps: of the upstream.
+        utterance: (N,) positions of the tokens' utterances in the corpus, increasing.
+        start, end: (N,) samples.
+
+    Attributes:
+        taps: as given.
+        count: stride -> (N,) frames of every token at that rate; 0 where no centre of a frame lies in it.
+        seen: (N,) true where a token's utterance came by.
+        past: (taps, N) true where a token ends past a tap's frames, so that it has none.
+    """
+
+    def __init__(self, taps: Sequence[Tap], utterance: np.ndarray, start: np.ndarray, end: np.ndarray):
+        self.taps = tuple(taps)
+        self._utterance = utterance
+        ranges = {tap.stride: frames_inside(start, end, tap.stride) for tap in taps}
+        self._first = {stride: first for stride, (first, _) in ranges.items()}
+        self.count = {stride: np.maximum(last - first, 0) for stride, (first, last) in ranges.items()}
+        self.seen = np.zeros(len(utterance), dtype=bool)
+        self.past = np.zeros((len(self.taps), len(utterance)), dtype=bool)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What this takes in memory, all told."""
+        return sum(4 * tap.dim * int(self.count[tap.stride].sum()) for tap in self.taps)
+
+    def describe(self) -> str:
+        """How many there are."""
+        frames = ", ".join(str(count.sum()) for count in self.count.values())
+        return f"{len(self.seen)} tokens of {frames} frames"
+
+    @cached_property
+    def kept(self) -> list[np.ndarray]:
+        """Per tap, (F, D) float32; taken when the first batch comes, after it is known to fit."""
+        return [np.zeros((int(self.count[tap.stride].sum()), tap.dim), dtype=np.float32) for tap in self.taps]
+
+    def update(self, batch: Batch) -> None:
+        """Take the tokens of a batch's utterances."""
+        for i, position in enumerate(batch.positions):
+            mine = np.arange(*np.searchsorted(self._utterance, [position, position + 1]))
+            if not len(mine):
+                continue
+            self.seen[mine] = True
+            for k, tap in enumerate(self.taps):
+                heard = batch.frames(i, k)
+                past = self._first[tap.stride][mine] + self.count[tap.stride][mine] > len(heard)
+                self.past[k, mine] = past & (self.count[tap.stride][mine] > 0)
+                there = mine[~past]
+                rows = _ranges(self._first[tap.stride][there], self.count[tap.stride][there])
+                self.kept[k][self._rows(k, there)] = heard[torch.from_numpy(rows).to(heard.device)].cpu().numpy()
+
+    def of(self, tap: int, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The frames of some tokens at a tap.
+
+        Args:
+            tap: its position.
+            tokens: (n,) numbers of tokens that came by and have frames there.
+
+        Returns:
+            frames: (F, D) float32, one token after the other.
+            count: (n,) how many each has.
+        """
+        return self.kept[tap][self._rows(tap, tokens)], self.count[self.taps[tap].stride][tokens]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on: which tokens came by, and their frames."""
+        seen = np.flatnonzero(self.seen)
+        return {
+            "seen": torch.from_numpy(self.seen),
+            "past": torch.from_numpy(self.past),
+            "rows": [torch.from_numpy(rows[self._rows(k, seen)]) for k, rows in enumerate(self.kept)],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state of the same tokens and taps."""
+        self.seen[:], self.past[:] = False, False
+        self.merge(state)
+
+    def merge(self, state: Mapping[str, Any]) -> None:
+        """Add the saved frames of other batches, of the same tokens and taps.
+
+        Raises:
+            ValueError: they are of others.
+        """
+        seen = state["seen"].numpy()
+        places = (
+            [self._rows(k, np.flatnonzero(seen)) for k in range(len(self.taps))]
+            if seen.shape == self.seen.shape
+            else []
+        )
+        shapes = [(len(rows), tap.dim) for rows, tap in zip(places, self.taps, strict=False)]
+        if len(places) != len(self.taps) or [tuple(rows.shape) for rows in state["rows"]] != shapes:
+            raise ValueError("the saved tokens are others, or of other taps")
+        for mine, place, saved in zip(self.kept, places, state["rows"], strict=True):
+            mine[place] = saved.numpy()
+        self.seen |= seen
+        self.past |= state["past"].numpy()
+
+    def _rows(self, tap: int, tokens: np.ndarray) -> np.ndarray:
+        """Where the frames of some tokens are kept."""
+        count = self.count[self.taps[tap].stride]
+        return _ranges((np.cumsum(count) - count)[tokens], count[tokens])
+
+
+def _ranges(first: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """first, first + 1, ... of every range, one after the other."""
+    return np.repeat(first - np.cumsum(count) + count, count) + np.arange(count.sum())
