@@ -17,8 +17,7 @@ import numpy as np
 
 from s3prl_plugin.analysis.information.protocols import DefaultProtocol
 from s3prl_plugin.analysis.information.seeds import interval_fields, spread
-from s3prl_plugin.analysis.information.sessions import left_out_together
-from s3prl_plugin.analysis.information.speaker_protocol import SpeakerProtocol
+from s3prl_plugin.analysis.information.speaker_protocol import SpeakerProtocol, left_out_together
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.planning.segments import CENTRE
@@ -269,7 +268,7 @@ class _Frames:
         return table
 
     def session_tables(self, units: np.ndarray, count: int, seed: int) -> np.ndarray:
-        """(G, K, C): how often units and speakers meet, per session or group of them; see `information.sessions`."""
+        """(G, K, C): how often units and speakers meet, per session or group of them; see `left_out_together`."""
         label = np.unique(self._speaker[self._kept], return_inverse=True)[1]
         draw = stream(seed, "sessions", "rate_speaker")
         left_out = left_out_together(label, self._session[self._kept], draw)
