@@ -22,6 +22,7 @@ from s3prl_plugin.upstream.hf import families, generic, loading, options, probin
 from s3prl_plugin.upstream.hf.families import OUT
 from s3prl_plugin.upstream.hf.hearing import Hearing
 from s3prl_plugin.upstream.hf.observing import Point, observe
+from s3prl_plugin.upstream.hf.parts import Parts
 from s3prl_plugin.upstream.hf.probing import Layout
 
 SHORT = SAMPLE_RATE // 4  # what fails on less is said to be too short
@@ -40,6 +41,7 @@ class UpstreamExpert(nn.Module):
 
     Attributes:
         taps: the states, in execution order, and the taps beside them, which are for analysis only.
+        last: the last state.
 
     Raises:
         UserError: the model or an option cannot be used; the message says why.
@@ -61,11 +63,11 @@ class UpstreamExpert(nn.Module):
         self._prepare(loaded)
         self._layouts = [layouts[point.name] for point in self._points]
         self._own_taps = self.taps = _taps(self._points, self._layouts)
-        self._last = self.options.stop_at or [tap.name for tap in self.taps if tap.role == "state"][-1]
+        self.last = self.options.stop_at or [tap.name for tap in self.taps if tap.role == "state"][-1]
         self._pooling = pooling.parse(self.options.pool_to) if self.options.pool_to else None
         if self._pooling is not None:
             self.taps = pooling.pool_taps(self.taps, self._pooling)
-        self._rates = features.rates(self.taps, self._last, self.options.native)
+        self._rates = features.rates(self.taps, self.last, self.options.native)
         self._laws: Sequence[FrameCount] | None = None
         self._is_probed = False
         self.network.to(getattr(torch, self.options.dtype))
@@ -97,7 +99,21 @@ class UpstreamExpert(nn.Module):
         states = States(self._own_taps, [_side_by_side(tap) for tap in per_tap], lengths, waveforms)
         if self._pooling is not None:
             states = pooling.pool(states, self._pooling)
-        return features.from_states(states, self._last, self.options.native)
+            held = [[states.utterance(k, i) for i in range(len(waveforms))] for k in range(len(states))]
+            states = States(states.taps, list(map(_side_by_side, held)), states.lengths, waveforms)
+        return features.from_states(states, self.last, self.options.native)
+
+    def parts(self, key: str, layer: int | None = None) -> Parts | None:
+        """What an entry of `forward`'s result is made of, for a store of features.
+
+        Args:
+            key: of the entry (`-s`).
+            layer: the only one of its list that is wanted (`-l`).
+
+        Returns:
+            None where there is no such entry or layer.
+        """
+        return Parts.of(self, key, layer)
 
     def get_downsample_rates(self, key: str) -> float | list[float]:
         """Samples from one frame to the next, for any key of `forward`'s result; a list where they differ in it.
