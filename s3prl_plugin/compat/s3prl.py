@@ -16,6 +16,7 @@ from s3prl_plugin.compat.caches import private_caches
 from s3prl_plugin.compat.distributed import undistributed
 from s3prl_plugin.compat.hooks import note
 from s3prl_plugin.compat.torch import cuda_is_hidden, cuda_is_identity
+from s3prl_plugin.errors import UserError
 
 # downstreams with a hard-coded `.cuda()`
 CUDA_ONLY = frozenset(
@@ -43,6 +44,7 @@ def install() -> None:
         hooks.after_import(name, _plain_overrides)
     hooks.after_import("s3prl.downstream.runner", _evaluate_anywhere)
     hooks.after_import("s3prl.downstream.ctc.data", _keep_num_workers)
+    hooks.after_import("s3prl.nn.upstream", _whole_strides)
     hooks.after_import("s3prl.downstream.emotion.expert", _head_of_the_runs_seed)
     caches.install()
     checkpoints.install()
@@ -52,6 +54,31 @@ def install() -> None:
     stand_ins.install()
     # It warns at every import of s3prl.hub that ESPnet is absent; asking for its upstream still says so.
     logging.getLogger("s3prl.upstream.espnet_hubert.expert").setLevel(logging.ERROR)
+
+
+def _whole_strides(module: ModuleType) -> None:
+    """`S3PRLUpstream` counts frames with whole strides; with others it fails, at a place that does not say why."""
+    wrapper = module.S3PRLUpstream
+    stock = wrapper.__init__
+
+    @functools.wraps(stock)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            stock(self, *args, **kwargs)
+        except ValueError:
+            if not hasattr(self, "_hidden_sizes"):  # it failed before it asked for strides
+                raise
+        rates = self.upstream.get_downsample_rates("hidden_states")
+        rates = list(rates) if isinstance(rates, list | tuple) else [rates]
+        broken = [rate for rate in rates if not float(rate).is_integer()]
+        if broken:
+            raise UserError(
+                f"S3PRLUpstream: frames {broken[0]:.6g} samples apart, and it counts with whole numbers; bring them to "
+                "a whole number of samples with pool_to (extra_conf), or use the entry of s3prl.hub"
+            )
+
+    wrapper.__init__ = init
+    note("s3prl.nn", "S3PRLUpstream: frames that are no whole number of samples apart are refused in one line")
 
 
 @contextmanager

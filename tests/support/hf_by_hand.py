@@ -130,7 +130,7 @@ def _encodec(name, model, given):
     for layer in front:
         x = layer(x)
     y = lstm(x)
-    return {"layer0": x[0].T, "layer1": y[0].T, "layer2": last(elu(y))[0].T}
+    return {"layer0": x[0].T, "layer1": y[0].T, "latent": last(elu(y))[0].T}
 
 
 def _dac(name, model, given):
@@ -139,4 +139,4 @@ def _dac(name, model, given):
     for block in model.encoder.block:
         x = block(x)
     y = model.encoder.snake1(x)
-    return {"front": x[0].T, "layer0": y[0].T, "layer1": model.encoder.conv2(y)[0].T}
+    return {"front": x[0].T, "layer0": model.encoder.conv2(y)[0].T}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -26,6 +26,7 @@ class Family:
     ms: Mapping[str, Any]
     encoder: str = ""
     front: str | None = None
+    enters: bool = True
     norm: str | None = None
     aside: Mapping[str, str] = field(default_factory=dict)
     window: bool = False
@@ -51,13 +52,15 @@ def points(root: nn.Module, family: Family) -> list[Point]:
         family: its entry.
     """
     found = layer_points(members(root, family.layers))
+    if not family.enters:
+        found = [replace(point, name=f"layer{i}", layer=f"layer{i}") for i, point in enumerate(found[1:])]
     if family.norm is not None and members(root, family.norm):
         found.append(Point(OUT, family.norm))
     if family.front is not None:
         found += [Point(FRONT, path, aside=True) for path in members(root, family.front)]
     for name, path in family.aside.items():
         paths = members(root, path)
-        several = paths != [path]
+        several = paths != [path] and not path.endswith("]")
         found += [Point(f"{name}{i}" if several else name, each, aside=True) for i, each in enumerate(paths, 1)]
     return found
 

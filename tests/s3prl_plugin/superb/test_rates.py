@@ -231,6 +231,11 @@ def suite(folder, checkpoint, tasks, *words):
 
 
 @pytest.mark.slow
+def test_diarization_needs_frames_of_whole_samples(tmp_path):
+    with pytest.raises(UserError, match=r"SD at 13\.33 ms a frame: s3prl makes a label every whole number of samples"):
+        rates.check(task("SD"), settings("SD", tmp_path), 640 / 3)
+
+
 def test_diarization_at_40_ms_has_its_labels_and_predictions_at_40_ms(tmp_path, small_checkpoint):
     pytest.importorskip("espeakng_loader")
     h5py = pytest.importorskip("h5py")

@@ -35,7 +35,7 @@ STRIDES = {
     "parakeet": (["1280"], {}),
     "moonshine": (["384"], {"front": "384"}),
     "mimi": (["640"], {"down": "1280"}),
-    "encodec": (["640/3"], {}),
+    "encodec": (["640/3"], {"latent": "640/3"}),
     "dac": (["81920/441"], {"front": "81920/441"}),
 }
 SHORTEST = {"sew": 801, "sew-d": 801, "moonshine": 1281, "wav2vec2-bert": 561, "seamless_m4t": 561, "parakeet": 641}
@@ -89,7 +89,8 @@ def test_every_tap_is_a_forward_by_hand_alone_among_others_and_in_training(folde
     observed = {tap.name: str(tap.stride) for tap in upstream.taps if tap.role == "state"}
     beside = {tap.name: str(tap.stride) for tap in upstream.taps if tap.role == "output"}
     assert (sorted(set(observed.values())), beside) == STRIDES[name]
-    layers = 3 if name not in ("dac",) else 2
+    layers = {"dac": 1, "encodec": 2}.get(name, 3)
+    assert len({tap.dim for tap in upstream.taps if tap.role == "state"}) == 1  # as a weighted sum needs it
     assert list(observed) == [f"layer{i}" for i in range(layers - 1)] + [list(observed)[-1]]
     assert list(observed)[-1] in (f"layer{layers - 1}", "out")
     assert [tap.index for tap in upstream.taps if tap.role == "state"] == list(range(layers))

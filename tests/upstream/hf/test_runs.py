@@ -21,7 +21,7 @@ FAMILIES = {
     "sew": {"layer0": 640, "layer1": 640, "layer2": 640, "front": 320, "up": 320},
     "whisper": {"layer0": 320, "layer1": 320, "out": 320, "front": 320},
     "parakeet": {"layer0": 1280, "layer1": 1280, "layer2": 1280},
-    "encodec": {"layer0": "640/3", "layer1": "640/3", "layer2": "640/3"},
+    "encodec": {"layer0": "640/3", "layer1": "640/3", "latent": "640/3"},
 }
 
 
