@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from s3prl_plugin.compat.replaced import replaced
     from s3prl_plugin.compat.torch import cuda_is_hidden
     from s3prl_plugin.files import unfinished
+    from s3prl_plugin.jobs.process import command
     from s3prl_plugin.running import arguments
-    from s3prl_plugin.running.log import command
     from s3prl_plugin.running.progress import Progress
     from s3prl_plugin.running.runner import Runner
     from s3prl_plugin.study.runner import StudyRunner

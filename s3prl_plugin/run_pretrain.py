@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         UserError: a flag, a name or a file that the user can mend, or a training that went astray.
     """
+    from s3prl_plugin.compat.replaced import replaced
     from s3prl_plugin.files import unfinished
     from s3prl_plugin.pretraining.data import settings
     from s3prl_plugin.pretraining.loop import arguments, cells, states
@@ -42,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if int(os.environ.get("RANK", 0)) == 0:
         unfinished.remove(Path(args.expdir))
     if cells.asked(args.upstream_config):
-        return cells.run(args)
+        with replaced(sys, argv=[arguments.PROGRAM, *flags]):  # as it is to be given again
+            return cells.run(args)
     state = states.load(args.state) if args.state is not None else None
     module, experiment = _experiment(args, state)
     chosen = settings.read(experiment)
@@ -62,8 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             seed=args.seed,
         ).to(args.device)
         runner = Runner(args, experiment.data, chosen, expert, state)
-        display.plan([runner.total])
-        display.begin(f"pre-training {args.upstream}", task=True)
+        display.begin(f"pre-training {args.upstream}")
         if runner.step == runner.total:
             display.say(f"[pretrain] {args.expdir}: all {runner.total} steps are done")
         try:

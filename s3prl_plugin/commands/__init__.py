@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from s3prl_plugin import __version__
+from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.jobs.exit_status import exit_status
 from s3prl_plugin.plugins import plugin_flag
@@ -41,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         SIGTERM or SIGHUP; 141 when whatever reads the output has ended.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    return exit_status(lambda: _run(words))
+    with replaced(sys, argv=["s3prl_plugin", *words]):  # with `python -m` before it, a command to be given again
+        return exit_status(lambda: _run(words))
 
 
 def _run(words: list[str]) -> int:

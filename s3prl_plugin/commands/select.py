@@ -106,7 +106,7 @@ def _shown(args: argparse.Namespace, found: Recommendation) -> str:
 
 def _verify(args: argparse.Namespace, found: Recommendation) -> int:
     """Train heads on all taps, and say how good the choice is."""
-    from s3prl_plugin import results
+    from s3prl_plugin import results, run_downstream
     from s3prl_plugin.errors import UserError
     from s3prl_plugin.select import text, verify
     from s3prl_plugin.select.verify import outcome
@@ -122,7 +122,7 @@ def _verify(args: argparse.Namespace, found: Recommendation) -> int:
         _say(line)
     if args.dry_run:
         return 0
-    training = verify.Training(plan, _say)
+    training = verify.Training(plan, _say, run_downstream.main)
     training.all()
     said = outcome.outcome(plan, found, training.heads, training.failures)
     record = json.dumps(outcome.record(plan, found, said), ensure_ascii=False)

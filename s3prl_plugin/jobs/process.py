@@ -1,15 +1,16 @@
 """A run in a process of its own, that ends with the one that started it.
 
-    python -m s3prl_plugin.jobs.process PROGRAM REASON_FILE FLAGS...
+    python -m s3prl_plugin.jobs.process PROGRAM FOLDER FLAGS...
 
-runs run_downstream (or run_pretrain) with FLAGS and leaves in REASON_FILE why it failed, in one line. A process of its
-own gives back all memory, begins with nothing left behind by the run before it, and takes nothing down when it crashes.
+runs run_downstream (or run_pretrain) with FLAGS and leaves in FOLDER why it failed, in one line. A process of its own
+gives back all memory, begins with nothing left behind by the run before it, and takes nothing down when it crashes.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,24 +19,27 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from s3prl_plugin.errors import UserError, reason
+from s3prl_plugin.files.addresses import shown
 from s3prl_plugin.plugins import plugin_flag
 
+REASON = "failed.txt"
 GRACE_S = 15.0  # to end in peace, for a run whose study was stopped
 
 
-def run(flags: Sequence[str], reason_file: Path, program: str = "run_downstream") -> str | None:
+def run(flags: Sequence[str], folder: Path, program: str = "run_downstream") -> None:
     """Run run_downstream, or another program, with these flags.
 
     Args:
-        reason_file: where the process may leave a line.
+        folder: of the run, where the process may leave a line.
         program: the module of this package whose `main` it is, such as "run_pretrain".
 
-    Returns:
-        None where it ended well, else why it did not.
+    Raises:
+        UserError: it did not end well, with the reason.
     """
-    reason_file.unlink(missing_ok=True)
-    command = [sys.executable, "-m", __name__, program, str(reason_file), *flags, *plugin_flag.flags()]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    leave_reason(folder, "")
+    words = [sys.executable, "-m", __name__, program, str(folder), *flags, *plugin_flag.flags()]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
         try:
             status = process.wait()
         except BaseException:
@@ -45,16 +49,31 @@ def run(flags: Sequence[str], reason_file: Path, program: str = "run_downstream"
             except BaseException:
                 process.kill()
             raise
-    if status == 0:
-        return None
+    if status:
+        raise UserError(_reason(status, folder / REASON))
+
+
+def _reason(status: int, reason_file: Path) -> str:
+    """Why a process ended with this status."""
     if reason_file.is_file():
         return reason_file.read_text(encoding="utf-8").strip()
     if status < 0:
         name = signal.Signals(-status).name
         return f"killed by {name}" + (" (was memory short?)" if name == "SIGKILL" else "")
-    if status == 1:
-        return "a part of it failed; its output above, or its log, says what and why"
     return f"ended with status {status}; its output above says why"
+
+
+def leave_reason(folder: Path, told: str) -> None:
+    """Leave in the folder of a run why it failed; an empty line takes away what an earlier one has left."""
+    (folder / REASON).unlink(missing_ok=True)
+    if told:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / REASON).write_text(f"{told}\n", encoding="utf-8")
+
+
+def command() -> str:
+    """The command line of this process, to be given again; addresses in it without passwords."""
+    return shown(shlex.join(["python", "-m", *sys.argv]))
 
 
 def main(words: Sequence[str]) -> int:
@@ -62,7 +81,7 @@ def main(words: Sequence[str]) -> int:
     listen()
     from s3prl_plugin.jobs.exit_status import exit_status
 
-    program, reason_file, *flags = words
+    program, folder, *flags = words
     module = importlib.import_module(f"s3prl_plugin.{program}")
 
     def job() -> int:
@@ -71,10 +90,7 @@ def main(words: Sequence[str]) -> int:
         except KeyboardInterrupt:
             return 130  # the study says that it was interrupted
         except Exception as error:
-            lines = str(error).strip().splitlines() or [""]
-            kind = "" if type(error).__name__ == "UserError" else f"{type(error).__name__}: "
-            Path(reason_file).parent.mkdir(parents=True, exist_ok=True)
-            Path(reason_file).write_text(f"{kind}{lines[-1]}\n", encoding="utf-8")
+            leave_reason(Path(folder), reason(error))
             raise
 
     return exit_status(job)

@@ -265,7 +265,7 @@ def _check_downstream(args: argparse.Namespace) -> None:
 def _check_study(args: argparse.Namespace, config: configuration.Config) -> None:
     """What a study says, and the flags beside it."""
     from s3prl_plugin import study
-    from s3prl_plugin.study.jobs import check_flags
+    from s3prl_plugin.study.runs import check_flags
 
     if args.downstream != "suite":
         raise UserError(f"{config.path}: a study runs a suite; give -d suite")

@@ -10,7 +10,6 @@ import io
 import logging
 import os
 import re
-import shlex
 import sys
 import threading
 import time
@@ -23,7 +22,7 @@ from typing import Any, TextIO
 
 from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.files.addresses import shown
+from s3prl_plugin.jobs.process import command
 
 FILE_NAME = "log.txt"
 Show = Callable[[str, TextIO], None]
@@ -79,13 +78,14 @@ class Log:
             self.write("".join(traceback.format_exception(error)))
         self._stack.close()
 
-    def write(self, text: str) -> None:
-        """Write lines, each with the time, and see to it that they are there whatever happens next."""
+    def write(self, text: str) -> Path:
+        """Write lines, each with the time, and see to it that they are there whatever happens next; where that is."""
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         lines = [_CONTROL.sub("", line).rstrip() for line in text.splitlines()]
         with self._lock, suppress(OSError):  # a full disk: what is being done fails where it writes, and says so
             self._file.write("".join(f"{now} {line}\n" for line in lines if line))
             self._file.flush()
+        return self.path
 
     def take(self, text: str, stream: _Stream) -> None:
         """Take in what a stream got."""
@@ -149,11 +149,6 @@ class _Stream(io.TextIOBase):
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.terminal, name)
-
-
-def command() -> str:
-    """The command line of this process, to be given again; addresses in it without passwords."""
-    return shown(shlex.join(["python", "-m", *sys.argv]))
 
 
 def _last_state(line: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from s3prl_plugin.jobs.durations import about, clock
 
@@ -47,34 +45,6 @@ class Pace:
         return max(0.0, self.total - self.done) * each_s
 
 
-class Ended(NamedTuple):
-    """A task that was run: its steps (0 without training) and its time."""
-
-    steps: int
-    seconds: float
-
-
-def of_tasks(ahead: Sequence[int], ended: Sequence[Ended]) -> float | None:
-    """How long tasks take that have not begun.
-
-    Args:
-        ahead: the steps of each; 0 for one without training.
-        ended: those that have ended.
-
-    Returns:
-        Seconds: a step takes as long as one of those that have ended, a task without steps as long as such a task.
-        None where none has ended.
-    """
-    if not ahead:
-        return 0.0
-    if not ended:
-        return None
-    mean_s = sum(task.seconds for task in ended) / len(ended)
-    trained = [task for task in ended if task.steps]
-    step_s = sum(task.seconds for task in trained) / sum(task.steps for task in trained) if trained else None
-    return sum(mean_s if not steps or step_s is None else steps * step_s for steps in ahead)
-
-
 @dataclass(slots=True)
 class _Parts:
     """A task's parts: the one that runs, how many there are, and how long the others took."""
@@ -91,22 +61,18 @@ class Place:
     """Where a suite is.
 
     Attributes:
-        ahead: the steps of every task that has not begun.
-        ended: the tasks that have.
+        others_s: how long what comes after the present thing will take; None where that is not known, or nothing comes.
     """
 
-    ahead: list[int] = field(default_factory=list)
-    ended: list[Ended] = field(default_factory=list)
+    others_s: float | None = None
     _name: str = ""
-    _task_steps: int | None = None  # of the task that runs
     _parts: _Parts | None = None
     _steps: Pace | None = None
     _other: tuple[str, Pace] | None = None
 
-    def begin(self, name: str, task: bool) -> None:
-        """Something begins: a `task`, which is the next of those ahead, or something else."""
-        self._name = name
-        self._task_steps = self.ahead.pop(0) if task else None
+    def begin(self, name: str, others_s: float | None = None) -> None:
+        """Something begins."""
+        self._name, self.others_s = name, others_s
         self._parts = self._steps = self._other = None
 
     def begin_part(self, name: str, number: int, count: int, now_s: float) -> None:
@@ -115,12 +81,6 @@ class Place:
         took_s = [*before.took_s, now_s - before.began_s] if before else []
         self._parts = _Parts(name, number, count, now_s, took_s)
         self._steps = self._other = None
-
-    def end(self, seconds: float | None) -> None:
-        """The task has ended; `seconds` where its time says something of the others'."""
-        if seconds is not None and self._task_steps is not None:
-            self.ended.append(Ended(self._task_steps, seconds))
-        self.begin("", task=False)
 
     def see(self, bar: str, done: float, total: float | None, now_s: float) -> None:
         """Take in a progress bar."""
@@ -164,9 +124,8 @@ class Place:
         if left_s is not None and left_s >= 1:
             said.append(f"{clock(left_s)} left")
         text = f"{self._name}: {', '.join(said)}" if said else self._name
-        others_s = of_tasks(self.ahead, self.ended)
-        if self.ahead and left_s is not None and others_s is not None:
-            text += f" · suite: about {about(left_s + others_s)} left"
+        if self.others_s and left_s is not None:
+            text += f" · suite: about {about(left_s + self.others_s)} left"
         return text
 
 

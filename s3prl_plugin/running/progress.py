@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -74,14 +73,10 @@ class Progress:
         self._stack.__exit__(kind, error, trace)
         self._line = None
 
-    def plan(self, steps: Sequence[int]) -> None:
-        """What is to be run: the steps of every task; 0 for one without training."""
-        self._place.ahead = list(steps)
-
-    def begin(self, name: str, task: bool = False) -> None:
-        """Something begins; a `task` is the next of those that were planned."""
+    def begin(self, name: str, others_s: float | None = None) -> None:
+        """Something begins; `others_s` is how long what comes after it will take, in seconds, where that is known."""
         with tqdm.get_lock():
-            self._place.begin(name, task)
+            self._place.begin(name, others_s)
             self._draw(at_once=True)
 
     def part(self, name: str, number: int, count: int) -> None:
@@ -89,13 +84,6 @@ class Progress:
         with tqdm.get_lock():
             self._place.begin_part(name, number, count, time.monotonic())
             self._draw(at_once=True)
-
-    def end(self, seconds: float | None) -> None:
-        """The task has ended, after `seconds` of which the time of others can be told (None where it failed)."""
-        with tqdm.get_lock():
-            self._place.end(seconds)
-            if self._line is not None:
-                self._draw(at_once=True)
 
     def say(self, text: str) -> None:
         """Tell the user, and the log."""

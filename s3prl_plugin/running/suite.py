@@ -5,26 +5,18 @@ One that fails does not take the others down. Whatever is finished is not run ag
 
 from __future__ import annotations
 
-import gc
 import shutil
-import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin import ranks, results, superb
 from s3prl_plugin.analysis.analyse import FINISHED
 from s3prl_plugin.corpora import fingerprint
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.jobs.durations import clock
-from s3prl_plugin.running import outcome
-from s3prl_plugin.running.log import command
-from s3prl_plugin.running.outcome import ANALYSES, Outcome
+from s3prl_plugin.jobs.engine import Engine, Job
+from s3prl_plugin.jobs.process import leave_reason
 from s3prl_plugin.running.progress import Progress
 from s3prl_plugin.running.task_runners import TaskRunners
 from s3prl_plugin.states import provenance
@@ -33,19 +25,7 @@ from s3prl_plugin.superb.corpus import audio_of
 if TYPE_CHECKING:
     from s3prl_plugin.running.runner import Runner
 
-
-class Prepared(NamedTuple):
-    """A task that can be run."""
-
-    task: superb.Task
-    corpus: superb.TaskCorpus
-    settings: dict[str, Any]
-    record: superb.Record
-
-    @property
-    def steps(self) -> int:
-        """All steps of its training; 0 where it has none."""
-        return self.settings["runner"].get("total_steps", 0) * max(1, len(self.task.parts))
+UNPREPARED = "unprepared"
 
 
 class Suite:
@@ -77,45 +57,29 @@ class Suite:
         Raises:
             UserError: something is wrong that can be known before hours of work.
         """
-        began_s = time.monotonic()
-        with self._stopped():
-            outcomes = list(self._outcomes())
+        engine = Engine("suite", log=self.log.write, begin=self.progress.begin)
+        status = engine.run(self._jobs())
         if ranks.leads():
-            self._sum_up(outcomes, time.monotonic() - began_s)
-        return int(any(found.failure for found in outcomes))
+            leave_reason(self.expdir, engine.failures)
+            self.progress.say(engine.summary(f"results: {self.expdir / results.FILE_NAME}", f"log: {self.log.path}"))
+        return status
 
-    def _sum_up(self, outcomes: Sequence[Outcome], seconds: float) -> None:
-        """Tell the user what became of everything, and how to go on."""
-        failed = [found.name for found in outcomes if found.failure]
-        said = [f"[suite] {'ended' if failed else 'finished'} in {clock(seconds)}", outcome.table(outcomes)]
-        said += [f"results: {self.expdir / results.FILE_NAME}", f"log: {self.log.path}"]
-        if failed:
-            said.append(f"{len(failed)} of {len(outcomes)} failed; the same command tries again: {command()}")
-        self.progress.say("\n".join(said))
+    def _jobs(self) -> Iterator[Job]:
+        """What cannot be prepared (it is told first), the analyses, the other tasks.
 
-    def _outcomes(self) -> Iterator[Outcome]:
-        """Run one after another."""
-        tasks = self._prepared()
-        self.progress.plan([task.steps for task in tasks if isinstance(task, Prepared) and not task.record.finished])
-        if self.runner.downstream.model.analyses:
-            yield self._guarded(ANALYSES, self._analyse)
-        for number, task in enumerate(tasks, 1):
-            if isinstance(task, Outcome):
-                yield task
-            else:
-                yield self._guarded(task.task.name, partial(self._run_task, task, f"[{number}/{len(tasks)}]"))
-
-    def _prepared(self) -> list[Prepared | Outcome]:
-        """Everything about the tasks that can go wrong before hours of work; what costs least comes first.
-
-        What goes wrong in another way than the user could mend is that task's failure.
+        Everything about the tasks that can go wrong before hours of work is done now; what costs least comes first.
         """
         if ranks.leads():  # the others wait for it in `_prepare` before they look there
             _remove_leftovers(self.expdir / "data")
-        return [self._prepare(asked) for asked in superb.asked(self.suite)]
+        tasks = [self._prepare(asked) for asked in superb.asked(self.suite)]
+        yield from (task for task in tasks if task.kind == UNPREPARED)
+        if self.runner.downstream.model.analyses:
+            names = ", ".join(self.runner.downstream.model.analyses)
+            yield Job(name="analyses", run=self._analyse, collect=lambda: names, kind="analyses")
+        yield from (task for task in tasks if task.kind != UNPREPARED)
 
-    def _prepare(self, asked: superb.Asked) -> Prepared | Outcome:
-        """One task, ready to be run."""
+    def _prepare(self, asked: superb.Asked) -> Job:
+        """One task, ready to be run; what goes wrong in another way than the user could mend is its failure."""
         task, options, spec = asked
         self.progress.begin(f"preparing {task.name}")
         try:
@@ -124,13 +88,25 @@ class Suite:
             settings = task.settings(options, corpus)
             task.check(settings, corpus)
             for note in self.bench.check_rate(task, settings):
-                _say(f"{task.name}: {note}")
+                self.progress.say(f"[suite] {task.name}: {note}")
         except UserError:
             raise
         except Exception as error:
-            return self._failed(task.name, error, 0.0)
+            if ranks.count() > 1:
+                raise  # the others are waiting
+            return Job(name=task.name, run=partial(_fail, error), kind=UNPREPARED)
         record = self._record(task.name, settings, corpus.root)
-        return Prepared(task, corpus, settings, record)
+        steps = task.steps(settings)
+        return Job(
+            name=task.name,
+            run=partial(self._run, task, settings, record),
+            collect=partial(self._write, task, corpus, record),
+            finished_s=record.seconds(),
+            finish=record.took,
+            what=f"{task.title}, {f'{steps} steps of' if steps else 'no'} training, then {task.split}",
+            kind="training" if steps else "scoring",
+            size=steps or 1,
+        )
 
     def _record(self, name: str, settings: dict[str, Any], root: Path) -> superb.Record:
         """The record of a task's run, which is of one upstream, one configuration and one corpus's audio.
@@ -152,87 +128,41 @@ class Suite:
             fingerprint.write(folder / fingerprint.FILE_NAME, found)
         return record
 
-    def _guarded(self, name: str, job: Callable[[], tuple[str, bool]]) -> Outcome:
-        """Do a job; its failure is an outcome like any other.
-
-        Args:
-            job: returns the score, for reading, and whether it was run now.
-        """
-        began_s = time.monotonic()
-        try:
-            score, was_run = job()
-            return Outcome(name, score, time.monotonic() - began_s if was_run else None)
-        except Exception as error:
-            failed = self._failed(name, error, time.monotonic() - began_s)
-        gc.collect()  # a traceback holds the models of the task
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        return failed
-
-    def _failed(self, name: str, error: Exception, seconds: float) -> Outcome:
-        """What failed, told to the user; its traceback goes to the log."""
-        self.log.write("".join(traceback.format_exception(error)))
-        self.progress.end(None)
-        failed = Outcome(name, seconds=seconds, failure=outcome.reason(error))
-        _say(f"{name} failed after {clock(seconds)}: {failed.failure} (traceback: {self.log.path})")
-        if ranks.count() > 1:
-            raise error  # the other processes may be waiting for this one, so the run ends
-        return failed
-
-    def _analyse(self) -> tuple[str, bool]:
-        """All analyses in one pass."""
-        self.progress.begin(ANALYSES)
+    def _analyse(self) -> bool:
+        """All analyses in one pass; whether there was anything to do."""
         before = _state(self.expdir / FINISHED)
         self.runner.evaluate()
-        return ", ".join(self.runner.downstream.model.analyses), _state(self.expdir / FINISHED) != before
+        return _state(self.expdir / FINISHED) != before
 
-    def _run_task(self, prepared: Prepared, number: str) -> tuple[str, bool]:
-        """A task, unless it is finished, and its results."""
-        task, corpus, settings, record = prepared
-        to_run = not record.finished
-        if to_run:
-            training = f"{prepared.steps} steps of training" if prepared.steps else "no training"
-            _say(f"{task.name}: {task.title}, {training}, then {task.split}")
-            began_s = time.monotonic()
-            self.progress.begin(f"{number} {task.name}", task=True)
-            try:
-                superb.run(task, settings, record, self.bench)
-            finally:
-                if self.bench.features is not None:
-                    _say(f"{task.name}: {self.bench.features.end_task(task.name)}")
+    def _run(self, task: superb.Task, settings: dict[str, Any], record: superb.Record) -> None:
+        """Run a task, or take up where it stopped."""
+        try:
+            superb.run(task, settings, record, self.bench)
+        finally:
+            if self.bench.features is not None:
+                self.progress.say(f"[suite] {task.name}: {self.bench.features.end_task(task.name)}")
+
+    def _write(self, task: superb.Task, corpus: superb.TaskCorpus, record: superb.Record) -> str:
+        """Write a finished task's results; its score, for reading."""
         if not ranks.leads():
-            return "", to_run
+            return ""
         provided = provenance.of_upstream(self.runner.upstream.model, self.args)
         provided["versions"] = {**provided["versions"], **corpus.versions}
         rows = superb.rows(task, record, provided, corpus)
-        score = outcome.headline(rows)
+        score = next(f"{row.score} {row.value:.4f}" for row in rows if row.headline)
         rows += superb.weight_rows(task, record, provided, corpus, self.runner.upstream.model)
         results.write(self.expdir, rows)
-        if to_run:
-            seconds = time.monotonic() - began_s
-            self.progress.end(seconds)
-            _say(f"{task.name}: {score} after {clock(seconds)}")
-        return score, to_run
+        return score
 
-    @contextmanager
-    def _stopped(self) -> Iterator[None]:
-        """Ctrl-C inside the block ends the run with a word on how it goes on."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            _say(f"stopped; what is finished is kept, and the same command goes on: {command()}")
-            raise
+
+def _fail(error: Exception) -> None:
+    """The turn of what could not be prepared."""
+    raise error
 
 
 def _state(file: Path) -> int | None:
     """What changes when a file is written; None where there is none."""
     return file.stat().st_mtime_ns if file.is_file() else None
-
-
-def _say(line: str) -> None:
-    """Tell the user."""
-    if ranks.leads():
-        print(f"[suite] {line}", flush=True)
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -184,6 +184,15 @@ class Record:
         self._content |= {"checkpoint": checkpoint, "scalars": scalars}
         self._save()
 
+    def seconds(self) -> float | None:
+        """How long the run that finished the task took, 0 where it did not say; None where it is not finished."""
+        return float(self._content.get("seconds", 0)) if self.finished else None
+
+    def took(self, seconds: float) -> None:
+        """Note how long it took."""
+        self._content["seconds"] = round(seconds, 1)
+        self._save()
+
     def _save(self) -> None:
         if not ranks.leads():  # of several processes one writes; the others know the same
             return

@@ -149,6 +149,10 @@ class Task:
                         f"suite.tasks.{self.name}.override: {dotted}"
                     )
 
+    def steps(self, settings: Mapping[str, Any]) -> int:
+        """All steps of its training, over its parts; 0 where nothing is trained."""
+        return (settings.get("runner") or {}).get("total_steps", 0) * max(1, len(self.parts))
+
     def part(self, settings: Mapping[str, Any], name: str) -> dict[str, Any]:
         """The settings of one of the task's runs."""
         changed = copy.deepcopy(dict(settings))

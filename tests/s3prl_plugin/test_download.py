@@ -349,7 +349,7 @@ def test_passwords_are_used_and_never_shown(server, cache, capsys, monkeypatch):
 
 
 def test_a_command_is_shown_without_passwords(monkeypatch):
-    from s3prl_plugin.running.log import command
+    from s3prl_plugin.jobs.process import command
 
     monkeypatch.setattr(sys, "argv", ["p", "-k", "https://me:secret@host/a.pt?token=x", "-n", "https://host/b"])
     assert command() == "python -m p -k 'https://host/a.pt?...' -n https://host/b"

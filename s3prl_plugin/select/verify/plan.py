@@ -7,7 +7,6 @@ comes first, since it needs all taps: the features that it leaves in the store a
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +23,14 @@ from s3prl_plugin.select.source import Source
 from s3prl_plugin.select.task_suite import has_settings, task_section
 from s3prl_plugin.select.written import ELSEWHERE
 from s3prl_plugin.states import upstream_facts
-from s3prl_plugin.study.jobs import Job
 from s3prl_plugin.study.plan import Upstream
+from s3prl_plugin.study.runs import SuiteRun
 from s3prl_plugin.superb.corpus import TaskCorpus
 
 SUM = "weighted sum"
 FACTORS = (1.0, 0.1, 10.0)  # of the task's learning rate: SUPERB allows powers of ten
 FEWEST_SEEDS, FEWEST_TAPS = 3, 3
 STORE = "store"
-_TOOK = re.compile(r"\[suite\] (\w+): .* after ([\d:]+)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +71,7 @@ class Plan:
         """Where features are kept."""
         return self.folder / STORE
 
-    def job(self, subject: str, rate: float | None, seed: int, corpus: str) -> Job:
+    def run(self, subject: str, rate: float | None, seed: int, corpus: str) -> SuiteRun:
         """The run of one head.
 
         Args:
@@ -91,7 +89,7 @@ class Plan:
         name = subject.replace(" ", "_")
         folder = self.folder / "heads" / name / (f"lr{rate:g}" if rate is not None else "") / f"seed{seed}"
         options = carried(self.source.options) if self.source.is_own else dict(self.source.options)
-        return Job(
+        return SuiteRun(
             upstream=Upstream(name, self.source.upstream, self.source.checkpoint, options),
             kind="tasks",
             seed=seed,
@@ -114,7 +112,7 @@ class Plan:
         ]
         if not has_settings(self.task.name, self.source) and "runner" not in (self.section.get("override") or {}):
             lines.append("these are the steps that SUPERB published; --steps N trains shorter heads")
-        took = seconds_before(self.source, self.task.name, self.steps)
+        took = seconds_before(self.source, self.task, self.steps)
         lines.append(
             f"about {about(self.heads * took)} in all, if a head takes as long as the run's own {self.task.name}"
             if took is not None
@@ -164,7 +162,7 @@ def planned(
         raise UserError(f"{source.folder}: {len(taps)} state taps were analysed; a verification needs {FEWEST_TAPS}")
     section = task_section(name, source, corpus)
     settings = task.settings(section, TaskCorpus(Path("."), "", "", Path(".")))
-    total = settings.get("runner", {}).get("total_steps", 0)
+    total = task.steps(settings)
     if not total:
         if rates or steps:
             raise UserError(f"{name} trains nothing: leave out --lr and --steps")
@@ -175,7 +173,7 @@ def planned(
             raise UserError(f"--seeds: {len(set(seeds))} given; an interval over heads needs {FEWEST_SEEDS} or more")
         if steps is not None:
             section = _with_steps(section, settings["runner"], steps)
-            total = steps
+            total = steps * max(1, len(task.parts))
         own = float(settings["optimizer"]["lr"])
         found = tuple(dict.fromkeys(rates if rates else [float(f"{own * factor:.6g}") for factor in FACTORS]))
         if task.procedure == "every_checkpoint":  # no dev set, on which one could be chosen
@@ -191,7 +189,7 @@ def planned(
         taps=taps,
         features=flags,
         section=section,
-        steps=total * max(1, len(task.parts)),
+        steps=total,
         rates=found,
         seeds=tuple(dict.fromkeys(seeds)),
         device=device,
@@ -215,18 +213,13 @@ def _check_checkpoint(source: Source) -> None:
         )
 
 
-def seconds_before(source: Source, task: str, steps: int) -> float | None:
-    """How long a head of so many steps takes, by the logs of the run; None where they do not say."""
-    said = (source.task_options(task) or {}).get("override") or {}
-    before = (said.get("runner") or {}).get("total_steps")
-    for log in (source.folder / "log.txt", *sorted(source.folder.glob("seed*/log.txt"))):
-        for line in reversed(log.read_text(encoding="utf-8").splitlines() if log.is_file() else []):
-            found = _TOOK.search(line)
-            if found and found[1] == task and before:
-                seconds = 0
-                for part in found[2].split(":"):
-                    seconds = 60 * seconds + int(part)
-                return seconds * steps / before
+def seconds_before(source: Source, task: superb.Task, steps: int) -> float | None:
+    """How long a head of so many steps takes, by the run's own; None where it does not say."""
+    for folder in (source.folder, *sorted(source.folder.glob("seed*"))):
+        record = superb.Record.existing(folder / task.name)
+        seconds, before = (record.seconds(), task.steps(record.settings)) if record is not None else (None, 0)
+        if seconds and before:
+            return seconds * steps / before
     return None
 
 

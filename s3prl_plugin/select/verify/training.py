@@ -7,29 +7,23 @@ finished is not trained again; one that was interrupted goes on from its last ch
 from __future__ import annotations
 
 import argparse
-import gc
 import io
-import re
-import sys
-import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
-from s3prl_plugin import stopping, superb
+from s3prl_plugin import superb
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.jobs.durations import about, clock
-from s3prl_plugin.running import outcome
+from s3prl_plugin.jobs.engine import Engine, Job
+from s3prl_plugin.jobs.process import REASON
 from s3prl_plugin.select.verify.plan import Plan
-from s3prl_plugin.study.jobs import Job
+from s3prl_plugin.study.runs import SuiteRun
 
-DEV_BY = {
-    "SD": True
-}  # whether more is better of the dev score that decides dev-best.ckpt, where it is not the headline
-_FAILED = re.compile(r"\[suite\] \w+ failed after [\d:]+: ")
+# whether more is better of the dev score that decides dev-best.ckpt, where it is not the headline
+DEV_BY = {"SD": True}
 Runner = Callable[[list[str]], int]
 
 
@@ -56,15 +50,17 @@ class Training:
         plan: what is to be trained.
         say: tells the user.
         run: runs one suite with these flags.
+
+    Attributes:
+        heads: (tap or SUM, seed) -> what it scored, at the rate that is best on dev.
+        failures: tap or SUM -> why it has no heads.
     """
 
     plan: Plan
     say: Callable[[str], None]
-    run: Runner | None = None
+    run: Runner
     heads: dict[tuple[str, int], Head] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
-    _done: int = 0
-    _seconds: list[float] = field(default_factory=list)
 
     def all(self) -> None:
         """Train what is not finished; a subject that fails does not keep the others from being trained.
@@ -75,61 +71,56 @@ class Training:
         plan = self.plan
         corpus = superb.prepare(plan.task, str(plan.section["corpus"]), plan.folder / "data")
         plan.task.check(plan.task.settings(plan.section, corpus), corpus)
-        with stopping.at_once():
-            for number, subject in enumerate(plan.features):
-                self._done = number * plan.heads // len(plan.features)
-                try:
-                    for seed, head in self._subject(subject, str(corpus.root)):
-                        self.heads[subject, seed] = head
-                except UserError as error:
-                    if not self.heads and str(error) in self.failures.values():
-                        raise  # what makes the first two fail alike will make all fail
-                    self.failures[subject] = str(error)
-                    self.say(f"{subject} failed: {error}")
+        engine = Engine("select", self.say)
+        engine.run(self._jobs(engine, str(corpus.root)), plan.heads)
 
-    def _subject(self, subject: str, corpus: str) -> Iterator[tuple[int, Head]]:
-        """The heads on one tap: the best rate with the first seed, then the other seeds."""
+    def _jobs(self, engine: Engine, corpus: str) -> Iterator[Job]:
+        """Every head; those of a subject that has failed are passed over."""
+        plan = self.plan
+        for number, subject in enumerate(plan.features):
+            engine.turns = number * plan.heads // len(plan.features)
+            for job in self._subject(subject, corpus):
+                yield job
+                failure = engine.outcomes[-1].failure
+                if failure:
+                    if not self.heads and failure in self.failures.values():
+                        raise UserError(failure)  # what makes the first two fail alike will make all fail
+                    self.failures[subject] = failure
+                    break
+
+    def _subject(self, subject: str, corpus: str) -> Iterator[Job]:
+        """The heads on one tap: every rate with the first seed, then the best of them with the other seeds."""
         first, *others = self.plan.seeds
-        tried = [self._head(subject, rate, first, corpus) for rate in self.plan.rates or (None,)]
-        best = best_on_dev(self.plan.task, tried)
-        yield first, best
+        tried: list[Head] = []
+        for rate in self.plan.rates or (None,):
+            yield self._job(subject, rate, first, corpus, tried.append)
+        best = self.heads[subject, first] = best_on_dev(self.plan.task, tried)
         for seed in others:
-            yield seed, self._head(subject, best.rate, seed, corpus)
+            yield self._job(subject, best.rate, seed, corpus, partial(self.heads.__setitem__, (subject, seed)))
 
-    def _head(self, subject: str, rate: float | None, seed: int, corpus: str) -> Head:
-        """One head, trained unless it is finished."""
-        job = self.plan.job(subject, rate, seed, corpus)
-        self._done += 1
-        seconds = job.seconds()
-        if seconds is None:
-            seconds = self._train(job, f"{self._done} of {self.plan.heads}: {_name(subject, rate, seed)}")
-        self._seconds.append(seconds)
-        return scored(self.plan, job.folder / self.plan.task.name, rate)
+    def _job(self, subject: str, rate: float | None, seed: int, corpus: str, take: Callable[[Head], None]) -> Job:
+        """One head.
 
-    def _train(self, job: Job, name: str) -> float:
-        """Train one head; the seconds that it took."""
-        left = (self.plan.heads - self._done + 1) * fmean(self._seconds) if self._seconds else None
-        self.say(f"{name}{f' (about {about(left)} left)' if left is not None else ''}")
-        began_s = time.monotonic()
-        reason = None
-        try:
-            with redirect_stdout(io.StringIO()) as printed:  # all of it is in the log of the head
-                status = (self.run or _run_downstream)(job.write())
-        except UserError as error:
-            reason = str(error)
-        except Exception as error:
-            traceback.print_exc(file=sys.stderr)
-            reason = outcome.reason(error)
-        else:
-            reason = _said(printed.getvalue(), job) if status else None
-        if reason:
-            raise UserError(reason)
-        seconds = time.monotonic() - began_s
-        job.finish(seconds)
-        head = scored(self.plan, job.folder / self.plan.task.name, None)
-        on_dev = "" if head.dev is None else f"dev {head.dev:.4f}, "
-        self.say(f"{name}: {on_dev}{self.plan.task.split} {head.test:.4f} after {clock(seconds)}")
-        return seconds
+        Args:
+            take: is given what it scored.
+        """
+        run = self.plan.run(subject, rate, seed, corpus)
+
+        def collect() -> str:
+            head = scored(self.plan, run.folder / self.plan.task.name, rate)
+            take(head)
+            return f"{'' if head.dev is None else f'dev {head.dev:.4f}, '}{self.plan.task.split} {head.test:.4f}"
+
+        name = f"{subject}, seed {seed}" if rate is None else f"{subject}, lr {rate:g}, seed {seed}"
+        train, mark = partial(self._train, run), run.mark
+        return Job(name=name, run=train, collect=collect, finished_s=mark.seconds(), finish=mark.write)
+
+    def _train(self, run: SuiteRun) -> None:
+        """Train one head."""
+        with redirect_stdout(io.StringIO()):  # all of it is in the log of the head
+            status = self.run(run.write())
+        if status:
+            raise UserError((run.folder / REASON).read_text(encoding="utf-8"))
 
 
 def scored(plan: Plan, folder: Path, rate: float | None) -> Head:
@@ -180,28 +171,3 @@ def _dev(checkpoint: Path) -> float:
     except Exception as error:  # a damaged file can fail in any part of the reader
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(f"{checkpoint}: cannot be read ({reason}); remove the folder of this head") from None
-
-
-def _said(printed: str, job: Job) -> str:
-    """Why a suite failed, as it told the user."""
-    failed = [line for line in printed.splitlines() if _FAILED.match(line)]
-    return _FAILED.sub("", failed[-1]) if failed else f"a part of it failed; {job.folder / 'log.txt'} says why"
-
-
-def _run_downstream(flags: list[str]) -> int:
-    """Run a suite in this process, which has loaded all that it needs."""
-    import torch
-
-    from s3prl_plugin import run_downstream
-
-    try:
-        return run_downstream.main(flags)
-    finally:  # the next head needs the memory of this one
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-
-def _name(subject: str, rate: float | None, seed: int) -> str:
-    """A head, for reading."""
-    return f"{subject}, seed {seed}" if rate is None else f"{subject}, lr {rate:g}, seed {seed}"

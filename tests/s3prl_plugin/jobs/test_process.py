@@ -10,6 +10,7 @@ import time
 import pytest
 
 from s3prl_plugin import stopping
+from s3prl_plugin.errors import UserError
 from s3prl_plugin.jobs import process
 
 
@@ -26,24 +27,38 @@ def program(tmp_path, monkeypatch):
     return write
 
 
+def why_not(flags, folder):
+    """Why a run failed."""
+    with pytest.raises(UserError) as caught:
+        process.run(flags, folder)
+    return str(caught.value)
+
+
 def test_the_reason_is_the_run_s_own(tmp_path):
-    reason = process.run(["-m", "trian"], tmp_path / "run" / "failed.txt")
+    reason = why_not(["-m", "trian"], tmp_path / "run")
     assert reason == "-m trian: no such mode; did you mean 'train'?"
     assert (tmp_path / "run" / "failed.txt").read_text() == reason + "\n"
 
 
 def test_one_that_cannot_say_why(program, tmp_path):
     program("exit 3")
-    assert process.run([], tmp_path / "reason") == "ended with status 3; its output above says why"
+    assert why_not([], tmp_path) == "ended with status 3; its output above says why"
     program("kill -KILL $$")
-    assert process.run([], tmp_path / "reason") == "killed by SIGKILL (was memory short?)"
+    assert why_not([], tmp_path) == "killed by SIGKILL (was memory short?)"
+
+
+def test_some_words_are_for_every_run(program, tmp_path, monkeypatch):
+    program(f'echo "$@" > {tmp_path}/said')
+    monkeypatch.setattr(process.plugin_flag, "flags", lambda: ["--plugin", "mine"])
+    process.run(["-m", "train"], tmp_path)
+    assert (tmp_path / "said").read_text().endswith(f"{tmp_path} -m train --plugin mine\n")
 
 
 def test_an_old_reason_is_not_a_new_one(program, tmp_path):
-    (tmp_path / "reason").write_text("old")
+    (tmp_path / "failed.txt").write_text("old")
     program("exit 0")
-    assert process.run([], tmp_path / "reason") is None
-    assert not (tmp_path / "reason").exists()
+    process.run([], tmp_path)
+    assert not (tmp_path / "failed.txt").exists()
 
 
 @pytest.fixture
@@ -70,7 +85,7 @@ def test_a_signal_to_the_study_ends_the_run(number, program, tmp_path):
     thread.start()
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt), stopping.at_once():
-        process.run([], tmp_path / "reason")
+        process.run([], tmp_path)
     thread.join()
     assert signal.getsignal(signal.SIGTERM) is before
     with pytest.raises(ProcessLookupError):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from s3prl_plugin.running.place import Ended, Pace, Place, of_tasks
+from s3prl_plugin.running.place import Pace, Place
 
 
 def train(place, steps, seconds_each, start_s=0.0, total=100, first=0):
@@ -14,16 +14,16 @@ def train(place, steps, seconds_each, start_s=0.0, total=100, first=0):
 
 
 def test_the_time_left_is_that_of_the_steps_to_come():
-    place = Place(ahead=[100])
-    place.begin("[1/1] KS", task=True)
+    place = Place()
+    place.begin("[1/1] KS")
     now_s = train(place, 20, 1.5)
     assert place.left_s(now_s) == pytest.approx(80 * 1.5)
     assert place.text(now_s) == "[1/1] KS: step 20/100, 2:00 left"
 
 
 def test_steps_of_an_earlier_run_do_not_make_it_look_fast():
-    place = Place(ahead=[100])
-    place.begin("KS", task=True)
+    place = Place()
+    place.begin("KS")
     now_s = train(place, 10, 2.0, first=50)
     assert place.left_s(now_s) == pytest.approx(40 * 2.0)
 
@@ -36,8 +36,8 @@ def test_the_first_step_with_all_that_is_set_up_before_it_is_left_out():
 
 
 def test_nothing_is_said_of_what_nobody_knows():
-    place = Place(ahead=[100, 100])
-    place.begin("KS", task=True)
+    place = Place()
+    place.begin("KS")
     assert place.text(0.0) == "KS"
     place.see("overall", 0, 100, 0.0)
     place.see("overall", 1, 100, 9.0)
@@ -45,8 +45,8 @@ def test_nothing_is_said_of_what_nobody_knows():
 
 
 def test_an_evaluation_shows_beside_the_steps_until_they_go_on():
-    place = Place(ahead=[100])
-    place.begin("KS", task=True)
+    place = Place()
+    place.begin("KS")
     now_s = train(place, 50, 1.0)
     place.see("train", 3, 9, now_s)  # the epoch: nobody counts in epochs
     place.see("dev", 2, 30, now_s + 1)
@@ -57,8 +57,8 @@ def test_an_evaluation_shows_beside_the_steps_until_they_go_on():
 
 
 def test_of_a_trained_task_that_is_scored_the_time_is_that_of_the_scoring():
-    place = Place(ahead=[100])
-    place.begin("KS", task=True)
+    place = Place()
+    place.begin("KS")
     now_s = train(place, 100, 1.0)
     for n in range(5):
         place.see("test", n, 30, now_s + 2.0 * n)
@@ -66,8 +66,8 @@ def test_of_a_trained_task_that_is_scored_the_time_is_that_of_the_scoring():
 
 
 def test_a_task_of_folds_counts_all_of_them():
-    place = Place(ahead=[500])
-    place.begin("ER", task=True)
+    place = Place()
+    place.begin("ER")
     place.begin_part("fold2", 2, 5, 0.0)
     now_s = train(place, 40, 0.5)
     assert place.left_s(now_s) == pytest.approx((60 + 3 * 100) * 0.5)
@@ -75,38 +75,26 @@ def test_a_task_of_folds_counts_all_of_them():
 
 
 def test_parts_without_steps_take_as_long_as_those_before():
-    place = Place(ahead=[0])
-    place.begin("QbE", task=True)
+    place = Place()
+    place.begin("QbE")
     for number, now_s in [(1, 0.0), (2, 10.0), (3, 30.0)]:  # the first took 10 s, the second 20 s
         place.begin_part(f"layer {number}", number, 6, now_s)
     assert place.left_s(34.0) == pytest.approx(4 * 15.0 - 4.0)
 
 
-def test_tasks_ahead_are_estimated_from_those_that_ended():
-    ended = [Ended(100, 50.0), Ended(300, 110.0), Ended(0, 20.0)]
-    assert of_tasks([200, 0], ended) == pytest.approx(200 * 160 / 400 + 180 / 3)
-    assert of_tasks([], []) == 0.0
-    assert of_tasks([100], []) is None
-    assert of_tasks([100], [Ended(0, 20.0)]) == pytest.approx(20.0)
-
-
-def test_the_suite_s_time_is_told_from_the_second_task_on():
-    place = Place(ahead=[100, 200, 300])
-    place.begin("[1/3] PR", task=True)
-    now_s = train(place, 50, 1.0)
-    assert "suite" not in place.text(now_s)
-    place.end(100.0)
-    place.begin("[2/3] KS", task=True)
-    now_s = train(place, 80, 1.0, now_s, total=200)
-    assert place.text(now_s) == "[2/3] KS: step 80/200, 2:00 left · suite: about 7 min left"  # 120 s + 300 steps at 1 s
-    place.end(None)  # it failed, and tells nothing
-    place.begin("[3/3] SID", task=True)
-    now_s = train(place, 150, 1.0, now_s, total=300)
-    assert place.text(now_s) == "[3/3] SID: step 150/300, 2:30 left"
+def test_the_suite_s_time_is_that_of_the_present_task_and_of_those_after_it():
+    place = Place()
+    place.begin("[2/3] KS", 300.0)
+    now_s = train(place, 80, 1.0, total=200)
+    assert place.text(now_s) == "[2/3] KS: step 80/200, 2:00 left · suite: about 7 min left"
+    for others_s in (None, 0.0):
+        place.begin("[3/3] SID", others_s)
+        now_s = train(place, 150, 1.0, now_s, total=300)
+        assert place.text(now_s) == "[3/3] SID: step 150/300, 2:30 left"
 
 
 def test_bytes_are_counted_in_mega():
     place = Place()
-    place.begin("loading a_model", task=False)
+    place.begin("loading a_model")
     place.see("B", 120_000_000, 380_000_000, 0.0)
     assert place.text(0.0) == "loading a_model: B 120M/380M"

@@ -25,18 +25,18 @@ class Made:
         tasks = [SimpleNamespace(name=n, title="t", split="test", parts={}, check=self.check) for n in does]
         for task in tasks:
             task.settings = lambda options, corpus: SETTINGS
+            task.steps = lambda settings: settings["runner"]["total_steps"]
         asked = [superb.Asked(task, {}, "generated") for task in tasks]
         fakes = {"asked": lambda _: asked, "prepare": self.prepare, "run": self.run_task, "weight_rows": lambda *_: []}
         fakes |= {"rows": self.rows, "Record": superb.Record, "Asked": superb.Asked}
         monkeypatch.setattr(suite, "superb", SimpleNamespace(**fakes))
         bench = SimpleNamespace(features=None, what_decides_a_score=lambda: {"seed": 1}, check_rate=lambda *_: [])
         monkeypatch.setattr(suite, "TaskRunners", lambda runner, progress: bench)
-        monkeypatch.setattr(suite.provenance, "of_upstream", lambda *_: {"upstream": "u"})
+        monkeypatch.setattr(suite.provenance, "of_upstream", lambda *_: {"upstream": "u", "versions": {}})
         monkeypatch.setattr(sys, "argv", ["the_program", "-p", "a folder"])
 
-        self.planned = []
-        monkeypatch.setattr(Progress, "plan", lambda _, steps: self.planned.append(list(steps)))
-        monkeypatch.setattr(Progress, "begin", lambda *_, **__: None)
+        self.begun = []
+        monkeypatch.setattr(Progress, "begin", lambda _, name, others_s=None: self.begun.append(name))
 
     def check(self, settings, corpus):
         if isinstance(self.does.get("unprepared"), UserError):
@@ -107,6 +107,7 @@ def test_one_failure_does_not_take_the_others_down(monkeypatch, tmp_path, broken
     assert "the same command tries again: python -m the_program -p 'a folder'" in seen
     assert "Traceback" not in seen
     assert "Traceback" in (tmp_path / "log.txt").read_text()
+    assert (tmp_path / "failed.txt").read_text() == f"{broken}: RuntimeError: of a kind that nobody foresaw\n"
 
 
 def test_the_same_command_runs_what_failed_and_no_more(monkeypatch, tmp_path):
@@ -117,7 +118,8 @@ def test_the_same_command_runs_what_failed_and_no_more(monkeypatch, tmp_path):
     status, seen = made.run()
     assert (status, made.ran) == (0, ["analyses", "SID"])
     assert "finished before" in seen
-    assert made.planned == [[10, 10], [10]]
+    assert not (tmp_path / "failed.txt").exists()
+    assert made.begun[-2:] == ["[1/3] analyses", "[3/3] SID"]
     assert {row.measure: row.value for row in results.read(tmp_path)} == {"KS": 0.9, "SID": 0.5}
 
 

@@ -52,8 +52,13 @@ def test_the_others_run_when_one_fails(ran):
     assert ended.returncode == 1, ended.stderr[-3000:]
     assert [path.name for path in folders_of(folder / "out")] == ["whole", "half"]
     assert said(ended)[0] == "[study] 3 upstreams, 5 runs"
-    assert said(ended)[-3] == "[study] 4 of 5 runs are finished; results: out/UPSTREAM/results.jsonl"
-    assert said(ended)[-1].startswith("[study]   broken (analyses): broken.pt: not a file of torch.save")
+    assert "[study] 2 of 5: broken, analyses: failed after" in ended.stdout
+    told = ended.stdout.splitlines()
+    (line,) = [line for line in told if line.startswith("broken, analyses ")]
+    assert "failed: broken.pt: not a file of torch.save" in line
+    assert sum(line.startswith(("whole, ", "half, ")) for line in told) == 4
+    assert "results: out/UPSTREAM/results.jsonl" in told
+    assert told[-1].startswith("1 of 5 failed; the same command tries again: python -m s3prl_plugin.run_downstream ")
     assert "Traceback" not in ended.stderr
 
 
@@ -88,7 +93,10 @@ def test_the_same_command_runs_what_is_left(ran):
     small.write_random_checkpoint(folder / "broken.pt", small.small_config(dim=32, layers=(1, 1, 1)), seed=1)
     ended = run(folder, "-c", "study.yaml", "-p", "out")
     assert ended.returncode == 0, ended.stderr[-3000:]
-    assert said(ended)[0] == "[study] 3 upstreams, 5 runs; 4 are finished already"
-    assert said(ended)[1].startswith("[study] 2 of 5: broken, analyses -> out/broken (about ")
-    assert said(ended)[2:] == ["[study] 5 of 5 runs are finished; results: out/UPSTREAM/results.jsonl"]
+    first, begun, after, last = said(ended)
+    assert first == "[study] 3 upstreams, 5 runs; 4 finished already"
+    assert begun.startswith("[study] 2 of 5: broken, analyses -> out/broken (about ")
+    assert after.startswith("[study] 2 of 5: broken, analyses: finished after ")
+    assert last.startswith("[study] finished in ")
+    assert ended.stdout.count("finished before") == 4
     assert [path.name for path in folders_of(folder / "out")] == ["whole", "broken", "half"]

@@ -24,17 +24,16 @@ class Started:
         self.fails = set(fails)
         self.configs = {}
 
-    def __call__(self, flags, reason_file, program):
+    def __call__(self, flags, folder, program):
         said = {flag: flags[i + 1] for i, flag in enumerate(flags) if flag in ("-g", "-p", "--seed")}
-        folder = Path(said["-p"])
+        assert folder == Path(said["-p"])
         name = f"{folder.parent.name} {said['--seed']}"
         assert program == "run_pretrain"
         assert "-a" in flags
         self.configs[name] = config.read(said["-g"]).data
         if name in self.fails:
-            return "no such luck"
+            raise UserError("no such luck")
         (folder / "checkpoint_last.pt").write_text(name)
-        return None
 
     @property
     def names(self):
@@ -134,7 +133,7 @@ def test_flags_that_do_not_go_with_cells(tmp_path, speech):
         running.run(args)
 
 
-def in_this_process(flags, reason_file, program):
+def in_this_process(flags, folder, program):
     """Train without the seconds that a process takes to load everything."""
     assert run_pretrain.main(flags) == 0
 
@@ -165,9 +164,7 @@ def test_from_training_to_effects(monkeypatch, tmp_path, speech):
         *(begun["rate40_aux", seed]["middle_encoder.layers.0.fc1.weight"] for seed in ("seed1", "seed2"))
     )
 
-    monkeypatch.setattr(
-        "s3prl_plugin.study.runner.process.run", lambda flags, reason: run_downstream.main(flags) or None
-    )
+    monkeypatch.setattr("s3prl_plugin.study.runner.process.run", lambda flags, folder: run_downstream.main(flags))
     patterns = {"grown": "*/seed*/checkpoint_last.pt", "course": "rate40_aux/seed1/checkpoint_[0-9].pt"}
     study = {
         "study": {"upstreams": {name: {"upstream": "mr_hubert_local", "checkpoints": f"{out}/{pattern}"}

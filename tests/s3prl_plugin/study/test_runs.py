@@ -1,7 +1,6 @@
 """The runs of a study: their order, their configurations and flags, and when one is finished."""
 
 import argparse
-import os
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +13,7 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.inference.folders import folders, remember
 from s3prl_plugin.running import arguments
 from s3prl_plugin.study import Study, Upstream
-from s3prl_plugin.study.jobs import DECISIVE, PASSED_ON, REFUSED, check_flags, jobs
+from s3prl_plugin.study.runs import DECISIVE, PASSED_ON, REFUSED, check_flags, runs
 
 s3prl_plugin.register()
 SUITE = {
@@ -59,7 +58,7 @@ def study_of(*upstreams, seeds=(1, 2)):
 
 def test_analyses_of_all_come_first_then_the_tasks_of_each_upstream(tmp_path):
     args = parsed("-m", "train", "-d", "suite", "-p", str(tmp_path))
-    found = list(jobs(study_of(Upstream("a", "fbank"), Upstream("b", "mfcc", tasks=False)), {"suite": SUITE}, args))
+    found = list(runs(study_of(Upstream("a", "fbank"), Upstream("b", "mfcc", tasks=False)), {"suite": SUITE}, args))
     assert [(job.upstream.name, job.kind, job.seed, job.folder.relative_to(tmp_path).as_posix()) for job in found] == [
         ("a", "analyses", 1, "a"),
         ("b", "analyses", 1, "b"),
@@ -74,7 +73,7 @@ def test_analyses_of_all_come_first_then_the_tasks_of_each_upstream(tmp_path):
 def test_a_job_is_a_command_that_can_be_given_by_hand(tmp_path):
     args = parsed("-m", "train", "-d", "suite", "-p", str(tmp_path), "--device", "cpu", "-l", "0", "-f", "--seed", "9")
     upstream = Upstream("a", "mr_hubert_url", "https://x/a.pt", {"pool_to": "mean:40"})
-    (job,) = jobs(study_of(upstream, seeds=()), {"suite": {"analyses": {"mi": {}}}, "runner": {}}, args)
+    (job,) = runs(study_of(upstream, seeds=()), {"suite": {"analyses": {"mi": {}}}, "runner": {}}, args)
     again = parsed(*job.write())
     assert (again.upstream, again.upstream_ckpt, again.expdir) == ("mr_hubert_url", "https://x/a.pt", str(job.folder))
     assert (again.seed, again.device, again.upstream_layer_selection, again.upstream_trainable) == (9, "cpu", 0, True)
@@ -94,42 +93,26 @@ def test_every_argument_of_s3prl_is_passed_on_or_refused_or_the_study_s_own():
 def test_a_finished_run_is_not_run_again_unless_something_changes(tmp_path):
     usual = Upstream("a", "mr_hubert_local", str(tmp_path / "a.pt"))
 
-    def job(suite=SUITE, upstream=usual, *flags):
+    def finished_s(suite=SUITE, upstream=usual, *flags):
         args = parsed("-m", "train", "-d", "suite", "-p", str(tmp_path / "out"), *flags)
-        return next(iter(jobs(study_of(upstream), {"suite": suite}, args)))
+        (run, *_) = runs(study_of(upstream), {"suite": suite}, args)
+        return run.mark.seconds()
 
     (tmp_path / "a.pt").write_text("1")
-    assert job().seconds() is None
-    job().finish(12.34)
-    assert job().seconds() is None, "without results it is not finished"
-    results.write(job().folder, [results.Row(**ROW)])
-    assert job().seconds() == 12.3
-    assert job(SUITE | {"tasks": {}}).seconds() == 12.3, "tasks are another run"
-    assert job(SUITE, usual, "--device", "cpu").seconds() == 12.3
-    assert job(SUITE | {"batch_size": 5}).seconds() is None
-    assert job(SUITE, Upstream("a", "mr_hubert_local", str(tmp_path / "a.pt"), {"native": True})).seconds() is None
-    assert job(SUITE, usual, "-f").seconds() is None
-    os.utime(tmp_path / "a.pt", (1, 1))
-    assert job().seconds() == 12.3, "what the checkpoint holds counts, not when it was written"
-    (tmp_path / "a.pt").write_text("2")
-    assert job().seconds() is None, "the checkpoint is another one, of the same size"
-    (tmp_path / "a.pt").write_text("1")
-    assert job().seconds() == 12.3
-    (job().folder / "finished.json").write_text("{")
-    assert job().seconds() is None
-
-
-def test_a_checkpoint_may_be_a_folder(tmp_path):
-    (tmp_path / "hf" / "inner").mkdir(parents=True)
-    (tmp_path / "hf" / "config.json").write_text("{}")
     args = parsed("-m", "train", "-d", "suite", "-p", str(tmp_path / "out"))
-    upstream = Upstream("a", "hf_hubert_custom", str(tmp_path / "hf"))
-    (job,) = jobs(study_of(upstream), {"suite": {"analyses": {"mi": {}}}}, args)
-    job.finish(5.0)
-    results.write(job.folder, [results.Row(**ROW)])
-    assert job.seconds() == 5.0
-    (tmp_path / "hf" / "inner" / "weights").write_text("1")
-    assert job.seconds() is None
+    (run, *_) = runs(study_of(usual), {"suite": SUITE}, args)
+    run.mark.write(12.34)
+    assert finished_s() is None, "without results it is not finished"
+    results.write(run.folder, [results.Row(**ROW)])
+    assert finished_s() == 12.3
+    assert finished_s(SUITE | {"tasks": {}}) == 12.3, "tasks are another run"
+    assert finished_s(SUITE, usual, "--device", "cpu") == 12.3
+    assert finished_s(SUITE | {"batch_size": 5}) is None
+    assert finished_s(SUITE, Upstream("a", "mr_hubert_local", str(tmp_path / "a.pt"), {"native": True})) is None
+    assert finished_s(SUITE, Upstream("a", "mr_hubert_local", str(tmp_path / "b.pt"))) is None
+    assert finished_s(SUITE, usual, "-f") is None
+    (tmp_path / "a.pt").write_text("2")
+    assert finished_s() is None, "the checkpoint is another one, of the same size"
 
 
 @pytest.mark.parametrize(

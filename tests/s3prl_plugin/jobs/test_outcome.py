@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from s3prl_plugin.errors import UserError
-from s3prl_plugin.running.outcome import Outcome, reason, table
+from s3prl_plugin.errors import UserError, reason
+from s3prl_plugin.jobs.outcome import Outcome, table
 
 
 def caused(error, cause):

@@ -1,16 +1,12 @@
-"""What became of a suite's analyses and tasks, and the table of it that ends a run."""
+"""What became of jobs, and the table of it that ends a run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from s3prl_plugin.errors import reason as reason
 from s3prl_plugin.jobs.durations import clock
 from s3prl_plugin.report.text.table import aligned
-from s3prl_plugin.results import Row
-
-ANALYSES = "analyses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +14,8 @@ class Outcome:
     """What became of one of them.
 
     Attributes:
-        name: of the task; `ANALYSES`.
-        score: for reading.
+        name: of the job.
+        score: what it came to, for reading.
         seconds: how long it took; None where it was finished before.
         failure: why it failed, in one line; None where it did not.
     """
@@ -28,12 +24,6 @@ class Outcome:
     score: str = ""
     seconds: float | None = None
     failure: str | None = None
-
-
-def headline(rows: Sequence[Row]) -> str:
-    """A task's score, for reading."""
-    row = next(row for row in rows if row.headline)
-    return f"{row.score} {row.value:.4f}"
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

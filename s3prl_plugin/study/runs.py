@@ -1,14 +1,13 @@
 """The runs that a study consists of: the analyses of every upstream first, then the tasks, upstream by upstream.
 
 What costs minutes comes before what costs days, and whatever is wrong with an upstream shows in the first round. The
-seeds of one upstream follow each other, so that they can share its stored features, which are then removed. Each job
-is a run of its own, in a process and a folder of its own, that can be repeated by hand.
+seeds of one upstream follow each other, so that they can share its stored features, which are then removed. Each has a
+process and a folder of its own, and can be repeated by hand.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +15,17 @@ from typing import Any
 
 import yaml
 
-from s3prl_plugin import __version__, registry, results
+from s3prl_plugin import registry, results
 from s3prl_plugin.analysis.defaults import shared_options
 from s3prl_plugin.config import remote_code
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.files import digests
+from s3prl_plugin.jobs.mark import Mark
 from s3prl_plugin.plugins import plugin_flag
 from s3prl_plugin.study.plan import Study, Upstream
 
-FINISHED = "finished.json"
 STORE = "store"  # of an upstream's features, in its folder
 
-# s3prl's arguments that every job gets as they are: those that decide what comes out, and the others.
+# s3prl's arguments that every run gets as they are: those that decide what comes out, and the others.
 DECISIVE = {
     "upstream_trainable": "-f",
     "upstream_feature_selection": "-s",
@@ -56,7 +54,7 @@ REFUSED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SuiteRun:
     """One run of a study.
 
     Attributes:
@@ -96,34 +94,6 @@ class Job:
         words += [remote_code.FLAG] if remote_code.is_allowed() else []
         return [*words, "-p", str(self.folder), "--seed", str(self.seed), *self.passed_on[0], *self.passed_on[1]]
 
-    def seconds(self) -> float | None:
-        """How long this very run took, where it is finished."""
-        path = self.folder / FINISHED
-        if not path.is_file() or not (self.folder / results.FILE_NAME).is_file():
-            return None
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            return None
-        if found.get("run") != self._run() or not self._same_checkpoint(found):
-            return None
-        return float(found["seconds"])
-
-    def finish(self, seconds: float) -> None:
-        """Note that the run is finished; it is not run again unless it changes."""
-        content: dict[str, Any] = {"run": self._run(), "seconds": round(seconds, 1)}
-        if self.upstream.checkpoint:
-            content["checkpoint_state"] = digests.state_of_path(self.upstream.checkpoint)
-            content["checkpoint_sha256"] = digests.of_path(self.upstream.checkpoint)
-        results.replace_file(self.folder / FINISHED, json.dumps(content, indent=1).encode())
-
-    def _same_checkpoint(self, found: Mapping[str, Any]) -> bool:
-        """Whether the checkpoint is the one that a finished run had; its content is read where it may not be."""
-        given = self.upstream.checkpoint
-        if not given or found.get("checkpoint_state") == digests.state_of_path(given):
-            return True
-        return found.get("checkpoint_sha256") == digests.of_path(given)
-
     def _other_packages(self) -> dict[str, str]:
         """The versions of other packages that have a part in it."""
         analyses = self.suite["suite"].get("analyses") or ()
@@ -131,23 +101,23 @@ class Job:
         of_others += [registry.origin("upstream", self.upstream.entry), plugin_flag.versions()]
         return {name: version for found in of_others for name, version in found.items()}
 
-    def _run(self) -> Any:
-        """All that decides what the run's results are, but for what the checkpoint holds."""
-        said = {
+    @property
+    def mark(self) -> Mark:
+        """Tells whether this very run is finished."""
+        run = {
             "upstream": self.upstream.entry,
-            "checkpoint": self.upstream.checkpoint,
             "options": self.upstream.options,
             "suite": self.suite,
             "seed": self.seed,
             "flags": self.passed_on[0],
-            "version": __version__,
-            **self._other_packages(),
+            "packages": self._other_packages(),
         }
-        return json.loads(json.dumps(said, default=str))
+        checkpoint = self.upstream.checkpoint
+        return Mark(self.folder / results.FILE_NAME, run, [checkpoint] if checkpoint else [])
 
 
-def jobs(study: Study, config: Mapping[str, Any], args: argparse.Namespace) -> Iterator[Job]:
-    """Every job of a study, in the order in which they are run.
+def runs(study: Study, config: Mapping[str, Any], args: argparse.Namespace) -> Iterator[SuiteRun]:
+    """Every run of a study, in their order.
 
     Args:
         config: the whole configuration, with the corpora of its tasks.
@@ -161,12 +131,12 @@ def jobs(study: Study, config: Mapping[str, Any], args: argparse.Namespace) -> I
     if analyses:
         for upstream in study.upstreams:
             folder = expdir / upstream.name
-            yield Job(upstream, "analyses", seeds[0], folder, {**rest, "suite": analyses}, passed_on)
+            yield SuiteRun(upstream, "analyses", seeds[0], folder, {**rest, "suite": analyses}, passed_on)
     for upstream in study.upstreams if tasks else ():
         if upstream.tasks:
             stored = {**rest, "suite": _with_store(tasks, expdir / upstream.name / STORE)}
             for seed in seeds:
-                yield Job(upstream, "tasks", seed, expdir / upstream.name / f"seed{seed}", stored, passed_on)
+                yield SuiteRun(upstream, "tasks", seed, expdir / upstream.name / f"seed{seed}", stored, passed_on)
 
 
 def check_flags(args: argparse.Namespace, default_seed: int, study: Study) -> None:
