@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 import numpy as np
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.token_counts import TokenCount
-from s3prl_plugin.analysis.tokens.drawing import candidates
+from s3prl_plugin.analysis.tokens.drawing import all_strides, candidates
 from s3prl_plugin.analysis.tokens.kept import KeptTokens
 from s3prl_plugin.downstream.abx.cells import SPEAKER
 from s3prl_plugin.downstream.abx.error import ANY, CONTEXT, TRIPHONE
 from s3prl_plugin.downstream.abx.measures import Discrimination, Settings, without_frames
 from s3prl_plugin.downstream.abx.task import Task
 from s3prl_plugin.downstream.abx.whole_utterances import WholeUtterances
-from s3prl_plugin.strides import SAMPLE_RATE, Stride, exact_stride
 
 FEWEST_TOKENS = 2
 INTERVALS = ("full", "none")
@@ -65,13 +63,14 @@ class DownstreamExpert(AnalysisExpert):
         types = self.options.limit("word_types", 2) if unit == "word" else None
         shared = self.options["shared_texts"] == "leave_out"
         found = candidates(self.plan, unit, shared, types, triphones)
-        tasks = [Task(unit, context, found, self._strides(), most) for context in contexts]
+        strides = all_strides(self.options, "frames_at_ms", self.upstream_taps)
+        tasks = [Task(unit, context, found, strides, most) for context in contexts]
         wanted = np.flatnonzero(np.any([task.wanted for task in tasks], axis=0))
         place = np.full(len(found), -1)
         place[wanted] = np.arange(len(wanted))
         utterance, start, end = found.utterance[wanted], found.start[wanted], found.end[wanted]
         self.plan.need(utterance)
-        rates = ", ".join(map(str, tasks[0].strides))
+        rates = ", ".join(map(str, strides))
         name = f"frames of {unit} tokens, {contexts}, {most}, {types}, {shared}, {triphones}, at {rates}"
         kept = self.gathering.share(name, lambda: KeptTokens(self.taps, utterance, start, end))
         said = f"{measure}{' (triphones)' if triphones else ''}"
@@ -79,11 +78,3 @@ class DownstreamExpert(AnalysisExpert):
         left_out = {**found.left_out, "not drawn, or without a frame": len(found) - len(wanted)}
         self.tokens.setdefault(measure, TokenCount(measure, "tokens", found.found, left_out, len(wanted)))
         return Discrimination(kept, place, tasks, triphones, self._settings, self.make_row, self.say)
-
-    def _strides(self) -> tuple[Stride, ...]:
-        """Of all taps of the upstream, and those at which tokens must have a frame besides."""
-        given = self.options["frames_at_ms"]
-        if not isinstance(given, list) or not all(type(ms) in (int, float) and ms > 0 for ms in given):
-            raise self.options.error("frames_at_ms", "a list of milliseconds such as [20, 40]")
-        further = {exact_stride(Fraction(str(ms)) * SAMPLE_RATE / 1000) for ms in given}
-        return tuple(sorted({tap.stride for tap in self.upstream_taps} | further))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
+from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.tokens.inside import frames_inside
-from s3prl_plugin.strides import Stride
+from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import SAMPLE_RATE, Stride, exact_stride
 
 EDGE = "#"  # the neighbour of a phone at an end of an utterance, or beside a gap
 
@@ -124,6 +127,24 @@ def candidates(
         found=len(alignment),
         left_out={reason: count for reason, count in left_out.items() if count},
     )
+
+
+def all_strides(options: Options, key: str, taps: Iterable[Tap]) -> tuple[Stride, ...]:
+    """The frame rates at which tokens must have a frame: those of all taps, and those that an option adds.
+
+    Args:
+        options: of the analysis.
+        key: of a list of milliseconds.
+        taps: of the upstream.
+
+    Raises:
+        UserError: it is no such list.
+    """
+    given = options[key]
+    if not isinstance(given, list) or not all(type(ms) in (int, float) and ms > 0 for ms in given):
+        raise options.error(key, "a list of milliseconds such as [20, 40]")
+    further = {exact_stride(Fraction(str(ms)) * SAMPLE_RATE / 1000) for ms in given}
+    return tuple(sorted({tap.stride for tap in taps} | further))
 
 
 def hashed(seed: int, names: Sequence[object]) -> np.ndarray:

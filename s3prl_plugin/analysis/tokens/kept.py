@@ -1,4 +1,4 @@
-"""The frames of chosen tokens at every tap, each at its own rate: memory is bounded by the tokens, not the corpus."""
+"""The frames of chosen tokens at every tap, or their means, each at its own rate: memory is bounded by the tokens."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class KeptTokens:
         taps: of the upstream.
         utterance: (N,) positions of the tokens' utterances in the corpus, increasing.
         start, end: (N,) samples.
+        pooled: keep the mean of a token's frames only.
 
     Attributes:
         taps: as given.
@@ -29,19 +30,23 @@ class KeptTokens:
         past: (taps, N) true where a token ends past a tap's frames, so that it has none.
     """
 
-    def __init__(self, taps: Sequence[Tap], utterance: np.ndarray, start: np.ndarray, end: np.ndarray):
+    def __init__(
+        self, taps: Sequence[Tap], utterance: np.ndarray, start: np.ndarray, end: np.ndarray, pooled: bool = False
+    ):
         self.taps = tuple(taps)
         self._utterance = utterance
         ranges = {tap.stride: frames_inside(start, end, tap.stride) for tap in taps}
         self._first = {stride: first for stride, (first, _) in ranges.items()}
         self.count = {stride: np.maximum(last - first, 0) for stride, (first, last) in ranges.items()}
+        self._pooled = pooled
+        self._held = {stride: np.minimum(count, 1) if pooled else count for stride, count in self.count.items()}
         self.seen = np.zeros(len(utterance), dtype=bool)
         self.past = np.zeros((len(self.taps), len(utterance)), dtype=bool)
 
     @property
     def memory_bytes(self) -> int:
         """What this takes in memory, all told."""
-        return sum(4 * tap.dim * int(self.count[tap.stride].sum()) for tap in self.taps)
+        return sum(4 * tap.dim * int(self._held[tap.stride].sum()) for tap in self.taps)
 
     def describe(self) -> str:
         """How many there are."""
@@ -51,7 +56,7 @@ class KeptTokens:
     @cached_property
     def kept(self) -> list[np.ndarray]:
         """Per tap, (F, D) float32; taken when the first batch comes, after it is known to fit."""
-        return [np.zeros((int(self.count[tap.stride].sum()), tap.dim), dtype=np.float32) for tap in self.taps]
+        return [np.zeros((int(self._held[tap.stride].sum()), tap.dim), dtype=np.float32) for tap in self.taps]
 
     def update(self, batch: Batch) -> None:
         """Take the tokens of a batch's utterances."""
@@ -64,9 +69,13 @@ class KeptTokens:
                 heard = batch.frames(i, k)
                 past = self._first[tap.stride][mine] + self.count[tap.stride][mine] > len(heard)
                 self.past[k, mine] = past & (self.count[tap.stride][mine] > 0)
-                there = mine[~past]
-                rows = _ranges(self._first[tap.stride][there], self.count[tap.stride][there])
-                self.kept[k][self._rows(k, there)] = heard[torch.from_numpy(rows).to(heard.device)].cpu().numpy()
+                there = mine[~past & (self.count[tap.stride][mine] > 0)]
+                count = self.count[tap.stride][there]
+                rows = _ranges(self._first[tap.stride][there], count)
+                frames = heard[torch.from_numpy(rows).to(heard.device)].cpu().numpy()
+                if self._pooled and len(there):
+                    frames = np.add.reduceat(frames, np.cumsum(count) - count, dtype=np.float64) / count[:, None]
+                self.kept[k][self._rows(k, there)] = frames
 
     def of(self, tap: int, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The frames of some tokens at a tap.
@@ -76,10 +85,10 @@ class KeptTokens:
             tokens: (n,) numbers of tokens that came by and have frames there.
 
         Returns:
-            frames: (F, D) float32, one token after the other.
-            count: (n,) how many each has.
+            frames: (F, D) float32, one token after the other; (n, D) their means where these are kept.
+            count: (n,) how many each has there.
         """
-        return self.kept[tap][self._rows(tap, tokens)], self.count[self.taps[tap].stride][tokens]
+        return self.kept[tap][self._rows(tap, tokens)], self._held[self.taps[tap].stride][tokens]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on: which tokens came by, and their frames."""
@@ -117,7 +126,7 @@ class KeptTokens:
 
     def _rows(self, tap: int, tokens: np.ndarray) -> np.ndarray:
         """Where the frames of some tokens are kept."""
-        count = self.count[self.taps[tap].stride]
+        count = self._held[self.taps[tap].stride]
         return _ranges((np.cumsum(count) - count)[tokens], count[tokens])
 
 
