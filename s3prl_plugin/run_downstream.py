@@ -34,8 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(known.text(), end="")
         return 0
     import s3prl_plugin
+    from s3prl_plugin.compat import distributions
 
     s3prl_plugin.register()
+    distributions.check()
     import torch
     from s3prl import run_downstream as stock
 

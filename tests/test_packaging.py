@@ -1,5 +1,8 @@
 """The wheel against the tree."""
 
+import configparser
+import re
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -29,6 +32,21 @@ def data_files_in_tree():
             if path.suffix in (".yaml", ".txt", ".html", ".css", ".js"):
                 found.add(f"{inside}/{path.relative_to(ROOT / folder).as_posix()}")
     return found
+
+
+def requirement_names(lines):
+    return {re.match(r"[\w-]+", line).group() for line in lines}
+
+
+def test_the_readme_names_all_requirements_but_s3prl():
+    """For who has espnet-s3prl, which `pip install s3prl_plugin` would write over."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    required = [line for line in settings["options"]["install_requires"].split("\n") if line]
+    said = re.search(
+        r"pip install --no-deps s3prl_plugin\n +pip install ((?:.*\\\n)*.*)", (ROOT / "README.md").read_text()
+    )
+    assert requirement_names(shlex.split(said.group(1).replace("\\\n", " "))) == requirement_names(required) - {"s3prl"}
 
 
 @pytest.mark.slow

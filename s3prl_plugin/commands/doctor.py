@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import importlib.metadata
 import io
 import json
@@ -45,8 +46,10 @@ def examine() -> dict[str, Any]:
     Returns:
         `versions` of the libraries, `others`: what other packages offer (package, version, offers), and what of it is
         left out (`left_out`, a sentence each), `cuda`, `healed` (library, what), `missing` (what for, what, command),
-        `caches` (what, folder, free_gb), `s3prl`: whether it `runs`, in how many `seconds`, or with which `error`, and
-        `devices` besides the CPU: how far what they compute is from what the CPU computes; see `device_check`.
+        `caches` (what, folder, free_gb), `s3prl`: whether it `runs`, in how many `seconds`, or with which `error`, its
+        `folder`, which `distributions` say that its files are theirs (name, version, how many files, unchanged, gone),
+        what is wrong with that (`trouble`) and the command that mends it (`mend`), and `devices` besides the CPU: how
+        far what they compute is from what the CPU computes; see `device_check`.
     """
     import s3prl_plugin
     from s3prl_plugin import compat
@@ -61,7 +64,7 @@ def examine() -> dict[str, Any]:
         "healed": [{"library": healing.library, "what": healing.what} for healing in compat.healed()],
         "missing": _missing(),
         "caches": _caches(),
-        "s3prl": trial,
+        "s3prl": {**trial, **_distributions()},
         "devices": _devices(),
     }
 
@@ -122,12 +125,24 @@ def _train_example(folder: str) -> None:
         Runner(args, config).evaluate()
 
 
+def _distributions() -> dict[str, Any]:
+    """Whose files the package s3prl has."""
+    from s3prl_plugin.compat import distributions
+
+    found = distributions.find()
+    if found is None:
+        return {"folder": None, "distributions": [], "trouble": None, "mend": None}
+    claims = [dataclasses.asdict(claim) for claim in found.claims]
+    return {"folder": str(found.folder), "distributions": claims, "trouble": found.trouble, "mend": found.mend}
+
+
 def _versions() -> dict[str, str | None]:
     """The versions of what matters; None for what is not installed."""
-    from s3prl_plugin.states import provenance
+    from s3prl_plugin.compat import distributions
 
     versions: dict[str, str | None] = {"python": platform.python_version(), "s3prl_plugin": __version__}
-    versions["s3prl"] = provenance.s3prl_version()
+    s3prl = distributions.find()
+    versions["s3prl"] = str(s3prl) if s3prl else None
     for name in LIBRARIES:
         try:
             versions[name] = importlib.metadata.version(name)
@@ -203,6 +218,7 @@ def _text(finding: dict[str, Any]) -> str:
     lines += [f"  {cache['what']:<16} {cache['folder']} ({cache['free_gb']} GB free)" for cache in finding["caches"]]
     lines += [f"  {other['package']} {other['version']}: {', '.join(other['offers'])}" for other in finding["others"]]
     lines += [f"  left out: {message}" for message in finding["left_out"]]
+    lines += _distribution_lines(finding["s3prl"])
     lines += ["healed"]
     lines += [f"  {healing['library']:<16} {healing['what']}" for healing in finding["healed"]] or ["  nothing"]
     lines += ["missing"]
@@ -217,6 +233,18 @@ def _text(finding: dict[str, Any]) -> str:
     else:
         lines += [f"s3prl does not run here: {trial['error']}"]
     return "\n".join(lines)
+
+
+def _distribution_lines(s3prl: dict[str, Any]) -> list[str]:
+    """Whose files the package s3prl has, and the command that mends it."""
+    lines = [f"s3prl's files, in {s3prl['folder']}"]
+    for claim in s3prl["distributions"]:
+        lines.append(
+            f"  {claim['name']} {claim['version']}: {claim['unchanged']} of its {claim['files']} files are there"
+        )
+    if s3prl["trouble"]:
+        lines += [f"  {s3prl['trouble']}", f"    {s3prl['mend']}"]
+    return lines
 
 
 def _device_lines(devices: list[dict[str, Any]]) -> list[str]:

@@ -11,7 +11,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from s3prl_plugin.compat import caches, checkpoints, distributed, downloads, evaluation, hooks, stand_ins
+from s3prl_plugin.compat import (
+    caches,
+    checkpoints,
+    distributed,
+    distributions,
+    downloads,
+    evaluation,
+    hooks,
+    stand_ins,
+)
 from s3prl_plugin.compat.caches import private_caches
 from s3prl_plugin.compat.distributed import undistributed
 from s3prl_plugin.compat.hooks import note
@@ -49,6 +58,7 @@ def install() -> None:
     caches.install()
     checkpoints.install()
     distributed.install()
+    distributions.install()
     downloads.install()
     evaluation.install()
     stand_ins.install()

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import hashlib
-import importlib.util
 import platform
-import sys
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, files, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,6 +16,7 @@ import torch
 
 import s3prl_plugin
 from s3prl_plugin import registry
+from s3prl_plugin.compat import distributions
 from s3prl_plugin.files import digests
 from s3prl_plugin.plugins import plugin_flag
 from s3prl_plugin.states import macs, tuned
@@ -117,45 +115,13 @@ def _weights_id_once(model: torch.nn.Module) -> str:
 @cache
 def _versions() -> tuple[tuple[str, str], ...]:
     found = [("s3prl_plugin", s3prl_plugin.__version__), ("python", platform.python_version())]
-    found += [("s3prl", said) for said in [s3prl_version()] if said]
+    found += [("s3prl", str(s3prl)) for s3prl in [distributions.find()] if s3prl]
     for package in ("torch", "torchaudio", "transformers", "numpy", "scipy", "scikit-learn", "librosa"):
         try:
             found.append((package, version(package)))
         except PackageNotFoundError:
             continue
     return tuple(found)
-
-
-def s3prl_version() -> str | None:
-    """The version of the package s3prl, and which distribution it is of, where that is not s3prl's own.
-
-    Several distributions hold a package of that name, and the one that was installed last has written over the others.
-
-    Returns:
-        None where there is no such package; it is not imported.
-    """
-    spec = importlib.util.find_spec("s3prl")
-    if spec is None or spec.origin is None:
-        return None
-    root = Path(spec.origin).parent
-    loaded = getattr(sys.modules.get("s3prl"), "__version__", None)
-    found = loaded or (root / "version.txt").read_text(encoding="utf-8").strip()
-    claiming = sorted(set(packages_distributions().get("s3prl", ())))
-    owners = [name for name in claiming if _is_of(root / "hub.py", name)] or claiming
-    others = [name for name in claiming if name not in owners]
-    if owners == ["s3prl"] and not others:
-        return str(found)
-    beside = f"; {', '.join(others)} is installed, too" if others else ""
-    return f"{found} (of {' or '.join(owners) or 'no distribution'}{beside})"
-
-
-def _is_of(file: Path, name: str) -> bool:
-    """Whether a file is as a distribution has installed it."""
-    for entry in files(name) or ():
-        if entry.hash is not None and Path(str(entry.locate())) == file:
-            content = hashlib.new(entry.hash.mode, file.read_bytes()).digest()
-            return base64.urlsafe_b64encode(content).rstrip(b"=").decode() == entry.hash.value
-    return False
 
 
 def versions() -> dict[str, str]:
