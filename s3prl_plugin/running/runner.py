@@ -221,7 +221,7 @@ class Runner(StockRunner):
 
         def states_of(waveforms: list[torch.Tensor]) -> States:
             with torch.no_grad():
-                return self.featurizer.model(waveforms, forward.of(upstream, waveforms))
+                return forward.of(partial(self.featurizer.model.of, upstream), waveforms)
 
         self.downstream.model.analyse(states_of, self._upstream_identity(upstream))
         self._write_facts(forward.found())

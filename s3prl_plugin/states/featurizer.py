@@ -2,27 +2,28 @@
 
 Our upstreams return States. Of any other, the `hidden_states` become taps. s3prl's contract says little about them:
 padded tensors, one stride, and lengths that agree to within five frames. So the upstream is asked, once, with noise
-of several lengths, for its true strides and frame counts. What stays approximate is what the upstream itself computes
-in a batch of unequal lengths: where padding takes part in it (HuBERT's group normalisation, for example), an
-utterance's states depend on its neighbours; a batch size of 1 avoids that.
+of several lengths, for its true strides and frame counts. Where an utterance's states depend on its neighbours in a
+batch of unequal lengths (HuBERT's group normalisation sees the padding, for example), lengths are computed apart.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.states import frame_counts
+from s3prl_plugin.states import batches, frame_counts
 from s3prl_plugin.states.frame_counts import FrameCount
 from s3prl_plugin.states.taps import SAMPLE_RATE, States, Tap
 from s3prl_plugin.strides import Stride, from_float
 
+Upstream = Callable[[Sequence[torch.Tensor]], Mapping[str, Any]]
 TOLERABLE_DIFFERENCE = 5  # frames, between tensors and what their stride explains; as in s3prl's own featurizer
 
 
@@ -47,6 +48,8 @@ class StatesFeaturizer(torch.nn.Module):
         super().__init__()
         self.counts: list[FrameCount | None] | None = None
         self.strides: list[Stride] | None = None
+        self._mixes: bool | None = None  # whether utterances of several lengths can be computed together
+        self._device = device
         upstream.eval()
         with torch.no_grad():
             probe = _noise(SAMPLE_RATE, device)
@@ -56,6 +59,45 @@ class StatesFeaturizer(torch.nn.Module):
             self.taps = self([probe], features).taps
         self.output_dim = self.taps[0].dim
         self.downsample_rate = self.taps[0].stride
+
+    def of(
+        self, upstream: Callable[[Sequence[torch.Tensor]], Mapping[str, Any]], waveforms: Sequence[torch.Tensor]
+    ) -> States:
+        """The States of a batch, in which every utterance is as it is alone.
+
+        Args:
+            upstream: the one that this was made for, in evaluation mode.
+            waveforms: per utterance, (L,) samples.
+
+        Raises:
+            UserError: as `forward`.
+        """
+        lengths = [len(wave) for wave in waveforms]
+        if self.counts is None or len(set(lengths)) == 1 or self._can_mix(upstream):
+            return self(waveforms, upstream(waveforms))
+        parts: dict[int, tuple[States, int]] = {}
+        for group in batches.of_one_length(lengths):
+            states = self([waveforms[i] for i in group], upstream([waveforms[i] for i in group]))
+            parts |= {i: (states, k) for k, i in enumerate(group)}
+        ordered = [parts[i] for i in range(len(waveforms))]
+        per_tap = [[states.utterance(tap, k) for states, k in ordered] for tap in range(len(self.taps))]
+        frames = [torch.tensor([len(x) for x in tap]) for tap in per_tap]
+        return States(self.taps, [pad_sequence(tap, batch_first=True) for tap in per_tap], frames, waveforms)
+
+    def _can_mix(self, upstream: Upstream) -> bool:
+        """Whether utterances of several lengths leave each other alone; found out once."""
+        if self._mixes is None:
+
+            def by_tap(waveforms: list[torch.Tensor]) -> list[list[torch.Tensor]]:
+                states = self(waveforms, upstream(waveforms))
+                return [[states.utterance(tap, i) for i in range(len(waveforms))] for tap in range(len(states))]
+
+            with torch.no_grad():
+                moved = batches.moved_by_others(by_tap, self._device)
+            self._mixes = moved <= batches.TOLERANCE
+            if not self._mixes:
+                print(f"[upstream] {batches.said(moved)}", file=sys.stderr)
+        return self._mixes
 
     def forward(self, waveforms: Sequence[torch.Tensor], features: Mapping[str, Any]) -> States:
         """The States of a batch, from what the upstream returned for it.

@@ -196,7 +196,9 @@ class PooledUpstream(torch.nn.Module):
         Returns:
             hidden_states: list of (B, T, D); last_hidden_state: the last of them; states: `States`.
         """
-        states = pooling.pool(self.featurizer(wavs, self.upstream(wavs)), self.grid)
+        together = self.training or torch.is_grad_enabled()  # as s3prl trains, with padding
+        states = self.featurizer(wavs, self.upstream(wavs)) if together else self.featurizer.of(self.upstream, wavs)
+        states = pooling.pool(states, self.grid)
         hidden = list(states.tensors)
         return {"hidden_states": hidden, "last_hidden_state": hidden[-1], "states": states}
 

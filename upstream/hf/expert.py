@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from s3prl_plugin.compat.transformers import reason
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.states import features, pooling
+from s3prl_plugin.states import batches, features, pooling
 from s3prl_plugin.states.frame_counts import FrameCount
 from s3prl_plugin.states.taps import ASIDE, States, Tap
 from s3prl_plugin.strides import SAMPLE_RATE
@@ -199,10 +199,7 @@ class UpstreamExpert(nn.Module):
             self._probe()
         if self._laws is not None:
             return [list(range(len(lengths)))]
-        groups: dict[int, list[int]] = {}
-        for i, samples in enumerate(lengths):
-            groups.setdefault(samples, []).append(i)
-        return list(groups.values())
+        return batches.of_one_length(lengths)
 
     def _probe(self) -> None:
         """Find out whether utterances of different lengths can be computed together."""
@@ -212,16 +209,15 @@ class UpstreamExpert(nn.Module):
         device = next(self.network.parameters()).device
         try:
             with torch.no_grad():
-                moved = probing.moved_by_others(self._by_tap, device)
-                if moved <= probing.TOLERANCE:
+                moved = batches.moved_by_others(self._by_tap, device)
+                if moved <= batches.TOLERANCE:
                     strides = [layout.stride for layout in self._layouts]
                     self._laws = probing.counts(self._count_alone, strides)
         finally:
             for module, was in training:
                 module.training = was
         if self._laws is None:
-            why = f"beside a longer one, an utterance's states move by {moved:.2g} standard deviations"
-            print(f"[upstream] {self.found.name}: {why}; different lengths are computed apart", file=sys.stderr)
+            print(f"[upstream] {self.found.name}: {batches.said(moved)}", file=sys.stderr)
 
     def _by_tap(self, waveforms: list[Tensor]) -> list[list[Tensor]]:
         """The states of a batch that is computed together, per tap and utterance."""

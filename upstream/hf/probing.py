@@ -19,11 +19,6 @@ from s3prl_plugin.upstream.hf.observing import Point, equal_noise, frames_first,
 
 # The own samples by which probes differ: multiples of the hops of all known models; the second of longer ones.
 STEPS = (38400, 153600)  # 2^9 3 5^2, 2^11 3 5^2
-# Lengths of an utterance beside a longer one; at a number of frames that inner factors divide, much looks exact.
-LENGTHS = (16000, 16160, 16617, 17777, 24111)
-BESIDE = 3 * SAMPLE_RATE
-# Of the states' standard deviation: what rounding makes is below, what padding makes above.
-TOLERANCE = 2e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,28 +139,3 @@ def counts(count: Callable[[int], Sequence[int]], strides: Sequence[Stride]) -> 
     """
     laws = frame_counts.learn(cache(lambda samples: tuple(count(samples))), strides)
     return None if None in laws else [law for law in laws if law is not None]
-
-
-def moved_by_others(states: Callable[[list[Tensor]], list[list[Tensor]]], device: torch.device) -> float:
-    """How far a longer utterance in the same batch moves the states of a shorter one.
-
-    Args:
-        states: of a batch, per tap and utterance, (T, D).
-        device: where the network is.
-
-    Returns:
-        The largest difference to the states alone, in their standard deviations; the first one that is more than
-        rounding makes.
-    """
-    worst = 0.0
-    for i, samples in enumerate(LENGTHS):
-        short = equal_noise(samples, 1, seed=i)[0].to(device)
-        long = equal_noise(BESIDE, 1, seed=-1 - i)[0].to(device)
-        alone, both = states([short]), states([short, long])
-        for (x,), (y, _) in zip(alone, both, strict=True):
-            frames = min(len(x), len(y))
-            difference = float((x[:frames] - y[:frames]).abs().max() / x.std().clamp(min=1e-30))
-            worst = max(worst, difference if len(y) >= len(x) else float("inf"))
-        if not worst <= TOLERANCE:
-            return worst
-    return worst

@@ -51,7 +51,7 @@ class SecondUpstream:
     def __call__(self, waveforms: Sequence[torch.Tensor]) -> States:
         """The States of a batch."""
         with torch.no_grad():
-            return self._featurizer(waveforms, self._model(list(waveforms)))
+            return self._featurizer.of(self._model, list(waveforms))
 
 
 class OfSecond:
