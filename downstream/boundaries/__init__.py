@@ -1,0 +1,1 @@
+"""Boundaries of phones and words from where neighbouring frames differ most, without training."""
