@@ -12,26 +12,24 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from s3prl_plugin import compat, setting_names
+from s3prl_plugin import compat, own_upstreams, setting_names
 from s3prl_plugin.compat import hooks
 from s3prl_plugin.compat.alias import AliasFinder
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.plugins import FLAG, OWN, offers, plugin_flag
 from s3prl_plugin.plugins import origin as origins
 from s3prl_plugin.plugins.entry import Entry
-from s3prl_plugin.plugins.interfaces import UpstreamPackage
+from s3prl_plugin.plugins.folders import folders, holds
 
 if TYPE_CHECKING:
     from s3prl_plugin.corpora.corpus import Corpus
-    from s3prl_plugin.states.taps import Tap
 
-_UPSTREAMS = "s3prl_plugin.upstream"
 ONE_WORD = "hf"  # the entry that can be named together with its checkpoint
 _DOWNSTREAMS = "s3prl_plugin.downstream"
 ABOUT = "about.yaml"  # in the folder of an analysis: what its measures and scores are
@@ -168,7 +166,7 @@ def downstreams() -> dict[str, str]:
 
 def analyses() -> dict[str, str]:
     """Those of them that are analyses: they explain their measures."""
-    return {name: package for name, package in _downstreams().items() if _holds(package, ABOUT)}
+    return {name: package for name, package in _downstreams().items() if holds(package, ABOUT)}
 
 
 def corpora() -> dict[str, str]:
@@ -249,7 +247,7 @@ def expert(name: str) -> Any:
     module = f"{package}.expert"
     if origins.is_own(package) or name not in _downstreams():
         return importlib.import_module(module).DownstreamExpert
-    if not _holds(package, "expert.py"):
+    if not holds(package, "expert.py"):
         raise origins.broken("downstream", name, package, "its folder has no expert.py")
     found = origins.attribute("downstream", name, package, "DownstreamExpert", module)
     if name in analyses():
@@ -265,71 +263,6 @@ def expert(name: str) -> Any:
         why = f"an analysis needs {ABOUT} and config.yaml in its folder"
         raise origins.broken("downstream", name, package, why)
     return found
-
-
-def check_options(name: str, options: Mapping[str, Any]) -> None:
-    """Refuse options that one of the plugin's own upstreams does not have; loads no network.
-
-    Args:
-        name: the entry; of another's nothing is known, and nothing refused.
-        options: name -> value.
-
-    Raises:
-        UserError: with the closest names, or the values that are possible.
-    """
-    package = _package_of(name)
-    if package is not None:
-        package.check_options(options)
-
-
-def train_step(checkpoint: Path) -> int | None:
-    """The training step of a checkpoint that one of the plugin's own upstreams reads; None where it says none.
-
-    Raises:
-        UserError: it is damaged.
-    """
-    owner = next((package for package in packages().values() if package.entry_for(checkpoint)), None)
-    return owner.train_step(checkpoint) if owner else None
-
-
-def entry_for(checkpoint: Path) -> str | None:
-    """The entry that reads a checkpoint, where its content tells; None for any other kind of file.
-
-    Args:
-        checkpoint: a file, or a folder as transformers writes it.
-    """
-    from s3prl_plugin.compat import transformers
-
-    if checkpoint.is_dir():
-        known = transformers.entry_for(checkpoint)
-        if known is not None:
-            return known
-    return next(filter(None, (package.entry_for(checkpoint) for package in packages().values())), None)
-
-
-def taps(name: str, checkpoint: str | None, model_config: str | None) -> tuple[Tap, ...] | None:
-    """The taps of an entry where they are known without its network; else None.
-
-    Raises:
-        UserError: the checkpoint or the options cannot be read.
-    """
-    package = _package_of(name)
-    return package.taps(name, checkpoint, model_config) if package else None
-
-
-def pretrainable() -> list[str]:
-    """The upstreams that can be pre-trained here, sorted; loads none of them."""
-    experts = (path for folder in folders(_UPSTREAMS) for path in folder.glob("*/pretrain/expert.py"))
-    return sorted(path.parents[1].name for path in experts)
-
-
-def pretrain_expert(name: str) -> ModuleType:
-    """The module of an upstream that has its `UpstreamPretrainExpert`.
-
-    Args:
-        name: one of `pretrainable()`.
-    """
-    return importlib.import_module(f"{_UPSTREAMS}.{name}.pretrain.expert")
 
 
 def check_downstream(name: str) -> None:
@@ -361,28 +294,9 @@ def _is_name(name: str) -> bool:
 
 
 @cache
-def packages() -> dict[str, UpstreamPackage]:
-    """The plugin's own upstreams: name of the folder -> its module `entries`. None of their networks is imported."""
-    names = sorted(path.parent.name for folder in folders(_UPSTREAMS) for path in folder.glob("*/entries.py"))
-    return {name: cast(UpstreamPackage, importlib.import_module(f"{_UPSTREAMS}.{name}.entries")) for name in names}
-
-
-def _package_of(entry: str) -> UpstreamPackage | None:
-    """Which of the plugin's own upstreams an entry is of."""
-    target = _upstreams().get(entry, "")
-    owned = (package for name, package in packages().items() if target.startswith(f"{_UPSTREAMS}.{name}.hubconf:"))
-    return next(owned, None)
-
-
-@cache
 def _upstreams() -> dict[str, str]:
     """entry -> "module:function"; read from the descriptions of the upstreams when it is first needed."""
-    own = {
-        entry: f"{_UPSTREAMS}.{name}.hubconf:{entry}"
-        for name, package in packages().items()
-        for entry in package.names()
-    }
-    return _with_offered("upstream", own)
+    return _with_offered("upstream", own_upstreams.targets())
 
 
 @cache
@@ -408,26 +322,6 @@ def _with_offered(kind: str, own: dict[str, str]) -> dict[str, str]:
         else:
             offers.refuse(kind, name, f"{offer} wants a name that belongs to {owner}: it must be renamed")
     return own
-
-
-def folders(package: str) -> list[Path]:
-    """Where a package lies; neither it nor a package around it is imported, as far as that can be helped."""
-    top, *inner = package.split(".")
-    for name, parts in ((top, inner), (package, [])):
-        try:
-            spec = importlib.util.find_spec(name)
-        except Exception:  # of a package around it, which fails when it is imported, where that is said
-            continue
-        around = (spec and spec.submodule_search_locations) or ()
-        found = [path for folder in around if (path := Path(folder, *parts)).is_dir()]
-        if found:
-            return found
-    return []
-
-
-def _holds(package: str, file: str) -> bool:
-    """Whether a package's folder holds a file."""
-    return any((folder / file).is_file() for folder in folders(package))
 
 
 def _supply_ctc_corpora(ctc: ModuleType) -> None:

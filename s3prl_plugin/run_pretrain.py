@@ -85,7 +85,7 @@ def _experiment(args: Namespace, state: Mapping[str, Any] | None) -> tuple[Modul
         UserError: a file cannot be used, or is another one than the state was trained with.
     """
     from s3prl_plugin import config as configuration
-    from s3prl_plugin import registry
+    from s3prl_plugin import own_upstreams
     from s3prl_plugin.pretraining.loop import arguments
     from s3prl_plugin.pretraining.loop.experiment import SECTIONS, Experiment
 
@@ -93,7 +93,7 @@ def _experiment(args: Namespace, state: Mapping[str, Any] | None) -> tuple[Modul
         if args.upstream not in (None, state["Args"]["upstream"]):
             raise UserError(f"{args.state}: trains {state['Args']['upstream']}; leave -u {args.upstream} out")
         args.upstream, args.seed = state["Args"]["upstream"], state["Args"]["seed"]
-    module = registry.pretrain_expert(args.upstream)
+    module = own_upstreams.pretrain_expert(args.upstream)
     sections = [*SECTIONS, *module.UpstreamPretrainExpert.SECTIONS]
     files = [configuration.read(path) for path in (args.upstream_config, args.config) if path is not None]
     if state is not None:

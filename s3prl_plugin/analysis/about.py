@@ -18,6 +18,7 @@ import yaml
 from s3prl_plugin import registry
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.plugins import offers, origin
+from s3prl_plugin.plugins.folders import folders as folders_of
 from s3prl_plugin.results import Row
 
 FILE_NAME = registry.ABOUT
@@ -132,7 +133,7 @@ def _order(package: str) -> tuple[bool, float, str]:
 
 def _file_of(package: str) -> Path:
     """The file of one package, whether it is there or not."""
-    return Path(next(iter(registry.folders(package)), package), FILE_NAME)
+    return Path(next(iter(folders_of(package)), package), FILE_NAME)
 
 
 def score_of(measure: str, score: str) -> Score | None:

@@ -9,6 +9,7 @@ from typing import Any
 from s3prl_plugin import config, registry
 from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.plugins.folders import folders as folders_of
 
 FILE_NAME = "config.yaml"
 # the options that `AnalysisExpert` reads, whatever is measured
@@ -21,7 +22,7 @@ COMMON = (
 @cache
 def _defaults(name: str) -> Config:
     """The `config.yaml` in the folder of a downstream."""
-    folders = registry.folders(registry.downstreams()[name])
+    folders = folders_of(registry.downstreams()[name])
     path = next((folder / FILE_NAME for folder in folders if (folder / FILE_NAME).is_file()), None)
     if path is None:
         raise UserError(f"{name}: its folder has no {FILE_NAME}, which holds the defaults of its options")

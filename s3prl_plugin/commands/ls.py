@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin.config import remote_code
 from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.plugins.folders import folders as folders_of
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import written_stride
 
@@ -96,11 +97,11 @@ def _paragraphs(rows: Rows) -> str:
 def _upstreams(args: argparse.Namespace) -> Rows:
     """Our entries with what tells them apart, and s3prl's on request; JSON has all that is known."""
     import s3prl_plugin
-    from s3prl_plugin import registry
+    from s3prl_plugin import own_upstreams, registry
 
     found: Rows = [
         {"upstream": name, **shown}
-        for package in registry.packages().values()
+        for package in own_upstreams.packages().values()
         for name, shown in package.entries(in_full=args.json).items()
     ]
     shown = {row["upstream"] for row in found}
@@ -129,9 +130,8 @@ def _downstreams(args: argparse.Namespace) -> Rows:
 
 def _first_line(package: str) -> str:
     """What a package says that it is; it is not imported."""
-    from s3prl_plugin import registry
 
-    source = next((file for folder in registry.folders(package) if (file := folder / "__init__.py").is_file()), None)
+    source = next((file for folder in folders_of(package) if (file := folder / "__init__.py").is_file()), None)
     return (ast.get_docstring(ast.parse(source.read_bytes())) or "").partition("\n")[0] if source else ""
 
 
@@ -214,9 +214,9 @@ def _taps(args: argparse.Namespace) -> Rows:
 def _taps_of(name: str, checkpoint: str | None, model_config: str | None) -> Iterable[Tap]:
     """From the architecture where it is known; else learned from the upstream itself, given noise."""
     import s3prl_plugin
-    from s3prl_plugin import registry
+    from s3prl_plugin import own_upstreams, registry
 
-    known = registry.taps(name, checkpoint, model_config)
+    known = own_upstreams.taps(name, checkpoint, model_config)
     if known is not None:
         return known
     s3prl_plugin.register()

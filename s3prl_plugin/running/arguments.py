@@ -19,6 +19,7 @@ from s3prl_plugin.compat import huggingface_hub, packages
 from s3prl_plugin.config import overrides, remote_code
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.plugins import plugin_flag
+from s3prl_plugin.plugins.folders import folders as folders_of
 from s3prl_plugin.running import checks
 from s3prl_plugin.states import upstream_files
 
@@ -301,7 +302,7 @@ def _config_file(given: str | None, downstream: str) -> Path:
     if usual.is_file():
         return usual
     package = registry.downstreams().get(downstream)
-    for folder in registry.folders(package) if package else ():
+    for folder in folders_of(package) if package else ():
         if (folder / usual.name).is_file():
             return folder / usual.name
     raise UserError(f"-c is missing: -d {downstream} is installed without a configuration of its own; name one")

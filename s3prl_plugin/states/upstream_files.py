@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from s3prl_plugin import registry
+from s3prl_plugin import own_upstreams, registry
 from s3prl_plugin.compat import transformers
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states import entry_arguments
@@ -65,7 +65,7 @@ def loading(upstream: str, checkpoint: str | None) -> Iterator[Loading]:
             if entry_arguments.uses(upstream).ckpt:
                 raise UserError(f"{upstream} needs a checkpoint: give it with -k") from error
             raise
-        reader = registry.entry_for(Path(checkpoint))
+        reader = own_upstreams.entry_for(Path(checkpoint))
         cure = f"load it with -u {reader}" if reader else "give one that this entry reads"
         raise UserError(f"{checkpoint}: {upstream} cannot load this file ({reason}); {cure}") from error
 
@@ -102,7 +102,7 @@ class Loading:
 
 def _readers(upstream: str, checkpoint: str) -> str:
     """The entries that would read a checkpoint: by its content, else those of the same family."""
-    reader = registry.entry_for(Path(checkpoint))
+    reader = own_upstreams.entry_for(Path(checkpoint))
     names = [reader] if reader else entry_arguments.readers(upstream, "ckpt")
     return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 

@@ -7,7 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from s3prl_plugin import registry
+from s3prl_plugin import own_upstreams
 from s3prl_plugin.errors import UserError
 
 
@@ -61,6 +61,6 @@ def _order(path: Path) -> tuple[float, list[tuple[int, str]]]:
 def _train_step(path: Path, modified_ns: int) -> int | None:
     """The step that a file says; reading it takes a while, and a file may be asked for more than once."""
     try:
-        return registry.train_step(path)
+        return own_upstreams.train_step(path)
     except UserError:
         return None  # a damaged file is told when its turn comes; the others are run

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from s3prl_plugin import registry
+from s3prl_plugin import own_upstreams, registry
 from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.study.checkpoints import named_checkpoints
@@ -163,7 +163,7 @@ def _check_options(entry: str, options: Mapping[str, Any]) -> None:
     """Refuse options that the upstream could not have."""
     from s3prl_plugin.states import foreign
 
-    registry.check_options(entry, options)
+    own_upstreams.check_options(entry, options)
     foreign.asked_of(entry, options)
 
 

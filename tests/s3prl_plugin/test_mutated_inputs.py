@@ -5,7 +5,7 @@ import random
 import mutated_runs
 import pytest
 
-from s3prl_plugin import registry
+from s3prl_plugin import own_upstreams
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states import foreign
 
@@ -25,6 +25,6 @@ def test_a_hundred_of_each(flag, tmp_path):
 @pytest.mark.parametrize("entry", ["mr_hubert_tiny", "hqa_tiny", "fbank"])
 @pytest.mark.parametrize("seed", [-1, 2**63, 10**60, True, 1.5])
 def test_a_seed_is_one_that_torch_takes(entry, seed):
-    check = foreign.asked_of if entry == "fbank" else registry.check_options
+    check = foreign.asked_of if entry == "fbank" else own_upstreams.check_options
     with pytest.raises(UserError, match=r"seed: .* is no whole number from 0 to"):
         check(entry, {"random_weights": True, "seed": seed})

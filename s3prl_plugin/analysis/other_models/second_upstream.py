@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 import torch
 import yaml
 
-from s3prl_plugin import ranks, registry, results
+from s3prl_plugin import own_upstreams, ranks, registry, results
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Statistic
 from s3prl_plugin.random_state import RandomState
@@ -113,7 +113,7 @@ def load(
     if key in _loaded:
         return _loaded[key]
     registry.check_upstream(upstream)
-    registry.check_options(upstream, options)
+    own_upstreams.check_options(upstream, options)
     upstream_files.check(upstream, checkpoint)
     before = RandomState.capture()
     if not ranks.leads():  # the first process downloads

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from s3prl_plugin import registry
+from s3prl_plugin import own_upstreams
 from s3prl_plugin.config import overrides
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.plugins import plugin_flag
@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("-e", "--past_exp", metavar="{CKPT_PATH,CKPT_DIR}", help="Resume training from a state")
         self.add_argument("-o", "--override", help="Change the configuration: config.KEY.KEY=VALUE,,config.KEY=VALUE")
         self.add_argument("-c", "--config", metavar="CONFIG_PATH", help="Sections that -g does not have")
-        self.add_argument("-u", "--upstream", help="What to train: " + ", ".join(registry.pretrainable()))
+        self.add_argument("-u", "--upstream", help="What to train: " + ", ".join(own_upstreams.pretrainable()))
         self.add_argument(
             "-g", "--upstream_config", metavar="CONFIG_PATH", help="The model, its objective, and anything of -c"
         )
@@ -131,7 +131,7 @@ def override(config: dict[str, Any], args: argparse.Namespace) -> None:
 
 def _check_upstream(name: str | None) -> None:
     """-u, against what can be trained."""
-    known = registry.pretrainable()
+    known = own_upstreams.pretrainable()
     if name is None:
         raise UserError(f"-u is missing: give one of {', '.join(known)}")
     if name not in known:

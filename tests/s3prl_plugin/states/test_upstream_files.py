@@ -6,7 +6,7 @@ import torch
 import yaml
 
 import s3prl_plugin
-from s3prl_plugin import config, download, registry, study
+from s3prl_plugin import config, download, own_upstreams, study
 from s3prl_plugin.analysis.other_models import second_upstream
 from s3prl_plugin.commands import main
 from s3prl_plugin.errors import UserError
@@ -55,7 +55,7 @@ READERS = {
 
 @pytest.mark.parametrize("name", READERS)
 def test_the_entry_that_is_named_loads_the_file(files, name):
-    reader = registry.entry_for(files / name)
+    reader = own_upstreams.entry_for(files / name)
     assert reader == READERS[name]
     if reader is not None:
         from s3prl import hub

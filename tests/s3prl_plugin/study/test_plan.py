@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 import s3prl_plugin
-from s3prl_plugin import config, registry, study
+from s3prl_plugin import config, own_upstreams, study
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.running import checks
 from s3prl_plugin.study.plan import Upstream
@@ -71,7 +71,7 @@ def test_a_pattern_is_one_upstream_for_every_checkpoint_in_the_order_of_their_st
     for name in (*steps, "runs/y/checkpoint_2.bak"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    monkeypatch.setattr(registry, "train_step", lambda path: steps[path.as_posix()])
+    monkeypatch.setattr(own_upstreams, "train_step", lambda path: steps[path.as_posix()])
     found = study.read(
         written("""\
         study:

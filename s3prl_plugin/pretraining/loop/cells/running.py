@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from s3prl_plugin import config as configuration
-from s3prl_plugin import registry, results
+from s3prl_plugin import own_upstreams, results
 from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.jobs import process
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
     config = configuration.read(args.upstream_config)
     arguments.override(config.data, args)
-    module = registry.pretrain_expert(args.upstream)
+    module = own_upstreams.pretrain_expert(args.upstream)
     todo = plan.trainings(config, Path(args.expdir), module.UpstreamPretrainExpert.SECTIONS)
     for training in todo:
         _check(config, training, module.UpstreamPretrainExpert)

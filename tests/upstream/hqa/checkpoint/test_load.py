@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from s3prl_plugin import registry
+from s3prl_plugin import own_upstreams
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.upstream.hqa.checkpoint import load
 from s3prl_plugin.upstream.hqa.network.config import Config
@@ -60,8 +60,8 @@ def test_a_file_that_changes_later_changes_no_model(tmp_path, model):
 
 
 def test_a_study_learns_its_step(tmp_path, model, small_checkpoint):
-    assert registry.train_step(load.save(tmp_path / "checkpoint_9.pt", model, train_step=9)) == 9
-    assert registry.train_step(small_checkpoint) == 0
+    assert own_upstreams.train_step(load.save(tmp_path / "checkpoint_9.pt", model, train_step=9)) == 9
+    assert own_upstreams.train_step(small_checkpoint) == 0
 
 
 @pytest.mark.parametrize(
