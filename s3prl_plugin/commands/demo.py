@@ -83,6 +83,7 @@ def _suite_file(args: argparse.Namespace) -> Path:
 
     suite = config.read(config.packaged("configs", "suite", "first_light.yaml")).data
     suite["suite"]["corpus"] = args.corpus
+    suite["suite"]["store"] = {"dtype": "float32"}  # a Whisper hears 30 s for every utterance: once is enough
     if args.batch_size:
         suite["suite"]["batch_size"] = args.batch_size
     path = args.out / "suite.yaml"

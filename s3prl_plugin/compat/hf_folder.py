@@ -175,9 +175,13 @@ def _fetched(name: str, file: str) -> Path | None:
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     cached = try_to_load_from_cache(name, file, cache_dir=constants.HF_HUB_CACHE)
+    if isinstance(cached, str):
+        return Path(cached)  # nothing is asked of the network
     offline = constants.HF_HUB_OFFLINE or (cached is None and not _answers(name))
-    if offline and not isinstance(cached, str) and file != CONFIG:
+    if offline and file != CONFIG:
         return None  # of a model that was fetched earlier, this was not there
+    if not offline and file in WEIGHTS:
+        _say_size(name, file)
     try:
         return Path(hf_hub_download(name, file, cache_dir=constants.HF_HUB_CACHE, local_files_only=offline))
     except LocalEntryNotFoundError:
@@ -190,6 +194,18 @@ def _fetched(name: str, file: str) -> Path | None:
         f"{name}: no such folder, and no such model can be fetched from the hub ({reason}); check the path, or copy "
         "the model's files into a folder and name that"
     )
+
+
+def _say_size(name: str, file: str) -> None:
+    """Tell the user how large a file is before it is fetched; huggingface_hub goes on where it was interrupted."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    try:
+        size = get_hf_file_metadata(hf_hub_url(name, file), timeout=_TIMEOUT_S).size
+    except Exception:  # of any kind; fetching it says what is wrong
+        return
+    if size:
+        print(f"[upstream] {name}: fetching {file}, {size / 1e9:.2g} GB", file=sys.stderr)
 
 
 def _answers(name: str) -> bool:

@@ -110,7 +110,7 @@ class _Loader:
         wanted = network.config_class.model_type
         if found.model_type != wanted:
             other = _entry_of(found.model_type)
-            cure = f"load it with -u {other}" if other else f"{entry} loads {wanted} alone"
+            cure = f"load it with -u {other or 'hf'}"
             raise UserError(f"{found.name}: its model_type is {found.model_type}, not {wanted}; {cure}")
 
     def from_pretrained(self, folder: str) -> Any:

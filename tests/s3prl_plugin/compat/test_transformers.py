@@ -175,7 +175,7 @@ def test_the_digest_is_that_of_all_that_decides_the_states(folder, tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "loaded_as", "told"), [
-    ("WavLM", "Hubert", "its model_type is wavlm, not hubert; hf_hubert_custom loads hubert alone"),
+    ("WavLM", "Hubert", "its model_type is wavlm, not hubert; load it with -u hf"),
     ("SEW", "Wav2Vec2", "its model_type is sew, not wav2vec2"),
     ("Wav2Vec2", "Hubert", "its model_type is wav2vec2, not hubert; load it with -u hf_wav2vec2_custom"),
     ("Hubert", "Wav2Vec2", "its model_type is hubert, not wav2vec2; load it with -u hf_hubert_custom"),
