@@ -177,7 +177,13 @@ def tables(
                 order = np.random.default_rng([seed, number]).permutation(matrix.shape[1])
                 part.append(_scores(each, matrix[:, order]))
     columns = [np.concatenate(part, axis=1) if part else np.zeros((7, 0)) for part in parts]
-    return [Cells(*(c[i].astype(np.int64) for i in range(5)), c[5], c[6].astype(np.int64)) for c in columns]
+    return [_cells(each) for each in columns]
+
+
+def _cells(columns: np.ndarray) -> Cells:
+    """Of (7, C) columns as numbers of one kind."""
+    a, b, speaker, other, context, triplets = (columns[i].astype(np.int64) for i in (0, 1, 2, 3, 4, 6))
+    return Cells(a, b, speaker, other, context, columns[5], triplets)
 
 
 def triplets(found: Sequence[Comparisons]) -> int:

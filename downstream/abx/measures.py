@@ -115,7 +115,7 @@ class Discrimination:
         """(n,) those that one tap has frames of."""
         return self._there(task.own[self.kept.taps[tap].stride], ~self.kept.past[tap])
 
-    def _there(self, drawn: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    def _there(self, drawn: np.ndarray, inside: Any) -> np.ndarray:
         which = np.flatnonzero(drawn)
         number = self.place[which]
         return which[(self.kept.seen & inside)[number]]

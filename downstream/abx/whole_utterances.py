@@ -89,6 +89,6 @@ class WholeUtterances:
         for i in measure.common(task).tolist():
             utterance = self._plan.corpus.utterances[of.utterance[i]]
             onset, offset = (Fraction(int(moment[i]), SAMPLE_RATE) for moment in (of.start, of.end))
-            sides = of.contexts[of.context[i]] if task.unit == "phone" else ("-", "-")
-            found.append(Item(utterance.name, onset, offset, of.labels[of.label[i]], *sides, utterance.speaker))
+            before, after = of.contexts[of.context[i]] if task.unit == "phone" else ("-", "-")
+            found.append(Item(utterance.name, onset, offset, of.labels[of.label[i]], before, after, utterance.speaker))
         return found

@@ -134,7 +134,7 @@ class RatedSimilarity:
 
     def _rows(self, position: int, tap: Tap) -> list[Row]:
         found = [self.vectors.similarities(position, each.pairs, None) for each in self.lists]
-        speakers = np.unique(self.vectors.speaker) if self.with_intervals else []
+        speakers = np.unique(self.vectors.speaker) if self.with_intervals else np.zeros(0, dtype=int)
         without = [[self.vectors.similarities(position, each.pairs, who) for each in self.lists] for who in speakers]
         enough = [i for i, each in enumerate(found) if (~np.isnan(each)).sum() >= FEWEST_PAIRS]
         made = []

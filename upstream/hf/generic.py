@@ -48,7 +48,9 @@ def norm_behind(hearing: Hearing, last: str) -> str | None:
     Returns:
         Its path; None where there is none.
     """
-    root, given, found = hearing.root, [], []
+    root = hearing.root
+    given: list[object] = []
+    found: list[nn.Module] = []
     names = {module: name for name, module in root.named_modules()}
 
     def leaves(_: nn.Module, args: object, output: object) -> None:

@@ -100,7 +100,7 @@ def _config(found: Folder) -> Any:
         raise UserError(f"{found.name}: {known} ({reason(error)}); a newer version may") from None
     if own_code and remote_code.is_allowed():
         return _steady(config)
-    kind = MODEL_MAPPING.get(type(config), None)
+    kind: Any = MODEL_MAPPING.get(type(config), None)
     kind = kind[0] if isinstance(kind, tuple) else kind
     if kind is None:
         raise UserError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -83,7 +83,7 @@ def _shapes(hearing: Hearing, points: Sequence[Point], lengths: Sequence[int]) -
         for count in (1, 2) if i == 0 else (1,):
             noise = [wave.to(device) for wave in equal_noise(samples, count)]
             with torch.no_grad():
-                seen = observe(lambda noise=noise: hearing(noise), hearing.root, points, early=False)
+                seen = observe(partial(hearing, noise), hearing.root, points, early=False)
             for name, calls in seen.items():
                 if len(calls) > 1:
                     raise UserError(f"{name} is passed {len(calls)} times for one utterance: not supported")

@@ -118,7 +118,8 @@ class _Piece:
         """Which are to be computed: positions among the part's rows, and among the columns."""
         rows, columns = self.rows[self.part, None], self.columns[None]
         mirrored = np.isin(columns, self.rows) & np.isin(rows, self.columns) & (columns < rows)
-        return np.nonzero(~mirrored & (rows != columns))
+        row, column = np.nonzero(~mirrored & (rows != columns))
+        return row, column
 
     def mirror(self) -> None:
         """Fill in what was computed the other way round, once all rows are there."""
