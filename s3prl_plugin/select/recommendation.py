@@ -100,11 +100,12 @@ def _decide(choices: Sequence[Choice], prefer: str) -> tuple[Row, str]:
     """The tap, and why it is that one."""
     first = choices[0]
     measures = " and ".join(each.measure for each in choices)
+    extreme = f"the {'highest' if first.best.higher_is_better else 'lowest'} {first.measure}"
     possible, close = (_common([getattr(each, name) for each in choices]) for name in ("not_told_apart", "close"))
     if len(first.rows) == 1:
         return first.best, f"the only state tap that {first.measure} has a number of"
     if not all(each.tested for each in choices):
-        return first.best, f"the highest {first.measure}; whether others are as good could not be tested"
+        return first.best, f"{extreme}; whether others are as good could not be tested"
     if not possible:
         return first.best, f"the best by {first.measure}, which decides where the measures disagree"
     if prefer == "cheapest" and close:
@@ -122,10 +123,8 @@ def _decide(choices: Sequence[Choice], prefer: str) -> tuple[Row, str]:
     sign = 1 if first.best.higher_is_better else -1
     tap = max(possible, key=lambda row: sign * (row.value or 0.0))
     if tap is first.best:
-        return tap, f"the highest {first.measure}" + (
-            ", not told apart from the best by the others" if choices[1:] else ""
-        )
-    return tap, f"the highest {first.measure} of {_taps(possible)} not told apart from the best by {measures}"
+        return tap, extreme + (", not told apart from the best by the others" if choices[1:] else "")
+    return tap, f"{extreme} of {_taps(possible)} not told apart from the best by {measures}"
 
 
 def _taps(rows: Sequence[Row]) -> str:

@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from s3prl_plugin import registry
+from s3prl_plugin.analysis import about
 from s3prl_plugin.inference.held_out import HeldOut
 from s3prl_plugin.report.text import table
 from s3prl_plugin.results import Row
@@ -16,7 +18,6 @@ from s3prl_plugin.strides import ms_text, written_stride
 
 BEST, NOT_TOLD_APART = "*", "~"
 LISTED = 4  # taps that are named in a sentence
-_DOWNSTREAM = {"cca": "cca", "mi": "mi"}  # the beginning of a measure's name -> the downstream that computes it
 
 
 def text(found: Recommendation, prepared: Ready | None) -> str:
@@ -49,7 +50,8 @@ def text(found: Recommendation, prepared: Ready | None) -> str:
 def missing(found: Recommendation, absent: Absent) -> str:
     """What a measure does not say, and how to get it."""
     source = found.source
-    downstream = _DOWNSTREAM[absent.measure.partition("_")[0]]
+    package = about.everything()[absent.measure].package
+    downstream = next(name for name, where in registry.downstreams().items() if where == package)
     if absent.reason != "not in the results":
         return f"{absent.measure} says nothing: {absent.reason}"
     words = ["-m", "evaluate", "-d", downstream, *source.loading]

@@ -3,6 +3,7 @@
 import fold_scores
 import numpy as np
 
+from s3prl_plugin.analysis import about
 from s3prl_plugin.results import Row
 
 # two layers per block at 20, 40, 20 ms: 9 state taps
@@ -16,7 +17,11 @@ def stride_of(tap):
 def row(tap, index, per_fold, measure="cca_phone", **changes):
     """A row whose score is the mean over folds."""
     score = changes.pop("score", "r")
+    known = about.everything().get(measure)
     fields = {
+        "subset": known and known.subset,
+        "control": known and known.control,
+        "higher_is_better": known is None or known.direction == "higher",
         "upstream": "mr_hubert_local",
         "measure": measure,
         "score": score,

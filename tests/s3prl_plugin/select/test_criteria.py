@@ -11,8 +11,13 @@ def test_every_task_of_superb_is_known():
     assert set(superb.tasks()) | {"SE", "SS"} == set(CRITERIA) | set(WITHOUT)
 
 
+DOWNSTREAMS = ("cca", "mi", "abx")
+
+
 def test_every_measure_can_be_measured():
-    with_options = {name: config.packaged("downstream", name, "config.yaml").read_text() for name in ("cca", "mi")}
+    with_options = {
+        name: config.packaged("downstream", name, "config.yaml").read_text() for name in ("cca", "mi", "abx")
+    }
     for each in CRITERIA.values():
         for measure in each.measures:
             assert measure in with_options[measure.partition("_")[0]]
@@ -21,8 +26,8 @@ def test_every_measure_can_be_measured():
 @pytest.mark.parametrize(
     ("task", "measures", "evidence"),
     [
-        ("PR", ("cca_phone", "mi_phone"), "by content"),
-        ("QbE", ("cca_phone", "mi_phone"), "by content"),
+        ("PR", ("cca_phone", "mi_phone", "abx_phone"), "by content"),
+        ("QbE", ("cca_phone", "mi_phone", "abx_phone"), "by content"),
         ("ASR", ("cca_word", "cca_phone"), "reported"),
         ("IC", ("cca_word",), "reported"),
         ("SF", ("cca_word",), "reported"),
