@@ -165,7 +165,7 @@ class UpstreamExpert(nn.Module):
         else:
             points = generic.find(self._hearing)
         try:
-            layouts = dict(probing.learn(self._hearing, points))
+            layouts = probing.without_tokens(self._hearing, points, probing.learn(self._hearing, points))
         except UserError as error:
             raise UserError(f"{self.found.name}: {error}") from None
         passed = [next(point for point in points if point.name == name) for name in layouts]

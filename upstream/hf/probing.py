@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, partial
 
@@ -29,19 +29,18 @@ class Layout:
         batch, time: axes.
         stride: samples at 16 kHz.
         dim: features in a frame.
+        tokens: frames in front of those of the audio.
     """
 
     batch: int
     time: int
     stride: Stride
     dim: int
+    tokens: int = 0
 
     def frames(self, x: Tensor) -> Tensor:
-        """The states as (B, T, D)."""
-        return frames_first(x, self.batch, self.time)
-
-
-Seen = Mapping[str, list[Tensor]]
+        """The states as (B, T, D), of the audio alone."""
+        return frames_first(x, self.batch, self.time)[:, self.tokens :]
 
 
 def learn(hearing: Hearing, points: Sequence[Point]) -> dict[str, Layout]:
@@ -65,6 +64,32 @@ def learn(hearing: Hearing, points: Sequence[Point]) -> dict[str, Layout]:
         except _UnevenError as error:
             uneven = error
     raise UserError(f"{uneven}; such models are not supported, for no time in the results would be right")
+
+
+def without_tokens(hearing: Hearing, points: Sequence[Point], layouts: Mapping[str, Layout]) -> dict[str, Layout]:
+    """The layouts with the frames that a network puts in front of its layers, such as a class token.
+
+    Where they enter the first layer they are the same for all utterances.
+    """
+    found = dict(layouts)
+    entering = [point for point in points if point.enters]
+    if hearing.window is not None or not entering:
+        return found
+    device = next(hearing.root.parameters()).device
+    noise = [wave.to(device) for wave in equal_noise(hearing.rate, 2)]
+    with torch.no_grad():
+        seen = observe(lambda: hearing(noise), hearing.root, entering)
+    for point in entering:
+        x = found[point.name].frames(seen[point.name][0])
+        tokens = int((x[0] == x[1]).all(-1).cumprod(0).sum())
+        behind = [each.name for each in points if each.layer is not None and each.block == point.block]
+        found |= {name: replace(found[name], tokens=tokens) for name in (*behind, *_norms(points))}
+    return found
+
+
+def _norms(points: Sequence[Point]) -> list[str]:
+    """The final normalisation, which is passed behind the layers."""
+    return [point.name for point in points if point.layer is None and not point.aside]
 
 
 class _UnevenError(UserError):

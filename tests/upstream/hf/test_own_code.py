@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import s3prl_plugin
 from s3prl_plugin.config import remote_code
@@ -21,13 +22,14 @@ Path("RAN").touch()
 
 class StackedConfig(PretrainedConfig):
     model_type = "stacked_for_a_test"
-    def __init__(self, dim=8, factors=(1, 2, 4, 8, 4), **kwargs):
-        self.dim, self.factors = dim, list(factors)
+    def __init__(self, dim=8, factors=(1, 2, 4, 8, 4), tokens=0, **kwargs):
+        self.dim, self.factors, self.tokens = dim, list(factors), tokens
         super().__init__(**kwargs)
 """
 # As a Zipformer: every stack works at its own rate, time first, and is brought up again behind it.
 MODEL = """
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import PreTrainedModel
 from .configuration_stacked import StackedConfig
@@ -61,6 +63,7 @@ class StackedModel(PreTrainedModel):
         self.post_init()
     def forward(self, audio, audio_len):
         x = self.front(audio[:, None]).permute(2, 0, 1)
+        x = torch.cat([torch.ones(2 * self.config.tokens, *x.shape[1:]), x])
         for stack in self.encoders:
             x = stack(x)
         return {"encoder_out": x.transpose(0, 1)}
@@ -71,8 +74,6 @@ STACKS = "encoders.*.encoder.layers"
 @pytest.fixture
 def folder(tmp_path):
     """A folder with code, and random weights that fit it."""
-    from safetensors.torch import save_file
-
     (tmp_path / "configuration_stacked.py").write_text(CONFIG.replace("RAN", str(tmp_path / "ran")))
     (tmp_path / "modeling_stacked.py").write_text(MODEL)
     auto = {"AutoConfig": "configuration_stacked.StackedConfig", "AutoModel": "modeling_stacked.StackedModel"}
@@ -119,8 +120,6 @@ def test_no_option_and_no_file_gives_the_flag(folder, tmp_path, given):
 
 def by_hand(folder, wave):
     """The states of every stack, from the file of weights."""
-    from safetensors.torch import load_file
-
     w = load_file(folder / "model.safetensors")
     x = torch.nn.functional.conv1d(wave[None, None], w["front.weight"], w["front.bias"], 320)[0].T
     found = []
@@ -150,6 +149,24 @@ def test_every_stack_is_seen_at_its_own_rate(folder, flag):
             torch.testing.assert_close(found.utterance(tap.name, i), wanted, atol=1e-5, rtol=1e-5)
     assert (folder / "ran").exists()
     assert upstream.describe()["options"] == {"layers": STACKS, "trust_remote_code": True}
+
+
+def test_tokens_in_front_of_the_audio_are_left_out(folder, flag):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "tokens": 1, "factors": [1]}))
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: w for name, w in weights.items() if name.startswith(("front", "encoders.0."))}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    upstream = load(folder, layers="encoders.0.encoder.layers")
+    wave = 0.1 * torch.randn(16001, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        found = upstream([wave, wave[:9000]])["states"]
+        layer = upstream.network.encoders[0].encoder.layers[0]
+        x = upstream.network.front(wave[None, None]).permute(2, 0, 1)
+        wanted = layer(torch.cat([torch.ones(2, 1, 8), x]))[2:, 0]
+    assert found.lengths[0].tolist() == [49, 27]
+    torch.testing.assert_close(found.utterance("layer0", 0), x[:, 0])
+    torch.testing.assert_close(found.utterance("layer1", 0), wanted)
 
 
 def test_the_lists_that_there_are_are_named(folder, flag):
