@@ -82,7 +82,7 @@ def test_anything_else_is_refused_in_one_line(text):
     ],
 )
 def test_large_or_deep_expressions_end_quickly(text):
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         assert evaluate(text) in (1, [], [0], [1] * 4000)
     except UserError as error:
@@ -90,7 +90,7 @@ def test_large_or_deep_expressions_end_quickly(text):
     else:
         message = ""
     assert len(message) < 300
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @settings(max_examples=200)
