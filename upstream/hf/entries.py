@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from s3prl_plugin.compat import hf_folder
+from s3prl_plugin.errors import UserError
 from s3prl_plugin.states.taps import Tap
 
 WHAT = "any speech encoder of transformers: a folder or a name on the hub (-k FOLDER_OR_NAME, or -u hf:NAME)"
@@ -31,7 +32,10 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 def entry_for(checkpoint: Path) -> str | None:
     """The entry that reads a checkpoint; None where it is of another kind."""
-    return "hf" if checkpoint.is_dir() and (checkpoint / hf_folder.CONFIG).is_file() else None
+    try:
+        return "hf" if checkpoint.is_dir() and hf_folder.config_of(checkpoint, str(checkpoint)) else None
+    except UserError:
+        return None
 
 
 def train_step(checkpoint: Path) -> int | None:

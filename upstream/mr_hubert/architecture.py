@@ -32,7 +32,7 @@ def config(entry: str, ckpt: str | Path | None = None) -> Config:
         if described is not None:
             return described
         ckpt = variants.variant(entry).checkpoint()
-    elif entry == "mr_hubert_url":
+    elif "://" in str(ckpt):
         ckpt = download.fetch(str(ckpt))
     from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 

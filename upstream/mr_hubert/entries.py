@@ -38,7 +38,7 @@ def entry_for(checkpoint: Path) -> str | None:
     """The entry that reads a checkpoint; None where it is of another kind."""
     from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 
-    return load.entry_for(checkpoint) if checkpoint.is_file() else None
+    return load.entry_for(checkpoint) if checkpoint.is_file() or load.is_folder(checkpoint) else None
 
 
 def train_step(checkpoint: Path) -> int | None:
@@ -52,6 +52,11 @@ def taps(entry: str, checkpoint: str | None, model_config: str | None) -> tuple[
     """The taps that follow from the architecture behind an entry; no network is built."""
     from s3prl_plugin.upstream.mr_hubert import architecture
 
+    if entry == "hubert_any" and checkpoint is not None and "://" not in checkpoint:
+        from s3prl_plugin.upstream.mr_hubert.checkpoint import any_format
+
+        if any_format.entry_of(checkpoint) == any_format.FOLDERS:
+            return None  # they are learned from the model itself
     return tuple(architecture.taps(entry, checkpoint, model_config))
 
 

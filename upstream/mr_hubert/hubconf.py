@@ -65,6 +65,32 @@ def hubert_fairseq_local(
     return _expert("hubert_fairseq_local", ckpt, model_config, options)
 
 
+def hubert_any(
+    ckpt: str | Path | None = None, model_config: str | Path | None = None, refresh: bool = False, **options: Any
+) -> Any:
+    """A HuBERT, whoever saved it: fairseq, s3prl, torchaudio, minimal-hubert or transformers.
+
+    Args:
+        ckpt: a file, a folder of transformers or minimal-hubert, a name on transformers' hub, or an address.
+        model_config, options: of the entry that loads such a file.
+        refresh: download it again.
+
+    Raises:
+        UserError: it is in none of these formats, or its entry cannot load it.
+    """
+    from s3prl_plugin.upstream.mr_hubert.checkpoint import any_format
+
+    if ckpt is None:
+        raise UserError(f"{any_format.ENTRY} needs a checkpoint: give a file, a folder or a name on the hub with -k")
+    if "://" in str(ckpt):
+        ckpt = download.fetch(str(ckpt), refresh=refresh)
+    if any_format.entry_of(ckpt) == any_format.FOLDERS:
+        from s3prl import hub
+
+        return getattr(hub, any_format.FOLDERS)(ckpt=ckpt, model_config=model_config, refresh=refresh, **options)
+    return _expert(any_format.ENTRY, ckpt, model_config, options)
+
+
 def _expert(
     entry: str, ckpt: str | Path | None, model_config: str | Path | None, options: dict[str, Any]
 ) -> UpstreamExpert:

@@ -1,9 +1,13 @@
-"""Checkpoints of HuBERT and MR-HuBERT: fairseq's own files, fine-tuned or not, and those that s3prl converted."""
+"""Checkpoints of HuBERT and MR-HuBERT: fairseq's own files, fine-tuned or not, and those that s3prl converted.
+
+HuBERT also as torchaudio and minimal-hubert save it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,18 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files.expressions import brief
 from s3prl_plugin.results import replace_file
 from s3prl_plugin.states.loaded_weights import check_places
-from s3prl_plugin.upstream.mr_hubert.checkpoint import fairseq_config, stored_names, torch_file
+from s3prl_plugin.upstream.mr_hubert.checkpoint import fairseq_config, foreign_names, stored_names, torch_file
 from s3prl_plugin.upstream.mr_hubert.checkpoint.stored_names import FINE_TUNED
 from s3prl_plugin.upstream.mr_hubert.network.config import Config
 from s3prl_plugin.upstream.mr_hubert.network.model import MRHuBERT
 
 CURE = "give a checkpoint of HuBERT or MR-HuBERT as fairseq or s3prl wrote it"
+SAFE_WEIGHTS = "model.safetensors"  # of a folder that minimal-hubert's save_pretrained writes
 
 # The parameters of the network itself; everything else (prediction heads, mask embedding) serves pre-training only.
 _NETWORK = re.compile(
@@ -81,13 +87,14 @@ def load(path: str | Path) -> Checkpoint:
     """Read a checkpoint; nothing in it is run, and it is checked against its own configuration.
 
     Args:
-        path: a `.pt` file of fairseq, or one that s3prl converted from it.
+        path: a file of fairseq, one that s3prl converted from it, or one of torchaudio's or minimal-hubert's, whose
+            folders are read, too.
 
     Raises:
         UserError: the file is missing, damaged, of another model or hostile; the message says which.
     """
-    path = Path(path)
-    content = torch_file.read(path)
+    path = _file(Path(path))
+    content = _content(path)
     try:
         model, task, state, train_step = _parts(content)
         config = fairseq_config.read(model)
@@ -119,7 +126,7 @@ def train_step(path: str | Path) -> int | None:
     Raises:
         UserError: the file is missing, damaged, of another model or hostile.
     """
-    content = torch_file.read(Path(path))
+    content = _content(_file(Path(path)))
     try:
         return _parts(content)[3]
     except UserError as error:
@@ -129,10 +136,37 @@ def train_step(path: str | Path) -> int | None:
 def entry_for(path: str | Path) -> str | None:
     """The entry that loads a file; None where it is no checkpoint of HuBERT or MR-HuBERT."""
     try:
-        model = _parts(torch_file.read(Path(path)))[0]
+        content = _content(_file(Path(path)))
+        if foreign_names.parts(content) is not None:
+            return "hubert_any"
+        model = _parts(content)[0]
     except UserError:
         return None
     return "hubert_fairseq_local" if model["_name"] == fairseq_config.PLAIN else "mr_hubert_local"
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder that minimal-hubert's `save_pretrained` wrote: weights and a size, no architecture."""
+    try:
+        said = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and "model_type" not in said and (path / SAFE_WEIGHTS).is_file()
+
+
+def _file(path: Path) -> Path:
+    """The file of weights."""
+    return path / SAFE_WEIGHTS if is_folder(path) else path
+
+
+def _content(path: Path) -> Any:
+    """What a file holds."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return torch_file.read(path)
+    try:
+        return load_file(path)
+    except Exception as error:  # of safetensors, for a damaged file
+        raise UserError(f"{path}: cannot be read ({error}); it is damaged, fetch or copy it again") from None
 
 
 def save(
@@ -205,7 +239,10 @@ def _parts(content: Any) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[
     """The configurations of model and task, the state dict and the training step, from either format."""
     if not isinstance(content, dict):
         raise UserError(f"holds a {type(content).__name__}, not a checkpoint")
-    if "model_cfg" in content and "model_weight" in content:
+    foreign = foreign_names.parts(content)
+    if foreign is not None:
+        model, task, state, train_step = foreign
+    elif "model_cfg" in content and "model_weight" in content:
         model, task, state = content["model_cfg"], content.get("task_cfg"), content["model_weight"]
         train_step = None
         if isinstance(model, dict):
