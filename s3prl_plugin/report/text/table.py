@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from s3prl_plugin.analysis import about
 from s3prl_plugin.inference import state_taps
 from s3prl_plugin.report.matrices import matrix_tables
 from s3prl_plugin.results import Row
@@ -148,8 +149,9 @@ def headline(rows: Sequence[Row], folder: str | None = None) -> str:
 def label(row: Row) -> str:
     """The column of a row; other protocols, parts of the frames and what is held constant stand beside the measure."""
     restricted = [f"{row.tap2} of {row.upstream2}"] if row.upstream2 else []
-    restricted += [row.subset] if row.subset else []
-    restricted += [f"given {row.control}"] if row.control else []
+    usual = about.is_plain(row)
+    restricted += [row.subset] if row.subset and not usual else []
+    restricted += [f"given {row.control}"] if row.control and not usual else []
     restricted += [f"by {row.segments}"] if row.segments else []
     restricted += [f"{ms_text(row.frame_stride)} ms grid"] if row.frame_stride else []
     restricted += [row.units] if row.units else []

@@ -7,6 +7,7 @@ import pytest
 import tap_rows
 
 from s3prl_plugin import results
+from s3prl_plugin.report.text.table import label
 from s3prl_plugin.select.choice import choose
 from s3prl_plugin.select.criteria import criterion
 
@@ -54,3 +55,10 @@ def test_the_lowest_error_is_the_best_layer():
     others = tap_rows.layers([0.1, 0.2, 0.3, 0.45], "abx_phone", score="error", subset="within")
     assert "abx_phone" in criterion("PR").measures
     assert choose([*rows, *others], "abx_phone").best.tap == rows[1].tap
+
+
+def test_tables_name_what_is_not_the_usual_part():
+    (usual,) = tap_rows.layers([0.2], "abx_phone", score="error")
+    (within,) = tap_rows.layers([0.2], "abx_phone", score="error", subset="within")
+    assert label(usual) == "abx_phone"
+    assert label(within) == "abx_phone (within, given any)"

@@ -33,7 +33,7 @@ def ended(words, capsys):
 def test_the_tap_its_equals_and_the_evidence_are_printed(run, capsys):
     status, out, _ = ended([run, "--task", "PR"], capsys)
     assert status == 0
-    assert "PR, phone recognition: chosen by cca_phone and mi_phone. Evidence: by content" in out
+    assert "PR, phone recognition: chosen by cca_phone and mi_phone and abx_phone. Evidence: by content" in out
     (line,) = [line for line in out.splitlines() if line.endswith("<- take this")]
     assert line.startswith("mid.layer0 ")
     assert "take mid.layer0: " in out
