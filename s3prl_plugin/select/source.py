@@ -20,7 +20,10 @@ from s3prl_plugin.plugins import plugin_flag
 from s3prl_plugin.report.text.table import WEIGHT
 from s3prl_plugin.results import Row
 
-OWN = "s3prl_plugin.upstream.mr_hubert."  # the entries that know the options of fine-tuning
+OWN = (
+    "s3prl_plugin.upstream.mr_hubert.",
+    "s3prl_plugin.upstream.hf.",
+)  # the entries that know the options of fine-tuning
 PLACEHOLDER = "CKPT"
 
 
@@ -59,7 +62,7 @@ class Source:
 
     @property
     def is_own(self) -> bool:
-        """Whether the upstream is an MR-HuBERT entry of this plugin, with its options."""
+        """Whether the upstream is one of this plugin that can be cut, frozen and begun anew at any tap."""
         return registry.upstreams().get(self.upstream, "").startswith(OWN)
 
     @property
