@@ -45,11 +45,11 @@ def examine() -> dict[str, Any]:
 
     Returns:
         `versions` of the libraries, `others`: what other packages offer (package, version, offers), and what of it is
-        left out (`left_out`, a sentence each), `cuda`, `healed` (library, what), `missing` (what for, what, command),
-        `caches` (what, folder, free_gb), `s3prl`: whether it `runs`, in how many `seconds`, or with which `error`, its
-        `folder`, which `distributions` say that its files are theirs (name, version, how many files, unchanged, gone),
-        what is wrong with that (`trouble`) and the command that mends it (`mend`), and `devices` besides the CPU: how
-        far what they compute is from what the CPU computes; see `device_check`.
+        left out (`left_out`, a sentence each), `cuda`, `healed` (library, since which version of it, what), `missing`
+        (what for, what, command), `caches` (what, folder, free_gb), `s3prl`: whether it `runs`, in how many `seconds`,
+        or with which `error`, its `folder`, which `distributions` say that its files are theirs (name, version, how
+        many files, unchanged, gone), what is wrong with that (`trouble`) and the command that mends it (`mend`), and
+        `devices` besides the CPU: how far what they compute is from what the CPU computes; see `device_check`.
     """
     import s3prl_plugin
     from s3prl_plugin import compat
@@ -61,7 +61,7 @@ def examine() -> dict[str, Any]:
         "others": _others(),
         "left_out": offers.all_wrong(),
         "cuda": _cuda(),
-        "healed": [{"library": healing.library, "what": healing.what} for healing in compat.healed()],
+        "healed": [dataclasses.asdict(healing) for healing in compat.healed()],
         "missing": _missing(),
         "caches": _caches(),
         "s3prl": {**trial, **_distributions()},
@@ -219,8 +219,10 @@ def _text(finding: dict[str, Any]) -> str:
     lines += [f"  {other['package']} {other['version']}: {', '.join(other['offers'])}" for other in finding["others"]]
     lines += [f"  left out: {message}" for message in finding["left_out"]]
     lines += _distribution_lines(finding["s3prl"])
-    lines += ["healed"]
-    lines += [f"  {healing['library']:<16} {healing['what']}" for healing in finding["healed"]] or ["  nothing"]
+    lines += ["healed, and the version that needs it first (of s3prl, the last one)"]
+    lines += [
+        f"  {healing['library']:<15} {healing['since']:<7} {healing['what']}" for healing in finding["healed"]
+    ] or ["  nothing"]
     lines += ["missing"]
     for part in finding["missing"]:
         lines += [f"  {part['for']}: {part['what']}", f"    {part['command']}"]

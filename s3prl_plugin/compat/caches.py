@@ -73,7 +73,7 @@ def _own_file_lists(dataset: ModuleType) -> None:
 
     dataset.pickle = PLAIN_FILES  # type: ignore[attr-defined]
     dataset.SpeakerClassifiDataset.__init__ = initialise(dataset.SpeakerClassifiDataset.__init__)
-    note("s3prl", "SID: file lists are cached per corpus and run, not under the package's folder")
+    note("s3prl", "0.4.18", "SID: file lists are cached per corpus and run, not under the package's folder")
 
 
 def _own_lengths(dataset: ModuleType) -> None:
@@ -101,7 +101,7 @@ def _own_lengths(dataset: ModuleType) -> None:
 
     dataset.torch = StandIn(dataset.torch, load=_load, save=_save)  # type: ignore[attr-defined]
     dataset.SpeakerVerifi_train.__init__ = initialise(dataset.SpeakerVerifi_train.__init__)
-    note("s3prl", "ASV: trimmed lengths are cached per corpus and run, not under the package's folder")
+    note("s3prl", "0.4.18", "ASV: trimmed lengths are cached per corpus and run, not under the package's folder")
 
 
 @contextmanager

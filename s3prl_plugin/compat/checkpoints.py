@@ -56,4 +56,4 @@ def _whole_checkpoints(runner: ModuleType) -> None:
 
     runner.torch = StandIn(runner.torch, save=save)  # type: ignore[attr-defined]
     runner.os = StandIn(runner.os, remove=remove)  # type: ignore[attr-defined]
-    note("s3prl", "checkpoints: written whole or not at all, and the old one goes when the new one is there")
+    note("s3prl", "0.4.18", "checkpoints: written whole or not at all, and the old one goes when the new one is there")

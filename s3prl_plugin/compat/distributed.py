@@ -59,7 +59,7 @@ def _wrap_anywhere(runner: ModuleType) -> None:
         return stock(module, device_ids=None if on_cpu else device_ids, **options)
 
     runner.DDP = distribute  # type: ignore[attr-defined]
-    note("s3prl", "DistributedDataParallel: no device_ids for a model on the CPU (gloo)")
+    note("s3prl", "0.4.18", "DistributedDataParallel: no device_ids for a model on the CPU (gloo)")
 
 
 def _count_steps_on_every_rank(runner: ModuleType) -> None:
@@ -92,4 +92,4 @@ def _count_steps_on_every_rank(runner: ModuleType) -> None:
 
     runner.tqdm = Bar  # type: ignore[attr-defined]
     runner.Runner._get_optimizer = get_optimizer
-    note("s3prl", "distributed training: every rank counts its steps, and so ends")
+    note("s3prl", "0.4.18", "distributed training: every rank counts its steps, and so ends")

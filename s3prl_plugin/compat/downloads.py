@@ -27,4 +27,8 @@ def _fetch_as_we_do(module: ModuleType) -> None:
             stock(filepath, url, refresh, *args, **kwargs)
 
     module._download = module.download = fetched  # type: ignore[attr-defined]
-    note("s3prl", "downloads: resumed when cut off, compared with the sum of the first download, a failure is one line")
+    note(
+        "s3prl",
+        "0.4.18",
+        "downloads: resumed when cut off, compared with the sum of the first download, a failure is one line",
+    )

@@ -48,7 +48,9 @@ def _evaluates(name: str) -> bool:
 def _look_names_up(module: ModuleType) -> None:
     """Put the function in the place of the builtin one, for this module only."""
     module.__dict__["eval"] = evaluate
-    note("s3prl", "settings and checkpoints: strings are names out of a list, or lists of numbers; none is run")
+    note(
+        "s3prl", "0.4.18", "settings and checkpoints: strings are names out of a list, or lists of numbers; none is run"
+    )
 
 
 def evaluate(text: Any, *_: Any) -> Any:
@@ -155,7 +157,7 @@ def _refuse_pipes(dataset: ModuleType) -> None:
 
     kind._load_wav_scp = load
     dataset.subprocess = StandIn(dataset.subprocess, Popen=_no_process)  # type: ignore[attr-defined]
-    note("s3prl", "SD: an entry of wav.scp that is a command is refused")
+    note("s3prl", "0.4.18", "SD: an entry of wav.scp that is a command is refused")
 
 
 def _no_process(*_: Any, **__: Any) -> None:
@@ -166,7 +168,7 @@ def _no_process(*_: Any, **__: Any) -> None:
 def _plain_caches(dataset: ModuleType) -> None:
     """Caches of a corpus's files are lists and mappings as JSON holds them."""
     dataset.pickle = PLAIN_FILES  # type: ignore[attr-defined]
-    note("s3prl", f"{dataset.__name__.split('.')[2]}: caches are plain lists")
+    note("s3prl", "0.4.18", f"{dataset.__name__.split('.')[2]}: caches are plain lists")
 
 
 _READ_YAML = (
@@ -193,7 +195,7 @@ def _safe_yaml(module: ModuleType) -> None:
             raise UserError(f"{getattr(file, 'name', 'a configuration')}: {error}") from None
 
     module.yaml = StandIn(module.yaml, load=load)  # type: ignore[attr-defined]
-    note("s3prl", "configurations: read as plain values")
+    note("s3prl", "0.4.18", "configurations: read as plain values")
 
 
 def _brief(value: object) -> str:

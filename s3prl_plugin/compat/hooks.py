@@ -124,19 +124,21 @@ class Healing:
 
     Attributes:
         library: whose fault is mended.
+        since: the version of it that needs this, and later ones; of s3prl, the last release.
         what: what was missing or wrong, and what stands in for it; one line.
     """
 
     library: str
+    since: str
     what: str
 
 
 _healings: list[Healing] = []
 
 
-def note(library: str, what: str) -> None:
+def note(library: str, since: str, what: str) -> None:
     """Remember that a shim is in force; the same one is noted once."""
-    healing = Healing(library, what)
+    healing = Healing(library, since, what)
     if healing not in _healings:
         _healings.append(healing)
 

@@ -51,4 +51,6 @@ def _stand_in(module: ModuleType) -> None:
     for name in missing:
         setattr(module, name, _Gone(name, (), {"__module__": __name__}))
     if missing:
-        note("huggingface_hub", f"{' and '.join(missing)}: gone since 1.0; the names are back and raise when used")
+        note(
+            "huggingface_hub", "1.0", f"{' and '.join(missing)}: gone since 1.0; the names are back and raise when used"
+        )

@@ -88,7 +88,7 @@ def _whole_strides(module: ModuleType) -> None:
             )
 
     wrapper.__init__ = init
-    note("s3prl.nn", "S3PRLUpstream: frames that are no whole number of samples apart are refused in one line")
+    note("s3prl", "0.4.18", "S3PRLUpstream: frames that are no whole number of samples apart are refused in one line")
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def running(downstream: str, device: str, cache: str | Path) -> Iterator[None]:
         if not _is_cuda(device):
             stack.enter_context(cuda_is_hidden())
             if downstream in CUDA_ONLY:
-                note("s3prl", f"{downstream}: its hard-coded .cuda() leaves everything on the CPU")
+                note("s3prl", "0.4.18", f"{downstream}: its hard-coded .cuda() leaves everything on the CPU")
                 stack.enter_context(cuda_is_identity())
         yield
 
@@ -113,7 +113,11 @@ def running(downstream: str, device: str, cache: str | Path) -> Iterator[None]:
 def _harmless_isinstance(module: ModuleType) -> None:
     """`hack_isinstance` served torch < 1.8; it makes isinstance wrong for defaultdicts and for tuples of classes."""
     module.hack_isinstance = lambda: None  # type: ignore[attr-defined]
-    note("s3prl", "hack_isinstance: does nothing (it breaks the builtin isinstance, and torch >= 1.8 needs no hack)")
+    note(
+        "s3prl",
+        "0.4.18",
+        "hack_isinstance: does nothing (it breaks the builtin isinstance, and torch >= 1.8 needs no hack)",
+    )
 
 
 def _plain_overrides(module: ModuleType) -> None:
@@ -125,7 +129,7 @@ def _plain_overrides(module: ModuleType) -> None:
         overrides.apply(string, args, config)
 
     module.override = override  # type: ignore[attr-defined]
-    note("s3prl", "-o: values are plain values, which may contain '='; none is run")
+    note("s3prl", "0.4.18", "-o: values are plain values, which may contain '='; none is run")
 
 
 def _evaluate_anywhere(runner: ModuleType) -> None:
@@ -141,7 +145,7 @@ def _evaluate_anywhere(runner: ModuleType) -> None:
             return stock(self, *args, **kwargs)
 
     runner.Runner.evaluate = evaluate
-    note("s3prl", "Runner.evaluate: works with --device cpu beside a GPU, and waits for no other rank")
+    note("s3prl", "0.4.18", "Runner.evaluate: works with --device cpu beside a GPU, and waits for no other rank")
 
 
 def _keep_num_workers(data: ModuleType) -> None:
@@ -153,7 +157,7 @@ def _keep_num_workers(data: ModuleType) -> None:
         return stock(split, tokenizer, dict(corpus))
 
     data.load_dataset = load_dataset  # type: ignore[attr-defined]
-    note("s3prl", "ctc: num_workers of the config holds for every loader, not only for the first")
+    note("s3prl", "0.4.18", "ctc: num_workers of the config holds for every loader, not only for the first")
 
 
 def _head_of_the_runs_seed(expert: ModuleType) -> None:
@@ -169,7 +173,7 @@ def _head_of_the_runs_seed(expert: ModuleType) -> None:
         return parts
 
     expert.random_split = random_split  # type: ignore[attr-defined]
-    note("s3prl", "emotion: the split into train and dev stays that of seed 0, and the head follows --seed")
+    note("s3prl", "0.4.18", "emotion: the split into train and dev stays that of seed 0, and the head follows --seed")
 
 
 def _is_cuda(device: Any) -> bool:

@@ -32,7 +32,7 @@ def _run_again(module: ModuleType, error: Exception) -> None:
     what, build = _STAND_INS[missing]
     with _present(build()):
         module.__loader__.exec_module(module)
-    note(missing, what)
+    note("s3prl", "0.4.18", f"{missing}: {what}")
 
 
 @contextmanager

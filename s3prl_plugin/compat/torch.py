@@ -26,7 +26,7 @@ def _trust_namespaces(_: ModuleType) -> None:
     # Before weights_only became the default nothing was refused; a Namespace only holds what the reader already built.
     if allow is not None:
         allow([argparse.Namespace])
-        note("torch", "weights_only checkpoints (-e, -i): argparse.Namespace is trusted, nothing else")
+        note("torch", "2.6", "weights_only checkpoints (-e, -i): argparse.Namespace is trusted, nothing else")
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def _without_extension(extension: ModuleType, error: Exception) -> None:
     extension._check_cuda_version = lambda: None  # type: ignore[attr-defined]
     import torch
 
-    note("torchaudio", f"its compiled extension does not load beside torch {torch.__version__}: done without it")
+    note("torchaudio", "any", f"its compiled extension does not load beside torch {torch.__version__}: done without it")
 
 
 def _with_audio_functions(torchaudio: ModuleType) -> None:
@@ -51,16 +51,16 @@ def _with_audio_functions(torchaudio: ModuleType) -> None:
     if not hasattr(torchaudio, "set_audio_backend"):
         torchaudio.set_audio_backend = lambda backend=None: None  # type: ignore[attr-defined]
         torchaudio.get_audio_backend = lambda: "soundfile"  # type: ignore[attr-defined]
-        note("torchaudio", f"set_audio_backend: removed; {NO_BACKEND_TO_SET}")
+        note("torchaudio", "2.9", f"set_audio_backend: removed; {NO_BACKEND_TO_SET}")
 
     if hasattr(torchaudio, "load_with_torchcodec") and not _torchcodec_works():
         torchaudio.load = soundfile_io.load  # type: ignore[attr-defined]
         torchaudio.save = soundfile_io.save  # type: ignore[attr-defined]
-        note("torchaudio", "load, save: need TorchCodec, which is not there; soundfile reads and writes")
+        note("torchaudio", "2.9", "load, save: need TorchCodec, which is not there; soundfile reads and writes")
     if not hasattr(torchaudio, "info"):
         torchaudio.info = soundfile_io.info  # type: ignore[attr-defined]
         torchaudio.AudioMetaData = soundfile_io.AudioMetaData  # type: ignore[attr-defined]
-        note("torchaudio", "info: removed; soundfile reads the header")
+        note("torchaudio", "2.9", "info: removed; soundfile reads the header")
 
     if not _sox_works(torchaudio):
         from s3prl_plugin.compat import sox_effects
@@ -68,7 +68,7 @@ def _with_audio_functions(torchaudio: ModuleType) -> None:
         sys.modules["torchaudio.sox_effects"] = sox_effects
         torchaudio.sox_effects = sox_effects  # type: ignore[attr-defined]
         names = ", ".join(sox_effects.effect_names())
-        note("torchaudio", f"sox_effects: removed, or SoX is not there; these effects are provided: {names}")
+        note("torchaudio", "2.9", f"sox_effects: removed, or SoX is not there; these effects are provided: {names}")
 
 
 def _sox_works(torchaudio: ModuleType) -> bool:

@@ -97,9 +97,11 @@ def _heal(module: ModuleType) -> None:
         }
 
     expert.__init__, expert.forward, expert.describe = init, forward, describe
-    note("transformers", f"{entry}: a folder of another architecture, or one that lacks weights, is refused")
-    note("transformers", f"{entry}: the last of hidden_states is last_hidden_state, after the model's final norm")
-    note("transformers", f"{entry}: no LayerDrop and no SpecAugment in training")
+    note("s3prl", "0.4.18", f"{entry}: a folder of another architecture, or one that lacks weights, is refused")
+    note(
+        "transformers", "5.16", f"{entry}: the last of hidden_states is last_hidden_state, after the model's final norm"
+    )
+    note("transformers", "5.16", f"{entry}: no LayerDrop and no SpecAugment in training")
 
 
 class _Loader:
