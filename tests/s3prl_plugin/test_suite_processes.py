@@ -32,7 +32,7 @@ from torch.utils.data import DistributedSampler
 import s3prl_plugin
 s3prl_plugin.register()
 from s3prl_plugin import results, run_downstream
-from s3prl_plugin.runner import Runner
+from s3prl_plugin.running.runner import Runner
 from s3prl_plugin.jobs.exit_status import exit_status
 
 stock = DistributedSampler.__iter__
