@@ -4,9 +4,8 @@ import csv
 import itertools
 import random
 import shutil
-import subprocess
-import sys
 
+import entry_point
 import pytest
 import yaml
 from scipy import stats
@@ -26,8 +25,7 @@ def analyse(corpus, checkpoint, out, analyses, **options):
     config = {"suite": {"corpus": f"manifest:{corpus}", "analyses": analyses, **options}}
     (out / "suite.yaml").write_text(yaml.safe_dump(config))
     words = ["-m", "train", "-d", "suite", "-c", out / "suite.yaml", "-u", "mr_hubert_local", "-k", checkpoint]
-    command = [sys.executable, "-m", "s3prl_plugin.run_downstream", *map(str, words), "-p", str(out), "--device", "cpu"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = entry_point.run(*words, "-p", out, "--device", "cpu")
     assert done.returncode == 0, done.stderr[-3000:]
     return {(row.measure, row.score, row.tap): row for row in results.read(out)}
 

@@ -4,10 +4,9 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 
+import entry_point
 import numpy as np
 import pytest
 import soundfile
@@ -37,7 +36,7 @@ def write_corpus(root):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, small_checkpoint):
-    """A folder with a corpus, and the command that runs a suite there."""
+    """A folder with a corpus, and the flags of a suite there."""
     folder = tmp_path_factory.mktemp("interrupted")
     write_corpus(folder / "corpus")
     runner = {"total_steps": TOTAL, "gradient_accumulate_steps": 2, "log_step": EVERY, "max_keep": 1}
@@ -47,18 +46,18 @@ def place(tmp_path_factory, small_checkpoint):
     override = {"runner": runner, "optimizer": {"lr": 0.01}, "downstream_expert": {"datarc": datarc}}
     suite = {"suite": {"store": True, "tasks": {"SID": {"corpus": str(folder / "corpus"), "override": override}}}}
     (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
-    program = [sys.executable, "-m", "s3prl_plugin.run_downstream", "-m", "train", "-d", "suite", "-c", "suite.yaml"]
-    return folder, [*program, "-u", "mr_hubert_local", "-k", str(small_checkpoint), "--device", "cpu"]
+    flags = ["-m", "train", "-d", "suite", "-c", "suite.yaml", "-u", "mr_hubert_local", "-k", small_checkpoint]
+    return folder, [*flags, "--device", "cpu"]
 
 
-def killed(folder, command, moment):
-    """Run the command and kill it when the moment has come."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=folder, start_new_session=True, **quiet) as process:
-        while not moment():
-            assert process.poll() is None, "it ended before the moment came"
-            time.sleep(0.0005)
-        os.killpg(process.pid, signal.SIGKILL)  # with the workers of its dataloader
+def killed(folder, flags, moment):
+    """Run it and kill it when the moment has come."""
+    process = entry_point.Run(*flags, cwd=folder)
+    while not moment():
+        assert not process.ended, "it ended before the moment came"
+        time.sleep(0.0005)
+    os.killpg(process.pid, signal.SIGKILL)  # with the workers of its dataloader
+    assert process.finish().returncode == -signal.SIGKILL
 
 
 def steps(task):
@@ -73,8 +72,7 @@ def logged(task):
 
 
 def test_killed_at_several_moments_it_goes_on_and_ends(place):
-    folder, command = place
-    command = [*command, "-p", "out"]
+    folder, flags = place
     task = folder / "out" / "SID"
     moments = (
         (lambda: (task / "run.json").is_file()),
@@ -85,7 +83,7 @@ def test_killed_at_several_moments_it_goes_on_and_ends(place):
     )
     before, saved = 0, []
     for moment in moments:
-        killed(folder, command, moment)
+        killed(folder, [*flags, "-p", "out"], moment)
         new = logged(task)[before:]
         if new:  # the first step that was logged is the one after the last checkpoint
             assert new[0] == (saved[-1] if saved else 0) + EVERY
@@ -94,7 +92,7 @@ def test_killed_at_several_moments_it_goes_on_and_ends(place):
         assert len(saved) <= 2  # of the next one, at most, the old one was still to be removed
         assert not results.Path(folder / "out" / "results.jsonl").exists()
     assert saved[-1] == TOTAL
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    done = entry_point.run(*flags, "-p", "out", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert f"goes on from SID/states-{TOTAL}.ckpt" in done.stdout
     assert len(logged(task)) == before  # nothing was left to train
@@ -102,7 +100,7 @@ def test_killed_at_several_moments_it_goes_on_and_ends(place):
     assert [row.value for row in rows] == [1.0]  # a hum of 200 Hz and one of 900 Hz are easily told apart
     assert sorted(path.name for path in task.glob(".*.ckpt.*")) == []
     assert (folder / "out" / "log.txt").read_text().count("---- python -m") == len(moments) + 1
-    subprocess.run([*command[:-1], "undisturbed"], cwd=folder, capture_output=True, check=True)
+    assert entry_point.run(*flags, "-p", "undisturbed", cwd=folder).returncode == 0
     for name in (f"states-{TOTAL}.ckpt", "dev-best.ckpt"):
         # written by this test a moment ago, so it may be read whole
         killed_one, other = (
@@ -116,9 +114,9 @@ def test_killed_at_several_moments_it_goes_on_and_ends(place):
 
 
 def test_a_task_that_fails_in_the_middle(place):
-    folder, command = place
+    folder, flags = place
     override = "config.suite.tasks.SID.override.runner.eval_dataloaders=['dev','tset']"
-    done = subprocess.run([*command, "-p", "fails", "-o", override], cwd=folder, capture_output=True, text=True)
+    done = entry_point.run(*flags, "-p", "fails", "-o", override, cwd=folder)
     assert done.returncode == 1
     assert "1 of 1 failed; the same command tries again: python -m" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import entry_point
 import numpy as np
 import pytest
 import soundfile
@@ -39,9 +40,12 @@ def write_corpus(root):
     (root / "sid.yaml").write_text(yaml.safe_dump(config))
 
 
-def call(folder, *flags, program=("-m", "s3prl_plugin.run_downstream"), status=0):
-    """Run the entry point in a process of its own; its standard output and error."""
-    ended = subprocess.run([sys.executable, *program, *flags], cwd=folder, capture_output=True, text=True)
+def call(folder, *flags, program=None, status=0):
+    """Run the entry point in a process of its own, as it is or as `program` names it; its standard output and error."""
+    if program:
+        ended = subprocess.run([sys.executable, *program, *flags], cwd=folder, capture_output=True, text=True)
+    else:
+        ended = entry_point.run(*flags, cwd=folder)
     assert ended.returncode == status, ended.stdout + ended.stderr
     return ended.stdout, ended.stderr
 

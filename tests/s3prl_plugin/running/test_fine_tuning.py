@@ -2,9 +2,8 @@
 
 import argparse
 import json
-import subprocess
-import sys
 
+import entry_point
 import pytest
 import torch
 import yaml
@@ -16,12 +15,6 @@ from s3prl_plugin.states import provenance
 from s3prl_plugin.upstream.mr_hubert import small
 from s3prl_plugin.upstream.mr_hubert.hubconf import mr_hubert_local
 
-RUNS = """
-import json, sys
-from s3prl_plugin import run_downstream
-for words in json.loads(sys.argv[1]):
-    assert run_downstream.main(words) == 0, words
-"""
 STEPS = {"total_steps": 3, "gradient_accumulate_steps": 1, "log_step": 3, "eval_step": 3, "save_step": 3}
 SID = {
     "runner": STEPS,
@@ -31,11 +24,9 @@ SID = {
 OPTIONS = {"freeze_to": "enc0.layer0", "stop_at": "mid.layer1", "reset_top": 1, "feature_grad_mult": 1.0}
 
 
-def run(folder, *runs):
-    words = json.dumps([[str(word) for word in words] for words in runs])
-    done = subprocess.run([sys.executable, "-c", RUNS, words], cwd=folder, capture_output=True, text=True)
+def run(folder, words):
+    done = entry_point.run(*words, cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
-    return done
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +42,8 @@ def ran(tmp_path_factory):
     settings = json.loads((folder / "out" / "SID" / "run.json").read_text())["run"]["settings"]
     (folder / "sid.yaml").write_text(yaml.safe_dump(settings))
     alone = [*upstream, "-d", "voxceleb1", "-c", "sid.yaml", "-s", "hidden_states_40ms", "-l", "1", "-p", "alone"]
-    run(folder, alone, [*alone, "-a", "-o", "config.runner.total_steps=6"])
+    run(folder, alone)
+    run(folder, [*alone, "-a", "-o", "config.runner.total_steps=6"])
     return folder
 
 
@@ -149,8 +141,7 @@ def test_the_command_refuses_a_store(tmp_path, small_checkpoint):
     suite = {"suite": {"corpus": "generated", "store": True, "tasks": {"SID": {"override": SID}}}}
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
     words = ["-m", "train", "-f", "-d", "suite", "-c", "suite.yaml", "-u", "mr_hubert_local", "-k", small_checkpoint]
-    command = [sys.executable, "-m", "s3prl_plugin.run_downstream", *map(str, words), "-p", "out"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = entry_point.run(*words, "-p", "out", cwd=tmp_path)
     assert done.returncode == 2, done.stderr[-2000:]
     assert done.stderr.splitlines()[-1].endswith("leave out store")
     assert not (tmp_path / "out" / "SID").exists()

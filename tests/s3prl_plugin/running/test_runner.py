@@ -1,9 +1,8 @@
 """The runner: a suite's task equals the same task alone under stock s3prl, and bad flags are refused."""
 
 import json
-import subprocess
-import sys
 
+import entry_point
 import pytest
 import torch
 import yaml
@@ -17,21 +16,10 @@ OVERRIDE = {
     # crops shorter than the utterances: random draws during training then decide the score
     "downstream_expert": {"datarc": {"num_workers": 0, "max_timestep": 16000}},
 }
-STOCK = """
-import sys
-import s3prl_plugin
-s3prl_plugin.register()
-import s3prl.run_downstream
-from s3prl.downstream.runner import Runner
-assert s3prl.run_downstream.Runner is Runner
-sys.argv = ["run_downstream.py", *sys.argv[1:]]
-s3prl.run_downstream.main()
-"""
 
 
 def run(*words, stock=False, check=True):
-    command = [sys.executable, "-c", STOCK] if stock else [sys.executable, "-m", "s3prl_plugin.run_downstream"]
-    done = subprocess.run([*command, *map(str, words)], capture_output=True, text=True)
+    done = entry_point.run(*words, stock=stock)
     if check:
         assert done.returncode == 0, done.stderr[-3000:]
     return done

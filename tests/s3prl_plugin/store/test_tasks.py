@@ -2,9 +2,8 @@
 
 import json
 import re
-import subprocess
-import sys
 
+import entry_point
 import pytest
 import torch
 import yaml
@@ -99,9 +98,9 @@ def test_a_suite_keeps_features_for_later_runs_and_measures_what_they_change(sma
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
     said = []
     for name in ("first", "second"):
-        command = [sys.executable, "-m", "s3prl_plugin.run_downstream", "-m", "train", "-d", "suite", "--device", "cpu"]
-        command += ["-c", tmp_path / "suite.yaml", "-u", "mr_hubert_local", "-k", small_checkpoint, "-l", "2"]
-        done = subprocess.run([*command, "-p", tmp_path / name], capture_output=True, text=True)
+        words = ["-m", "train", "-d", "suite", "--device", "cpu", "-c", tmp_path / "suite.yaml"]
+        words += ["-u", "mr_hubert_local", "-k", small_checkpoint, "-l", "2", "-p", tmp_path / name]
+        done = entry_point.run(*words)
         assert done.returncode == 0, done.stderr[-3000:]
         said.append(done.stdout)
     found = [re.search(r"of (\d+) utterances read and of (\d+) computed \((\d+) kept, (\d+) random", x) for x in said]

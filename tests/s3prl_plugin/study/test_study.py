@@ -1,8 +1,6 @@
 """A study as a user runs it: two small models, a broken one between them, an analysis, and a task with two seeds."""
 
-import subprocess
-import sys
-
+import entry_point
 import pytest
 import torch
 import yaml
@@ -24,13 +22,16 @@ CONFIG = {
         "analyses_only": ["broken", "half"],
         "seeds": [5, 6],
     },
-    "suite": {"corpus": "generated", "analyses": {"mi": {"measures": ["mi_phone"]}}, "tasks": {"SID": SID}},
+    "suite": {
+        "corpus": "generated?voices=8&sentences=4",
+        "analyses": {"mi": {"measures": ["mi_phone"]}},
+        "tasks": {"SID": SID},
+    },
 }
 
 
 def run(folder, *flags):
-    command = [sys.executable, "-m", "s3prl_plugin.run_downstream", "-m", "train", "-d", "suite", "--device", "cpu"]
-    return subprocess.run([*command, *flags], cwd=folder, capture_output=True, text=True)
+    return entry_point.run("-m", "train", "-d", "suite", "--device", "cpu", *flags, cwd=folder)
 
 
 def said(ended):
@@ -76,7 +77,7 @@ def test_rows_of_every_seed_and_tap_and_the_same_folds(ran):
 
 def test_a_task_is_the_one_that_is_run_alone_with_its_seed(ran):
     folder, _ = ran
-    alone = {"suite": {"corpus": "generated", "tasks": {"SID": SID}}}
+    alone = {"suite": {"corpus": CONFIG["suite"]["corpus"], "tasks": {"SID": SID}}}
     (folder / "alone.yaml").write_text(yaml.safe_dump(alone))
     ended = run(folder, "-c", "alone.yaml", "-u", "mr_hubert_local", "-k", "a.pt", "-p", "alone", "--seed", "6")
     assert ended.returncode == 0, ended.stderr[-3000:]

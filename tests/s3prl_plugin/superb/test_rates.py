@@ -1,11 +1,10 @@
 """Frame rates: who follows them, who is refused, and that the frames counted are those that s3prl's heads see."""
 
 import itertools
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import entry_point
 import numpy as np
 import pytest
 import soundfile
@@ -225,9 +224,8 @@ def suite(folder, checkpoint, tasks, *words):
     chosen = {name: {"override": {"runner": few, **more}} for name, more in tasks.items()}
     path = folder / "suite.yaml"
     path.write_text(yaml.safe_dump({"suite": {"corpus": "generated", "tasks": chosen}}))
-    command = [sys.executable, "-m", "s3prl_plugin.run_downstream", "-m", "train", "-d", "suite", "-c", path]
-    command += ["-u", "mr_hubert_local", "-k", checkpoint, "-p", folder / "out", "--device", "cpu", *words]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    flags = ["-m", "train", "-d", "suite", "-c", path, "-u", "mr_hubert_local", "-k", checkpoint]
+    return entry_point.run(*flags, "-p", folder / "out", "--device", "cpu", *words)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import entry_point
 import numpy as np
 import pytest
 import torch
@@ -27,16 +28,20 @@ TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "
 pytestmark = pytest.mark.slow
 
 
-def command(folder, checkpoint, launcher=()):
+def flags(folder, checkpoint):
     override = ",,".join(f"config.downstream_expert.{key}={value}" for key, value in OPTIONS.items())
-    words = ["-m", "s3prl_plugin.run_downstream", "-m", "evaluate", "-d", "cca", "-u", "mr_hubert_local"]
-    return [sys.executable, *launcher, *words, "-k", str(checkpoint), "-p", str(folder), "-o", override, "--device=cpu"]
+    words = ["-m", "evaluate", "-d", "cca", "-u", "mr_hubert_local", "-k", str(checkpoint), "-p", str(folder)]
+    return [*words, "-o", override, "--device=cpu"]
+
+
+def command(folder, checkpoint, launcher=()):
+    return [sys.executable, *launcher, "-m", "s3prl_plugin.run_downstream", *flags(folder, checkpoint)]
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory, small_checkpoint):
     folder = tmp_path_factory.mktemp("alone")
-    subprocess.run(command(folder, small_checkpoint), check=True, capture_output=True)
+    assert entry_point.run(*flags(folder, small_checkpoint)).returncode == 0
     return folder
 
 
@@ -47,14 +52,14 @@ def statistics(path):
 
 def test_killed_it_goes_on_to_the_same_bits(alone, small_checkpoint, tmp_path):
     saved = tmp_path / saved_pass.FOLDER / "cca-1-of-1.pt"
-    words = command(tmp_path, small_checkpoint)
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while not saved.is_file():
-            assert process.poll() is None
-            time.sleep(0.02)
-        os.kill(process.pid, signal.SIGKILL)
+    process = entry_point.Run(*flags(tmp_path, small_checkpoint))
+    while not saved.is_file():
+        assert not process.ended
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.finish().returncode == -signal.SIGKILL
     assert 0 < torch.load(saved)["done"] < 20
-    again = subprocess.run(words, check=True, capture_output=True, text=True)
+    again = entry_point.run(*flags(tmp_path, small_checkpoint))
     assert "0/" not in next(line for line in again.stderr.splitlines() if "cca: pass" in line)
     assert (tmp_path / results.FILE_NAME).read_bytes() == (alone / results.FILE_NAME).read_bytes()
 

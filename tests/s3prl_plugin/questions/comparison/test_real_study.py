@@ -1,16 +1,15 @@
 """A study as a user runs it, on a corpus of noise: its facts are those of the checkpoints, and it is compared."""
 
 import hashlib
-import subprocess
-import sys
 
+import entry_point
 import planted
 import pytest
 import soundfile
 import torch
 import yaml
 
-from s3prl_plugin import results
+from s3prl_plugin import results, run_downstream
 from s3prl_plugin.inference.folders import folders as folders_of
 from s3prl_plugin.questions import comparison
 from s3prl_plugin.states import upstream_facts
@@ -64,9 +63,16 @@ def folder(tmp_path_factory):
            "batch_size": 2}  # fmt: skip
     config = {"study": {"upstreams": upstreams}, "suite": {"corpus": "manifest:corpus", "analyses": {"cca": cca}}}
     (folder / "study.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "s3prl_plugin.run_downstream", "-m", "train", "-d", "suite", "--device", "cpu"]
-    ended = subprocess.run([*command, "-c", "study.yaml", "-p", "out"], cwd=folder, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr[-3000:]
+    words = ["-m", "train", "-d", "suite", "--device", "cpu", "-c", "study.yaml", "-p", "out"]
+
+    def run_job(flags, folder):
+        ended = entry_point.run(*flags)
+        assert ended.returncode == 0, ended.stderr[-3000:]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr("s3prl_plugin.study.runner.process.run", run_job)
+        assert run_downstream.main(words) == 0
     return folder
 
 
