@@ -4,7 +4,9 @@ import hf_models
 import numpy as np
 import pytest
 import soundfile
+import torch
 import yaml
+from safetensors.torch import load_file
 
 import s3prl_plugin
 from s3prl_plugin import results
@@ -84,3 +86,29 @@ def test_the_flag_is_kept_nowhere():
     finally:
         remote_code.take_flag(parsed())
     assert not remote_code.is_allowed()
+
+
+@pytest.mark.parametrize("key", ["last_hidden_state", "hidden_states"])
+def test_a_head_is_trained_and_the_encoder_with_it(folders, tmp_path, key):
+    """s3prl's own example of a downstream, as `doctor` trains it; frozen up to layer1."""
+    runner = {"total_steps": 3, "gradient_clipping": 1, "gradient_accumulate_steps": 1, "max_keep": 1}
+    config = {
+        "runner": {**runner, "log_step": 1, "eval_step": 9, "save_step": 3, "eval_dataloaders": ["dev"]},
+        "optimizer": {"name": "TorchOptim", "torch_optim_name": "Adam", "lr": 1e-3},
+        "downstream_expert": {
+            "datarc": {"train_batch_size": 2, "eval_batch_size": 1, "num_workers": 0},
+            "modelrc": {"input_dim": 8},
+        },
+    }
+    (tmp_path / "example.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "options.yaml").write_text("freeze_to: layer1\n")
+    flags = ["-m", "train", "-d", "example", "-c", str(tmp_path / "example.yaml"), "-p", str(tmp_path / "out")]
+    flags += ["-g", str(tmp_path / "options.yaml"), "-f", "-s", key, "--device", "cpu"]
+    assert run([*flags, "-u", f"hf:{folders['wavlm-stable']}"]) == 0
+    saved = torch.load(tmp_path / "out" / "states-3.ckpt")
+    stored = load_file(f"{folders['wavlm-stable']}/model.safetensors")
+    name = "encoder.layers.{}.feed_forward.output_dense.weight"
+    tuned = {key.removeprefix("network."): value for key, value in saved["Upstream"].items()}
+    assert saved["Step"] == 3
+    assert torch.equal(tuned[name.format(0)], stored[name.format(0)])
+    assert not torch.equal(tuned[name.format(1)], stored[name.format(1)])
