@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   python -m benchmarks pretrain
   python -m benchmarks store
   python -m benchmarks long_utterance
+  python -m benchmarks abx
 
 A ratio says how many times less it costs here; its spread is over the rounds, in which both sides take turns. Let the
 machine be otherwise quiet. The exit status is 1 where a bar is not reached.
@@ -37,6 +38,7 @@ SUBJECTS = {
     "pretrain": "the steps of a pre-training beside the reading of their audio",
     "store": "training a head with s3prl alone beside the same with a feature store, at base size (5 minutes)",
     "long_utterance": "6 GB of memory beside what an utterance of 20 minutes takes, at base size (half an hour)",
+    "abx": "librosa's DTW, triplet by triplet, beside ABX by cells",
 }
 
 

@@ -51,7 +51,7 @@ class TokenFrames:
         frames = torch.as_tensor(np.asarray(rows, dtype=np.float32))
         count = np.asarray(count, dtype=np.int64)
         offset = np.cumsum(count) - count
-        zeros = int((frames == 0).all(dim=1).sum())
+        zeros = int((torch.linalg.vector_norm(frames, dim=1) == 0).sum())
         if not dtw:
             frames = torch.from_numpy(
                 np.add.reduceat(frames.numpy(), offset, axis=0, dtype=np.float64) / count[:, None]
@@ -70,8 +70,12 @@ class TokenFrames:
 
 def unit_vectors(frames: torch.Tensor) -> torch.Tensor:
     """(F, D) of length 1; a zero vector becomes that of equal entries, as in fastabx."""
-    norm = frames.norm(dim=1, keepdim=True)
-    return torch.where(norm == 0, 1 / math.sqrt(frames.shape[1]), frames / norm.masked_fill(norm == 0, 1))
+    norm = torch.linalg.vector_norm(frames, dim=1, keepdim=True)
+    zero = norm.squeeze(1) == 0
+    unit = frames / norm.masked_fill_(zero[:, None], 1)
+    if zero.any():
+        unit[zero] = 1 / math.sqrt(frames.shape[1])
+    return unit
 
 
 def distances(tokens: TokenFrames, blocks: Sequence[Block]) -> Iterator[np.ndarray]:

@@ -1,0 +1,97 @@
+"""ABX within speakers: DTW of librosa, triplet by triplet, beside ours by cells, on one thread.
+
+Tokens are as long and as many as in TIMIT's sample at 20 ms frames: phones of 4 frames, five of each label and speaker;
+words of 15 frames, of which few are said twice. Where tokens are many, a pair serves several triplets, so that cells of
+tokens cost far less than triplets drawn one by one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from benchmarks.ratios import Ratio, Settings
+from s3prl_plugin.analysis.tokens.distances import TokenFrames, distances
+from s3prl_plugin.downstream.abx.cells import WITHIN, Comparisons, Tokens, cells, comparisons
+
+IN_ROUNDS = False
+DIM = 768
+TRIPLETS = 10_000  # for which costs are told
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What tokens are like.
+
+    Attributes:
+        name: of them.
+        frames: of a token, on average.
+        counts: tokens of every label of a speaker.
+        bar: how many times less ours is to cost.
+    """
+
+    name: str
+    frames: float
+    counts: tuple[int, ...]
+    bar: float
+
+
+KINDS = (Kind("phones", 4, (5,) * 31, 50), Kind("words", 15, (4, 3, 3) + (2,) * 4 + (1,) * 69, 10))
+
+
+def measure(settings: Settings) -> Iterator[Ratio]:
+    """Phones and words."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield from (_ratio(kind, settings.quick) for kind in KINDS)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _ratio(kind: Kind, quick: bool) -> Ratio:
+    """One kind of tokens."""
+    import librosa
+
+    rng = np.random.default_rng(0)
+    speakers = 2 if quick else 16
+    label = np.tile(np.repeat(np.arange(len(kind.counts)), kind.counts), speakers)
+    speaker = np.repeat(np.arange(speakers), sum(kind.counts))
+    count = 1 + rng.poisson(kind.frames - 1, len(label))
+    frames = rng.standard_normal((count.sum(), DIM)).astype(np.float32)
+    tokens = Tokens(label, speaker, np.zeros_like(label))
+
+    begin = time.process_time()
+    found = comparisons(tokens, WITHIN)
+    sequences = TokenFrames.of(frames, count)
+    table = cells(found, distances(sequences, [each.block for each in found]))
+    ours = (time.process_time() - begin) * TRIPLETS / table.triplets.sum()
+
+    unit = [sequences.frames[o : o + n].numpy() for o, n in zip(sequences.offset, count, strict=True)]
+
+    def by_librosa(x: int, y: int) -> float:
+        total, path = librosa.sequence.dtw(C=np.arccos(np.clip(unit[x] @ unit[y].T, -1, 1)) / np.pi)
+        return float(total[-1, -1]) / len(path)
+
+    by_librosa(0, 1)  # compiles
+    drawn = [_triplet(found, label, rng) for _ in range(20 if quick else 1000)]
+    begin = time.process_time()
+    for a, b, x in drawn:
+        by_librosa(x, a), by_librosa(x, b)
+    theirs = (time.process_time() - begin) * TRIPLETS / len(drawn)
+    bar = None if quick else kind.bar
+    name = f"ABX of {kind.name}, {TRIPLETS} triplets"
+    return Ratio.once(name, theirs / ours, f"{theirs:.2f} s", f"{ours:.4f} s", bar, "librosa's DTW, triplet by triplet")
+
+
+def _triplet(found: list[Comparisons], label: np.ndarray, rng: np.random.Generator) -> tuple[int, int, int]:
+    """a, b and x, drawn one by one."""
+    rows, columns = found[rng.integers(len(found))].block
+    x = int(rng.choice(rows))
+    same = label[columns] == label[x]
+    a = int(rng.choice(columns[same & (columns != x)]))
+    return a, int(rng.choice(columns[~same])), x
