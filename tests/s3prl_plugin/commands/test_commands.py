@@ -66,7 +66,8 @@ def test_run_passes_every_flag_on(monkeypatch):
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (
             UserError(
-                "Caught UserError in DataLoader worker process 0.\n  ...\ns3prl_plugin.errors.UserError: b: bad\n"
+                "Caught UserError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
+                "  ...\ns3prl_plugin.errors.UserError: b: bad\n"
             ),
             2,
             "error: b: bad\n",

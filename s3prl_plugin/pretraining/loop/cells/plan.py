@@ -162,6 +162,8 @@ def _only(config: Config, cells: Mapping[str, Any]) -> Sequence[str]:
         return list(cells)
     if not isinstance(found, list):
         raise config.error(("only",), f"only must be a list of cells, not {found!r}")
+    if not found:
+        raise config.error(("only",), f"only names no cell; name some of {', '.join(cells)}, or leave it out")
     for name in found:
         if name not in cells:
             raise config.error(("only",), f"only: no cell is called {name!r}: {did_you_mean(str(name), list(cells))}")

@@ -76,6 +76,7 @@ def test_some_of_the_cells(tmp_path):
         ({"cell:both": "cell:bot"}, "initial.checkpoint: cell:bot is none of the cells before it: did you mean 'both'"),
         ({"cell:single": "cell:later"}, "cell:later is none of the cells before it"),
         ({"cells:": "only: [x]\ncells:"}, "only: no cell is called 'x'"),
+        ({"cells:": "only: []\ncells:"}, "only names no cell"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_with_their_line(tmp_path, change, message):
