@@ -72,7 +72,7 @@ class DownstreamExpert(AnalysisExpert):
         self.plan.need(utterance)
         rates = ", ".join(map(str, strides))
         name = f"frames of {unit} tokens, {contexts}, {most}, {types}, {shared}, {triphones}, at {rates}"
-        kept = self.gathering.share(name, lambda: KeptTokens(self.taps, utterance, start, end))
+        kept = self.gathering.share(name, lambda: KeptTokens(self.taps, self.upstream_taps, utterance, start, end))
         said = f"{measure}{' (triphones)' if triphones else ''}"
         self.say(f"{said}: {len(wanted)} of {len(found)} tokens; {without_frames(tasks[0], self.upstream_taps)}")
         left_out = {**found.left_out, "not drawn, or without a frame": len(found) - len(wanted)}

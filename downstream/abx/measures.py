@@ -109,7 +109,7 @@ class Discrimination:
 
     def common(self, task: Task) -> np.ndarray:
         """(n,) positions of the candidates that every tap is scored on."""
-        return self._there(task.common, ~self.kept.past.any(axis=0))
+        return self._there(task.common, ~self.kept.past_any)
 
     def own(self, task: Task, tap: int) -> np.ndarray:
         """(n,) those that one tap has frames of."""

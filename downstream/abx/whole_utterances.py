@@ -49,8 +49,8 @@ class WholeUtterances:
         return 0
 
     def describe(self) -> str:
-        """Where."""
-        return str(self.folder)
+        """That they are files of the run."""
+        return "files"
 
     def update(self, batch: Batch) -> None:
         """Write the utterances of a batch."""

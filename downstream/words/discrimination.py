@@ -58,7 +58,7 @@ class WordDiscrimination:
 
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap after the other."""
-        tokens = np.flatnonzero(self.kept.seen & ~self.kept.past.any(axis=0))
+        tokens = np.flatnonzero(self.kept.seen & ~self.kept.past_any)
         which = self.drawn[tokens]
         label, speaker = self.candidates.label[which], self.candidates.speaker[which]
         for position, tap in enumerate(self.kept.taps):

@@ -92,7 +92,7 @@ class DownstreamExpert(AnalysisExpert):
         self.plan.need(where[0])
         rates = ", ".join(map(str, self._strides))
         full = f"{'means' if pooled else 'frames'} of word tokens: {name}, {len(drawn)} at {rates}"
-        return self.gathering.share(full, lambda: KeptTokens(self.taps, *where, pooled=pooled))
+        return self.gathering.share(full, lambda: KeptTokens(self.taps, self.upstream_taps, *where, pooled=pooled))
 
     def _lists(self, key: str, of_words: bool) -> list[Ratings]:
         """The files that an option names."""

@@ -63,7 +63,7 @@ class WordVectors:
 
     def similarities(self, position: int, pairs: Sequence[Rated], without: int | None) -> np.ndarray:
         """(P,) at a tap, without the tokens of a speaker."""
-        there = np.flatnonzero(self._kept.seen & ~self._kept.past.any(axis=0))
+        there = np.flatnonzero(self._kept.seen & ~self._kept.past_any)
         rows, _ = self._kept.of(position, there)
         names = [self._names[i] for i in there]
         speaker = self.speaker[there]

@@ -106,6 +106,13 @@ class Batch:
         heard = mel.frames_of(len(self.states.waveforms[i]))
         return covered_frames(heard, mel.HOP, stride, shortest, mel.TAP_OFFSET)
 
+    def shortest(self, i: int) -> dict[Stride, int]:
+        """Stride -> how many frames of utterance `i` all taps of the upstream of that stride have."""
+        found: dict[Stride, int] = {}
+        for tap, lengths in zip(self._whole.states.taps, self._whole._lengths, strict=True):
+            found[tap.stride] = min(lengths[i], found.get(tap.stride, lengths[i]))
+        return found
+
     def complete(self, i: int) -> bool:
         """Whether utterance `i` has a frame at every tap of the upstream."""
         return all(lengths[i] > 0 for lengths in self._whole._lengths)

@@ -12,13 +12,15 @@ import torch
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.tokens.inside import frames_inside
 from s3prl_plugin.states.taps import Tap
+from s3prl_plugin.strides import Stride
 
 
 class KeptTokens:
     """All frames inside the tokens, filled as batches come.
 
     Args:
-        taps: of the upstream.
+        taps: whose frames are kept.
+        upstream_taps: of the upstream, whichever are kept: what all of them have does not depend on the choice.
         utterance: (N,) positions of the tokens' utterances in the corpus, increasing.
         start, end: (N,) samples.
         pooled: keep the mean of a token's frames only.
@@ -28,20 +30,28 @@ class KeptTokens:
         count: stride -> (N,) frames of every token at that rate; 0 where no centre of a frame lies in it.
         seen: (N,) true where a token's utterance came by.
         past: (taps, N) true where a token ends past a tap's frames, so that it has none.
+        past_any: (N,) the same of any tap of the upstream.
     """
 
     def __init__(
-        self, taps: Sequence[Tap], utterance: np.ndarray, start: np.ndarray, end: np.ndarray, pooled: bool = False
+        self,
+        taps: Sequence[Tap],
+        upstream_taps: Sequence[Tap],
+        utterance: np.ndarray,
+        start: np.ndarray,
+        end: np.ndarray,
+        pooled: bool = False,
     ):
         self.taps = tuple(taps)
         self._utterance = utterance
-        ranges = {tap.stride: frames_inside(start, end, tap.stride) for tap in taps}
+        ranges = {tap.stride: frames_inside(start, end, tap.stride) for tap in upstream_taps}
         self._first = {stride: first for stride, (first, _) in ranges.items()}
         self.count = {stride: np.maximum(last - first, 0) for stride, (first, last) in ranges.items()}
         self._pooled = pooled
         self._held = {stride: np.minimum(count, 1) if pooled else count for stride, count in self.count.items()}
         self.seen = np.zeros(len(utterance), dtype=bool)
         self.past = np.zeros((len(self.taps), len(utterance)), dtype=bool)
+        self.past_any = np.zeros(len(utterance), dtype=bool)
 
     @property
     def memory_bytes(self) -> int:
@@ -50,7 +60,7 @@ class KeptTokens:
 
     def describe(self) -> str:
         """How many there are."""
-        frames = ", ".join(str(count.sum()) for count in self.count.values())
+        frames = ", ".join(str(self.count[tap.stride].sum()) for tap in self.taps)
         return f"{len(self.seen)} tokens of {frames} frames"
 
     @cached_property
@@ -65,10 +75,12 @@ class KeptTokens:
             if not len(mine):
                 continue
             self.seen[mine] = True
+            for stride, frames in batch.shortest(i).items():
+                self.past_any[mine] |= self._past(stride, mine, frames)
             for k, tap in enumerate(self.taps):
                 heard = batch.frames(i, k)
-                past = self._first[tap.stride][mine] + self.count[tap.stride][mine] > len(heard)
-                self.past[k, mine] = past & (self.count[tap.stride][mine] > 0)
+                past = self._past(tap.stride, mine, len(heard))
+                self.past[k, mine] = past
                 there = mine[~past & (self.count[tap.stride][mine] > 0)]
                 count = self.count[tap.stride][there]
                 rows = _ranges(self._first[tap.stride][there], count)
@@ -96,12 +108,13 @@ class KeptTokens:
         return {
             "seen": torch.from_numpy(self.seen),
             "past": torch.from_numpy(self.past),
+            "past_any": torch.from_numpy(self.past_any),
             "rows": [torch.from_numpy(rows[self._rows(k, seen)]) for k, rows in enumerate(self.kept)],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state of the same tokens and taps."""
-        self.seen[:], self.past[:] = False, False
+        self.seen[:], self.past[:], self.past_any[:] = False, False, False
         self.merge(state)
 
     def merge(self, state: Mapping[str, Any]) -> None:
@@ -123,6 +136,12 @@ class KeptTokens:
             mine[place] = saved.numpy()
         self.seen |= seen
         self.past |= state["past"].numpy()
+        self.past_any |= state["past_any"].numpy()
+
+    def _past(self, stride: Stride, tokens: np.ndarray, frames: int) -> np.ndarray:
+        """(n,) which of some tokens end past so many frames."""
+        count = self.count[stride][tokens]
+        return (count > 0) & (self._first[stride][tokens] + count > frames)
 
     def _rows(self, tap: int, tokens: np.ndarray) -> np.ndarray:
         """Where the frames of some tokens are kept."""

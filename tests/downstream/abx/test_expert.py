@@ -24,11 +24,11 @@ TAPS = (
 FEATURES = (planted.phonetic(1.0), planted.phonetic(0.7), planted.noise)
 
 
-def expert(corpus, out, taps=TAPS, seed=0, **options):
+def expert(corpus, out, taps=TAPS, seed=0, only=None, **options):
     return DownstreamExpert(
         upstream_dim=8,
         upstream_rate=320,
-        downstream_expert=options,
+        downstream_expert={**options, "taps": only},
         expdir=str(out),
         taps=taps,
         provenance={"upstream": "planted"},
@@ -119,6 +119,20 @@ def test_tokens_are_drawn_by_what_they_are(corpus, tmp_path, found):
     assert not np.array_equal(again.common, task.common)
     fine = expert(corpus, tmp_path, taps=TAPS[:1], measures=["abx_phone"], frames_at_ms=[80]).measures[0].tasks[0]
     assert np.array_equal(fine.common, task.common), "a finer model that is asked for frames at 80 ms"
+
+
+def test_numbers_of_some_taps_are_those_of_all(corpus, tmp_path):
+    def cut(utterance, tap, frames):
+        return planted.noise(utterance, tap, frames)[:-10]
+
+    features = (FEATURES[0], FEATURES[1], cut)
+    found = []
+    for only in (None, ["enc0.pre"]):
+        made = expert(corpus, tmp_path, measures=["abx_phone"], context=["any"], only=only)
+        planted.feed(made, features)
+        found.append(by_key(made))
+    assert {key for key in found[0] if key[0] == "enc0.pre"} == set(found[1])
+    assert all(found[0][key].value == row.value for key, row in found[1].items())
 
 
 def test_batches_saving_and_merging_change_nothing(corpus, tmp_path, found):
