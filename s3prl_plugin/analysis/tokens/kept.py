@@ -75,8 +75,8 @@ class KeptTokens:
             if not len(mine):
                 continue
             self.seen[mine] = True
-            for stride, frames in batch.shortest(i).items():
-                self.past_any[mine] |= self._past(stride, mine, frames)
+            for stride, length in batch.shortest(i).items():
+                self.past_any[mine] |= self._past(stride, mine, length)
             for k, tap in enumerate(self.taps):
                 heard = batch.frames(i, k)
                 past = self._past(tap.stride, mine, len(heard))
