@@ -84,10 +84,10 @@ class KeptTokens:
                 there = mine[~past & (self.count[tap.stride][mine] > 0)]
                 count = self.count[tap.stride][there]
                 rows = _ranges(self._first[tap.stride][there], count)
-                frames = heard[torch.from_numpy(rows).to(heard.device)].cpu().numpy()
+                kept = heard[torch.from_numpy(rows).to(heard.device)].cpu().numpy()
                 if self._pooled and len(there):
-                    frames = np.add.reduceat(frames, np.cumsum(count) - count, dtype=np.float64) / count[:, None]
-                self.kept[k][self._rows(k, there)] = frames
+                    kept = np.add.reduceat(kept, np.cumsum(count) - count, dtype=np.float64) / count[:, None]
+                self.kept[k][self._rows(k, there)] = kept
 
     def of(self, tap: int, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The frames of some tokens at a tap.

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -102,20 +103,20 @@ def _config(state: Mapping[str, Tensor]) -> Config:
     dim = _shape(state, "post_extract_proj.weight", 2)[0]
     layers = len([name for name in state if re.fullmatch(r"encoder\.layers\.\d+\.fc1\.weight", name)])
     if (dim, layers) not in HEADS:
-        known = ", ".join(f"{layers} of {dim}" for dim, layers in HEADS)
+        sizes = ", ".join(f"{layers} of {dim}" for dim, layers in HEADS)
         raise UserError(
-            f"has {layers} layers of {dim}, and does not say how many attention heads; known are {known} (HuBERT base, "
+            f"has {layers} layers of {dim}, and does not say how many attention heads; known are {sizes} (HuBERT base, "
             "large and xlarge)"
         )
     folded = "encoder.pos_conv.0.weight"
     in_group, kernel = _shape(state, folded if folded in state else f"{folded}_v", 3)[1:]
     every = "feature_extractor.conv_layers.1.2.1.weight" in state
-    known = Config.__dataclass_fields__["conv_layers"].default
+    known: Any = Config.__dataclass_fields__["conv_layers"].default
     convolutions = [name for name in state if re.fullmatch(r"feature_extractor\.conv_layers\.\d+\.0\.weight", name)]
     shapes = [_shape(state, name, 3) for name in sorted(convolutions, key=lambda name: int(name.split(".")[2]))]
     if [shape[2] for shape in shapes] != [kernel for _, kernel, _ in known]:
         raise UserError("has another convolutional front end than HuBERT, and does not say with which strides")
-    return Config(
+    found = Config(
         dim=dim,
         ffn_dim=_shape(state, "encoder.layers.0.fc1.weight", 2)[0],
         heads=HEADS[dim, layers],
@@ -128,8 +129,8 @@ def _config(state: Mapping[str, Tensor]) -> Config:
         middle_residual=False,
         pos_kernel=kernel,
         pos_groups=dim // max(in_group, 1),
-        **(_DROPOUTS if every else {}),
     )
+    return replace(found, **_DROPOUTS) if every else found  # type: ignore[arg-type]
 
 
 def _shape(state: Mapping[str, Tensor], name: str, dimensions: int) -> torch.Size:

@@ -239,6 +239,9 @@ def _parts(content: Any) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[
     """The configurations of model and task, the state dict and the training step, from either format."""
     if not isinstance(content, dict):
         raise UserError(f"holds a {type(content).__name__}, not a checkpoint")
+    model: Any
+    task: Any
+    state: Any
     foreign = foreign_names.parts(content)
     if foreign is not None:
         model, task, state, train_step = foreign
