@@ -7,7 +7,7 @@ import planted_runs
 import pytest
 
 from s3prl_plugin import results
-from s3prl_plugin.inference import folders as study_folders
+from s3prl_plugin.inference.folders import folders as study_folders
 from s3prl_plugin.inference.folders import remember
 from s3prl_plugin.questions.trajectories import runs
 
