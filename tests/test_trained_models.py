@@ -42,7 +42,7 @@ def check(name, corpus, folder):
 @pytest.mark.parametrize("name", packaged.names())
 def test_phones_of_generated_speech(name, tmp_path):
     pytest.importorskip("espeakng_loader", reason="generated speech needs s3prl-plugin[demo]")
-    check(name, "generated", tmp_path)
+    check(name, "generated?voices=12&sentences=5", tmp_path)
 
 
 def test_phones_of_real_speech(tmp_path, timit_sample):

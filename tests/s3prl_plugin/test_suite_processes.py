@@ -3,12 +3,11 @@
 import json
 import os
 import re
-import socket
-import subprocess
-import sys
+import signal
 import time
 from collections import Counter, defaultdict
 
+import entry_point
 import numpy as np
 import pytest
 import soundfile
@@ -72,35 +71,27 @@ def write_corpus(root):
 
 
 class Processes:
-    """Two processes of one run, with the environment that torchrun gives them (and without its own process)."""
+    """Two processes of one run."""
 
     def __init__(self, folder, checkpoint):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        words = [sys.executable, "program.py", "-m", "train", "-d", "suite", "-c", "suite.yaml", "-p", "out"]
-        words += ["-u", "mr_hubert_local", "-k", str(checkpoint), "--device", "cpu"]
-        address = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": folder}
-        self.running = [
-            subprocess.Popen(words, env={**os.environ, **address, "RANK": rank, "LOCAL_RANK": rank}, **pipes)
-            for rank in "01"
-        ]
+        words = ["-m", "train", "-d", "suite", "-c", "suite.yaml", "-p", "out", "-u", "mr_hubert_local"]
+        words += ["-k", checkpoint, "--device", "cpu"]
+        self.running = entry_point.group(2, *words, cwd=folder, program="program.py")
 
     def kill_when(self, moment):
         while not moment():
-            assert [process.poll() for process in self.running] == [None, None], "one ended before the moment came"
+            assert not any(process.ended for process in self.running), "one ended before the moment came"
             time.sleep(0.002)
         for process in self.running:
-            process.kill()
+            os.kill(process.pid, signal.SIGKILL)
         for process in self.running:
-            process.communicate()
+            process.finish()
 
     def finish(self):
         """What each printed."""
-        outputs = [process.communicate(timeout=300) for process in self.running]
-        assert [process.returncode for process in self.running] == [0, 0], outputs
-        return outputs
+        ended = [process.finish() for process in self.running]
+        assert [process.returncode for process in ended] == [0, 0], ended
+        return [(process.stdout, process.stderr) for process in ended]
 
 
 @pytest.fixture(scope="module")

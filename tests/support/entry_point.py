@@ -1,17 +1,19 @@
 """Runs of s3prl's entry point, ours or its own, in processes that need not load torch and s3prl anew.
 
-A process that has imported them, and run nothing, is forked for each, one after the other; it ends with the tests. What
-depends on how Python was started is run by `subprocess` instead.
+A process that has imported them, and run nothing, is forked for each; it ends with the tests. What depends on how
+Python was started is run by `subprocess` instead.
 """
 
 import gc
 import json
 import os
 import runpy
-import select
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -27,25 +29,41 @@ def run(*words, cwd=None, stock=False):
 
 
 class Run:
-    """A run that has begun, and leads a process group of its own (`pid`)."""
+    """A run that has begun, and leads a process group of its own (`pid`); several may run at a time.
 
-    def __init__(self, *words, cwd=None, stock=False):
+    Args:
+        program: a file of Python to run instead of the entry point.
+        environment: variables beside those of this process.
+    """
+
+    def __init__(self, *words, cwd=None, stock=False, program=None, environment=()):
         self._words, self._folder = list(map(str, words)), tempfile.TemporaryDirectory()
-        self._said = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
-        asked = {"words": self._words, "stock": stock, "said": list(map(str, self._said))}
-        asked |= {"cwd": str(cwd or Path.cwd()), "environment": dict(os.environ)}
+        asked = {"words": self._words, "stock": stock, "program": program and str(program), "folder": self._folder.name}
+        asked |= {"cwd": str(cwd or Path.cwd()), "environment": {**os.environ, **dict(environment)}}
         _loaded().stdin.write(f"{json.dumps(asked)}\n".encode())
         self.pid = int(_loaded().stdout.readline())
 
     @property
     def ended(self):
-        return bool(select.select([_loaded().stdout], [], [], 0)[0])
+        return Path(self._folder.name, "status").is_file()
 
     def finish(self):
         """Wait for it; its status, negative for a signal, and what it said."""
-        status = int(_loaded().stdout.readline())
-        with self._folder:
-            return subprocess.CompletedProcess(self._words, status, *(path.read_text("utf-8") for path in self._said))
+        while not self.ended:
+            time.sleep(0.01)
+        with self._folder as folder:
+            status, *said = (Path(folder, name).read_text("utf-8") for name in ("status", "stdout", "stderr"))
+        return subprocess.CompletedProcess(self._words, int(status), *said)
+
+
+def group(size, *words, **how):
+    """Processes of one run, with the environment that torchrun gives them (and without its own process)."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    ranks = map(str, range(size))
+    return [Run(*words, environment={**address, "RANK": rank, "LOCAL_RANK": rank}, **how) for rank in ranks]
 
 
 @cache
@@ -54,7 +72,7 @@ def _loaded():
 
 
 def main():
-    """Fork for every line of standard input; its process and then its status are lines of standard output."""
+    """Fork for every line of standard input, and print the process that runs what it asks for."""
     import s3prl_plugin
 
     s3prl_plugin.register()
@@ -62,18 +80,27 @@ def main():
 
     gc.freeze()  # a fork that ends need not look through all that has been loaded
     for line in sys.stdin:
-        process = os.fork()
-        if process == 0:
-            return job(run_downstream, **json.loads(line))
-        print(process, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+        with suppress(ChildProcessError):  # there is none
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        asked = json.loads(line)
+        if os.fork() == 0:  # which waits, while this one listens
+            process = os.fork()
+            if process == 0:
+                return job(run_downstream, **asked)
+            print(process, flush=True)
+            status = Path(asked["folder"], "status")
+            written = status.with_name("written")
+            written.write_text(str(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])))
+            written.rename(status)
+            os._exit(0)
     return 0
 
 
-def job(run_downstream, words, cwd, stock, environment, said):
+def job(run_downstream, words, cwd, stock, program, environment, folder):
     """What a fork does."""
     os.setpgid(0, 0)
-    for number, path in enumerate([os.devnull, *said]):
+    for number, path in enumerate([os.devnull, f"{folder}/stdout", f"{folder}/stderr"]):
         os.dup2(os.open(path, os.O_CREAT | os.O_RDWR), number)
     os.chdir(cwd)
     os.environ.clear()
@@ -84,6 +111,8 @@ def job(run_downstream, words, cwd, stock, environment, said):
 
         assert run_downstream.Runner is Runner
         return run_downstream.main()
+    if program:
+        return runpy.run_path(program, run_name="__main__")
     return runpy.run_module("s3prl_plugin.run_downstream", run_name="__main__", alter_sys=True)  # exits
 
 

@@ -1,23 +1,16 @@
 """ABX, words, boundaries, CCA and a task in one run, which ends on the page; ABX decides where only it is there."""
 
-import subprocess
-import sys
-
+import entry_point
 import pytest
 import tap_rows
 
 from s3prl_plugin import results
+from s3prl_plugin.commands import main
 from s3prl_plugin.report.text.table import label
 from s3prl_plugin.select.choice import choose
 from s3prl_plugin.select.criteria import criterion
 
 MEASURES = ("abx_phone", "abx_word", "awd_word", "boundary_phone", "boundary_word", "cca_phone")
-
-
-def run(*words):
-    done = subprocess.run([sys.executable, "-m", *map(str, words)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout + done.stderr
 
 
 @pytest.mark.slow
@@ -33,18 +26,19 @@ def test_one_pass_and_the_page(tmp_path, small_checkpoint):
         "config.suite.analyses.abx.permutations=2",
         "config.suite.analyses.abx.tokens=2",
     ]
-    said = run(
-        "s3prl_plugin.run_downstream", "-m", "train", "-d", "suite", "-c", "suite/discrimination.yaml",
+    done = entry_point.run(
+        "-m", "train", "-d", "suite", "-c", "suite/discrimination.yaml",
         "-u", "mr_hubert_local", "-k", small_checkpoint, "-p", out, "--device", "cpu", "-o", ",,".join(options),
     )  # fmt: skip
-    assert said.count("pass: 100%") <= 1, "one pass over the audio"
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr.count("pass: 100%") <= 1, "one pass over the audio"
     rows = results.read(out)
     for measure in MEASURES:
         mine = [row for row in rows if row.measure == measure and row.headline]
         assert len({row.tap for row in mine}) == len(mine) == 11
         assert all(row.value is not None or len(row.refused) > 20 for row in mine)
     assert any(row.measure == "SID" for row in rows)
-    run("s3prl_plugin", "report", out, "-o", tmp_path / "page.html")
+    assert main(["report", str(out), "-o", str(tmp_path / "page.html")]) == 0
     page = (tmp_path / "page.html").read_text()
     for measure in (*MEASURES, "SID"):
         assert measure in page

@@ -35,7 +35,7 @@ def ran(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fine_tuning")
     model = small.write_random_checkpoint(folder / "a.pt", small.small_config(dim=32, layers=(2, 2, 1)))
     (folder / "g.yaml").write_text(yaml.safe_dump(OPTIONS))
-    suite = {"suite": {"corpus": "generated", "tasks": {"SID": {"override": SID}}}}
+    suite = {"suite": {"corpus": "generated?voices=8&sentences=4", "tasks": {"SID": {"override": SID}}}}
     (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
     upstream = ["-m", "train", "-f", "-u", "mr_hubert_local", "-k", model, "-g", "g.yaml", "--device", "cpu"]
     run(folder, [*upstream, "-d", "suite", "-c", "suite.yaml", "-p", "out"])
@@ -138,7 +138,7 @@ def test_an_upstream_of_several_processes_is_described_as_itself(small_checkpoin
 
 @pytest.mark.slow
 def test_the_command_refuses_a_store(tmp_path, small_checkpoint):
-    suite = {"suite": {"corpus": "generated", "store": True, "tasks": {"SID": {"override": SID}}}}
+    suite = {"suite": {"corpus": "generated?voices=8&sentences=4", "store": True, "tasks": {"SID": {"override": SID}}}}
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
     words = ["-m", "train", "-f", "-d", "suite", "-c", "suite.yaml", "-u", "mr_hubert_local", "-k", small_checkpoint]
     done = entry_point.run(*words, "-p", "out", cwd=tmp_path)

@@ -31,7 +31,7 @@ def suite(tmp_path_factory, small_checkpoint):
     folder = tmp_path_factory.mktemp("suite")
     config = {
         "suite": {
-            "corpus": "generated",
+            "corpus": "generated?voices=8&sentences=4",
             "analyses": {"mi": {"measures": ["mi_phone"]}},
             "tasks": {"SID": {"override": OVERRIDE}},
         }

@@ -223,7 +223,7 @@ def suite(folder, checkpoint, tasks, *words):
     few = {"total_steps": 2, "gradient_accumulate_steps": 1, "log_step": 1, "eval_step": 2, "save_step": 2}
     chosen = {name: {"override": {"runner": few, **more}} for name, more in tasks.items()}
     path = folder / "suite.yaml"
-    path.write_text(yaml.safe_dump({"suite": {"corpus": "generated", "tasks": chosen}}))
+    path.write_text(yaml.safe_dump({"suite": {"corpus": "generated?voices=8&sentences=4", "tasks": chosen}}))
     flags = ["-m", "train", "-d", "suite", "-c", path, "-u", "mr_hubert_local", "-k", checkpoint]
     return entry_point.run(*flags, "-p", folder / "out", "--device", "cpu", *words)
 
@@ -238,7 +238,7 @@ def test_diarization_at_40_ms_has_its_labels_and_predictions_at_40_ms(tmp_path, 
     pytest.importorskip("espeakng_loader")
     h5py = pytest.importorskip("h5py")
     heads = {"loaderrc": {"num_workers": 0, "train_batchsize": 2}, "modelrc": {"hidden_size": 8}}
-    tasks = {"SD": {"downstream_expert": heads}, "KS": {"downstream_expert": {"datarc": {"num_workers": 0}}}}
+    tasks = {"SD": {"downstream_expert": heads}, "SID": {"downstream_expert": {"datarc": {"num_workers": 0}}}}
     done = suite(tmp_path, small_checkpoint, tasks, "-s", "hidden_states_40ms")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "SD: at 40 ms a frame, a label spans as much" in done.stdout

@@ -16,6 +16,7 @@ from s3prl_plugin.analysis.one_pass import saved_pass
 from s3prl_plugin.analysis.statistics.moments import FoldMoments
 
 OPTIONS = {
+    "corpus": "generated?voices=12&sentences=4",
     "measures": "['cca_mel','cca_intra']",
     "frame_utterances": "33",
     "batch_size": "2",
@@ -65,7 +66,8 @@ def test_killed_it_goes_on_to_the_same_bits(alone, small_checkpoint, tmp_path):
 
 
 def test_two_processes_give_the_statistics_of_one(alone, small_checkpoint, tmp_path):
-    subprocess.run(command(tmp_path, small_checkpoint, TORCHRUN), check=True, capture_output=True)
+    processes = entry_point.group(2, *flags(tmp_path, small_checkpoint))
+    assert [process.finish().returncode for process in processes] == [0, 0]
     whole = statistics(alone / saved_pass.FOLDER / "cca-1-of-1.pt")
     halves = [statistics(tmp_path / saved_pass.FOLDER / f"cca-{i}-of-2.pt") for i in (1, 2)]
     counts = [[[fold["n"] for fold in half[stride]["folds"]] for stride in whole] for half in halves]
