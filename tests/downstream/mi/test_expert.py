@@ -146,7 +146,13 @@ def test_the_published_protocol_stands_beside_the_default_one(corpus, tmp_path):
 
 
 def test_what_cannot_be_told_from_chance_is_refused_or_grey(corpus, tmp_path):
-    refused = run(corpus, tmp_path, measures=["mi_word"], word_tokens_per_half=11, clusters=44)
+    def of_four(utterance):
+        """Every word in four kinds, so that a cluster for each of 176 segments is far beyond what is allowed."""
+        words = (replace(word, label=f"{word.label}{i % 4}") for i, word in enumerate(utterance.words))
+        return replace(utterance, words=tuple(words))
+
+    many = replace(corpus, utterances=tuple(of_four(u) for u in corpus.utterances))
+    refused = run(many, tmp_path, measures=["mi_word"], word_tokens_per_half=11, clusters=176)
     assert "near chance" in refused["dec0.out", "mi_word", "default", "adjusted"].refused
     grey = run(corpus, tmp_path, measures=["mi_word"], word_tokens_per_half=50, clusters=90)
     assert "independent clusters" in grey["dec0.out", "mi_word", "default", "adjusted"].grey
