@@ -6,7 +6,6 @@ from itertools import pairwise
 import planted
 import pytest
 
-from s3prl_plugin import corpora
 from s3prl_plugin.corpora import open_corpus
 from s3prl_plugin.corpora.readers import manifest
 from s3prl_plugin.errors import UserError
@@ -84,7 +83,6 @@ def test_the_name_and_a_note_state_the_part():
 
 
 def test_a_reader_s_own_option_of_that_name_is_the_reader_s(monkeypatch):
-    monkeypatch.setitem(corpora.READERS, "manifest", "s3prl_plugin.corpora.readers.manifest")
     monkeypatch.setattr(manifest, "read", lambda path, utterances=7: replace(WHOLE, name=f"made {utterances}"))
     assert open_corpus("manifest:x?utterances=9").name == "made 9"
 
