@@ -81,12 +81,12 @@ def test_a_signal_to_the_study_ends_the_run(number, program, tmp_path):
         time.sleep(0.5)  # until the study waits for it
         os.kill(os.getpid(), number)
 
-    thread = threading.Thread(target=stop)
+    thread = threading.Thread(target=stop, daemon=True)  # it waits for the run, which may never come up
     thread.start()
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt), stopping.at_once():
         process.run([], tmp_path)
-    thread.join()
+    thread.join(60)
     assert signal.getsignal(signal.SIGTERM) is before
     with pytest.raises(ProcessLookupError):
         os.kill(found[0], 0)
