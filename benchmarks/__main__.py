@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from s3prl_plugin.errors import UserError
@@ -106,7 +107,7 @@ def _line(name: str, there: str, here: str, ratio: str, spread: str, bar: str) -
     return f"{name:44}{there:>10}{here:>10}{ratio:>8}  {spread:>14}  {bar}".rstrip()
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Read the arguments and measure; a mistake is told in one line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -115,7 +116,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_arguments(parser)
-    return exit_status(lambda: run(parser.parse_args()))
+    return exit_status(lambda: run(parser.parse_args(argv)))
 
 
 if __name__ == "__main__":

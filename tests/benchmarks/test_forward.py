@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from benchmarks import forward
+from benchmarks.__main__ import main
 from benchmarks.ratios import Settings
-from s3prl_plugin.commands import main
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.upstream.mr_hubert import small
 
@@ -45,7 +45,7 @@ def test_the_workload_is_what_the_bars_are_for():
 
 @pytest.mark.slow
 def test_the_command_gives_a_line_per_ratio(capsys):
-    assert main(["bench", "forward", "--quick", "--rounds", "1", "--json"]) == 0
+    assert main(["forward", "--quick", "--rounds", "1", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [list(row)[:3] for row in rows] == [["name", "ratio", "bar"]] * 6
     assert all(row["ratio"] > 0 and row["bar"] is None for row in rows)
@@ -61,13 +61,13 @@ def test_a_missed_bar_is_said_and_shows_in_the_exit_status(capsys, monkeypatch):
         Ratio(name="slow", value=0.9, low=0.9, high=0.9, there="9 MB", here="10 MB", bar=1.0, note="why"),
     ]
     monkeypatch.setattr(forward, "measure", lambda settings: iter(found))
-    assert main(["bench", "forward"]) == 1
+    assert main(["forward"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[-3].split() == ["fast", "3", "s", "2", "s", "1.50", "1.40", "to", "1.60", "1.30", "reached"]
     assert lines[-2].endswith("1.00 MISSED")
     assert lines[-1].strip() == "why"
     monkeypatch.setattr(forward, "measure", lambda settings: iter(found[:1]))
-    assert main(["bench", "forward"]) == 0
+    assert main(["forward"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -76,5 +76,5 @@ def test_a_missed_bar_is_said_and_shows_in_the_exit_status(capsys, monkeypatch):
 def test_mistakes(capsys, words, told):
     if torch.cuda.is_available() and "cuda:9" in words:
         pytest.skip("this machine has a GPU")
-    assert main(["bench", "forward", *words]) == 2
+    assert main(["forward", *words]) == 2
     assert told in capsys.readouterr().err

@@ -5,12 +5,12 @@ import json
 import pytest
 
 from benchmarks import pretrain
+from benchmarks.__main__ import main
 from benchmarks.ratios import Settings
-from s3prl_plugin.commands import main
 
 
 def test_a_row_per_format_and_no_bar_for_a_quick_one(capsys):
-    assert main(["bench", "pretrain", "--quick", "--rounds", "1", "--json"]) == 0
+    assert main(["pretrain", "--quick", "--rounds", "1", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["name"].split()[-1] for row in rows] == list(pretrain.FORMATS)
     assert all(row["bar"] is None and row["ratio"] > 0 for row in rows)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import store
+from benchmarks.__main__ import main
 from s3prl_plugin import superb
-from s3prl_plugin.commands import main
 
 pytest.importorskip("espeakng_loader", reason="generated speech needs s3prl-plugin[demo]")
 
@@ -25,7 +25,7 @@ def test_the_workload_is_what_the_bars_are_for():
 
 @pytest.mark.slow
 def test_the_command_gives_a_ratio_for_the_weighted_sum_and_one_for_a_tap(capsys):
-    assert main(["bench", "store", "--quick", "--json"]) == 0
+    assert main(["store", "--quick", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["name"] for row in rows] == ["KS, weighted sum of all layers", "KS, -l 2 (enc0.layer1)"]
     for row in rows:
