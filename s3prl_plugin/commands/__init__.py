@@ -10,6 +10,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from s3prl_plugin import __version__
 from s3prl_plugin.compat.replaced import replaced
@@ -56,20 +57,30 @@ def _run(words: list[str]) -> int:
     name, *rest = words
     if name not in COMMANDS:
         raise UserError(f"{PROGRAM} {name}: no such command; {did_you_mean(name, COMMANDS)}")
-    command = importlib.import_module(f"{__name__}.{name}")
     if name in PASS_FLAGS_ON:
-        return command.run(argparse.Namespace(flags=rest))
-    own = argparse.ArgumentParser(
+        return _module(name).run(argparse.Namespace(flags=rest))
+    args = parser_of(name).parse_args(rest)
+    plugin_flag.load(args.plugin)
+    return _module(name).run(args)
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """The parser of a command that reads its flags itself (not of `run` and `pretrain`)."""
+    command = _module(name)
+    parser = argparse.ArgumentParser(
         prog=f"{PROGRAM} {name}",
         description=command.HELP,
         epilog=getattr(command, "EXAMPLES", None),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_arguments(own)
-    plugin_flag.add_flag(own)
-    args = own.parse_args(rest)
-    plugin_flag.load(args.plugin)
-    return command.run(args)
+    command.add_arguments(parser)
+    plugin_flag.add_flag(parser)
+    return parser
+
+
+def _module(name: str) -> Any:
+    """A command's module."""
+    return importlib.import_module(f"{__name__}.{name}")
 
 
 def _top_level() -> argparse.ArgumentParser:
