@@ -42,6 +42,9 @@ class Row:
         checkpoint_sha256: of the file that they come from, where that is known.
         checkpoint, model_type: of a model of transformers, its folder, or its name on the hub with the commit, and its
             architecture.
+        waveform_normalisation: how the upstream scales a waveform before it hears it: "zero mean, unit variance,
+            epsilon 1e-05", which is divided by sqrt(variance + epsilon) (1e-05 is of s3prl and fairseq, 1e-07 of
+            transformers), "none", or None where that is not known.
         weights: "trained", "random", or None for an upstream without weights.
         corpus_kind: "real" or "generated".
         measure: cca_phone, mi_word, SID, ...
@@ -153,6 +156,7 @@ class Row:
     unit_iteration: int | None = None
     checkpoint: str | None = None
     model_type: str | None = None
+    waveform_normalisation: str | None = None
     published_corpus: bool = False
     changed_settings: list[str] | None = None
     predictions: list[str] | None = None

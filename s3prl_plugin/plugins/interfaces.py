@@ -40,9 +40,10 @@ class Upstream(Protocol):
     differ; without, `hidden_states` become the taps layer0, layer1, ... Two more methods are optional:
 
     `describe()` returns what a results row says of the upstream, as far as it is known: `variant`, `checkpoint_sha256`,
-        `weights` ("trained", "random"), `train_step`, `params`, `macs_per_s`, `pretraining`, and `options`, those that
-        differ from their defaults. Without it, parameters and multiply-accumulates are counted, and the digest of
-        `-g` stands for the options.
+        `weights` ("trained", "random"), `train_step`, `params`, `macs_per_s`, `pretraining`,
+        `waveform_normalisation`, and `options`, those that differ from their defaults. Without it, parameters and
+        multiply-accumulates are counted, normalisation by torch's layer_norm is seen, and the digest of `-g` stands for
+        the options.
     `facts()` returns two mappings for the comparison of models, architecture and training (or None, where it is not
         known).
     """

@@ -11,10 +11,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from s3prl_plugin.random_state import RandomState
-from s3prl_plugin.states.taps import SAMPLE_RATE
-
-DURATION_S = 1.0
+from s3prl_plugin.states.trial import hear_noise
 
 _counted: WeakKeyDictionary[torch.nn.Module, float | None] = WeakKeyDictionary()
 
@@ -45,20 +42,9 @@ def for_one_second(model: torch.nn.Module) -> float | None:
 
 def _count(model: torch.nn.Module) -> float:
     """Half of the floating-point operations of a forward pass."""
-    tensor = next(model.parameters(), None)
-    device = "cpu" if tensor is None else tensor.device
-    noise = torch.randn(round(DURATION_S * SAMPLE_RATE), generator=torch.Generator().manual_seed(0)).to(device)
-    before = RandomState.capture()
-    training = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad(), _countable(), FlopCounterMode(display=False) as counter:
-            model([noise])
-    finally:
-        for module, was in training:
-            module.training = was
-        before.restore()
-    return counter.get_total_flops() / 2 / DURATION_S
+    with _countable(), FlopCounterMode(display=False) as counter:
+        hear_noise(model)
+    return counter.get_total_flops() / 2
 
 
 @contextmanager

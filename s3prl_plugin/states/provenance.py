@@ -19,7 +19,7 @@ from s3prl_plugin import registry
 from s3prl_plugin.compat import distributions
 from s3prl_plugin.files import digests
 from s3prl_plugin.plugins import plugin_flag
-from s3prl_plugin.states import macs, tuned
+from s3prl_plugin.states import macs, tuned, waveform_normalisation
 
 _known_ids: WeakKeyDictionary[torch.nn.Module, str] = WeakKeyDictionary()
 
@@ -34,7 +34,7 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
 
     Returns:
         upstream, upstream_config, variant, checkpoint_sha256, weights, weights_id, train_step, params, macs_per_s,
-        pretraining, unit_iteration, checkpoint, model_type, versions.
+        pretraining, unit_iteration, checkpoint, model_type, waveform_normalisation, versions.
     """
     model = getattr(model, "module", model)  # of DistributedDataParallel, in fine-tuning
     params = sum(p.numel() for p in model.parameters())
@@ -62,6 +62,9 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
         "unit_iteration": described.get("unit_iteration"),
         "checkpoint": described.get("checkpoint"),
         "model_type": described.get("model_type"),
+        "waveform_normalisation": described["waveform_normalisation"]
+        if "waveform_normalisation" in described
+        else waveform_normalisation.of_upstream(model),
         "weights_id": _weights_id_once(model) if params else None,
         "versions": {**versions(), **registry.origin("upstream", args.upstream)},
     }

@@ -65,7 +65,7 @@ class Facts:
 
     Attributes:
         upstream, checkpoint_sha256, weights, weights_id, train_step, params, macs_per_s, checkpoint, model_type,
-            versions: as in the rows of the run.
+            waveform_normalisation, versions: as in the rows of the run.
         options: of the upstream (`-g`), those that differ from their defaults.
         taps: what was observed, under these options.
         architecture: what the loaded network is, whatever the options make of its output: of this plugin's upstreams
@@ -86,6 +86,7 @@ class Facts:
     macs_per_s: float | None = None
     checkpoint: str | None = None
     model_type: str | None = None
+    waveform_normalisation: str | None = None
     versions: Mapping[str, str] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     taps: tuple[Tap, ...] = ()
@@ -102,7 +103,7 @@ class Facts:
 
 _OF_ROWS = (
     *("upstream", "checkpoint_sha256", "weights", "weights_id", "train_step", "params", "macs_per_s"),
-    *("checkpoint", "model_type", "versions"),
+    *("checkpoint", "model_type", "waveform_normalisation", "versions"),
 )
 
 

@@ -69,7 +69,7 @@ def facts(
         macs_per_s=macs,
         options=options,
         taps=tuple(taps),
-        architecture=told.architecture(config, normalize=False),
+        architecture=told.architecture(config),
         training=None if random else {**said, **training},
         forward=forward,
     )

@@ -132,6 +132,7 @@ class UpstreamExpert(nn.Module):
             "checkpoint": self.found.name,
             "config_id": self.found.config_id,
             "model_type": self.found.model_type,
+            "waveform_normalisation": self._hearing.normalisation,
             "weights": "random" if self.options.random_weights else "trained",
             "params": sum(p.numel() for p in self.network.parameters()),
             "options": {**self.options.changed(), **({"trust_remote_code": True} if self.runs_code else {})},

@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.states import waveform_normalisation
 from s3prl_plugin.strides import SAMPLE_RATE
 
 MASKS = ("attention_mask", "padding_mask", "input_features_mask")
@@ -46,9 +48,12 @@ class Hearing:
         """What makes features of waveforms, in words."""
         if self._extractor is None:
             return "the model itself"
-        name = type(self._extractor).__name__
-        normalises = getattr(self._extractor, "do_normalize", None) and name == "Wav2Vec2FeatureExtractor"
-        return name + (" (zero mean, unit variance, epsilon 1e-7)" if normalises else "")
+        return type(self._extractor).__name__
+
+    @cached_property
+    def normalisation(self) -> str | None:
+        """What the extractor does with waveforms; see `waveform_normalisation`."""
+        return None if self._extractor is None else waveform_normalisation.of_extractor(self._extractor)
 
     @property
     def window_samples(self) -> int | None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.states import features, pooling
+from s3prl_plugin.states import features, pooling, waveform_normalisation
 from s3prl_plugin.states.taps import SAMPLE_RATE, DecodableStates, States
 from s3prl_plugin.upstream.hqa import options
 from s3prl_plugin.upstream.hqa.checkpoint import load
@@ -119,6 +119,7 @@ class UpstreamExpert(nn.Module):
         random = self.options.random_weights or self.checkpoint.train_step == 0
         return {
             "checkpoint_sha256": self.checkpoint.sha256,
+            "waveform_normalisation": waveform_normalisation.NONE,
             "weights": "random" if random else "trained",
             "train_step": 0 if random else self.checkpoint.train_step,
             "params": sum(p.numel() for p in self.model.parameters()),

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from s3prl_plugin import download
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.states import features, pooling
+from s3prl_plugin.states import features, pooling, waveform_normalisation
 from s3prl_plugin.states.taps import SAMPLE_RATE, States
 from s3prl_plugin.upstream.mr_hubert import facts, fine_tuning, options
 from s3prl_plugin.upstream.mr_hubert.checkpoint import load
@@ -129,6 +129,7 @@ class UpstreamExpert(nn.Module):
         config = self.network.config
         return {
             "checkpoint_sha256": self.checkpoint.sha256,
+            "waveform_normalisation": waveform_normalisation.of_layer_norm(self.checkpoint.normalize),
             "weights": "random" if random else "trained",
             "train_step": 0 if random else self.checkpoint.train_step,
             "params": sum(p.numel() for p in self.network.parameters()),
@@ -138,7 +139,7 @@ class UpstreamExpert(nn.Module):
 
     def facts(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The architecture, and how it was trained; None where random weights took the place of the checkpoint's."""
-        architecture = facts.architecture(self.checkpoint.config, self.checkpoint.normalize)
+        architecture = facts.architecture(self.checkpoint.config)
         return architecture, None if self.options.random_weights else facts.training(self.checkpoint)
 
     def _prepare(self) -> None:

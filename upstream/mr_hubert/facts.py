@@ -10,13 +10,8 @@ from s3prl_plugin.upstream.mr_hubert.checkpoint.load import Checkpoint
 from s3prl_plugin.upstream.mr_hubert.network.config import Config
 
 
-def architecture(config: Config, normalize: bool) -> dict[str, Any]:
-    """The sizes of a network; blocks in execution order, resolutions from the finest.
-
-    Args:
-        config: of the network.
-        normalize: waveforms are layer-normalised first.
-    """
+def architecture(config: Config) -> dict[str, Any]:
+    """The sizes of a network; blocks in execution order, resolutions from the finest."""
     return {
         "kind": "MR-HuBERT" if config.middle_residual else "HuBERT",
         "blocks": [block.name for block in config.blocks],
@@ -33,7 +28,6 @@ def architecture(config: Config, normalize: bool) -> dict[str, Any]:
         "extractor_mode": config.extractor_mode,
         "conv_layers": [list(layer) for layer in config.conv_layers],
         "positional_kernel": config.pos_kernel,
-        "normalize": normalize,
     }
 
 

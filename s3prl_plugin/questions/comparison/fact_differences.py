@@ -32,7 +32,6 @@ _WORDS = {
     "extractor_mode": "normalisation of the front end",
     "conv_layers": "convolutions of the front end",
     "positional_kernel": "kernel of the positional convolution",
-    "normalize": "normalised waveforms",
     "taps": "layers seen",
     "single_target": "one label file for all rates",
     "label_rate": "target labels per second",
@@ -88,7 +87,15 @@ def between(a: Facts, b: Facts) -> FactDifferences:
     """
     architecture = _architecture(a.architecture, b.architecture)
     trained, unknown = _training(a.training, b.training)
-    return FactDifferences((*architecture, *trained, *_options(a.options, b.options)), unknown)
+    heard = _normalisation(a.waveform_normalisation, b.waveform_normalisation)
+    return FactDifferences((*architecture, *heard, *trained, *_options(a.options, b.options)), unknown)
+
+
+def _normalisation(a: str | None, b: str | None) -> list[FactDifference]:
+    """Of waveforms, where both tell."""
+    if a is None or b is None or a == b:
+        return []
+    return [FactDifference("waveform_normalisation", f"normalisation of waveforms {b} -> {a}")]
 
 
 def _options(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[FactDifference]:

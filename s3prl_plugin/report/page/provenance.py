@@ -61,7 +61,8 @@ def tables(models: Sequence[Model]) -> list[Table]:
 
 def _models(models: Sequence[Model]) -> Table:
     """One line per model."""
-    head = ["model", "upstream", "variant", "loaded from", "model type", "checkpoint", "weights", "step",
+    head = ["model", "upstream", "variant", "loaded from", "model type",
+            ("waveforms", "how they are scaled before the model hears them"), "checkpoint", "weights", "step",
             ("M parameters", ""), ("G MACs for 1 s", "multiply-accumulates for one second of audio, alone"),
             "pre-training data",
             ("units", "the HuBERT iteration that made its target units"), "folder"]  # fmt: skip
@@ -79,6 +80,7 @@ def _model(model: Model) -> tuple[Shown, ...]:
         Shown(row.variant or ""),
         Shown(row.checkpoint or ""),
         Shown(row.model_type or ""),
+        Shown(row.waveform_normalisation or ""),
         Shown(known[:12] if known else "", hint=f"SHA-256 {known}" if row.checkpoint_sha256 else ""),
         Shown(row.weights or "none"),
         cell(row.train_step) if trained else Shown(""),
