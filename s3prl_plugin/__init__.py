@@ -45,7 +45,8 @@ def load_results(path: str | _Path | _Iterable[str | _Path], *, pandas: bool | N
         pandas: True for a DataFrame, False for a list of dictionaries; by default what is possible.
 
     Returns:
-        The fields of `results.Row`, with `folder` before them and `resolution_ms` among them. In a DataFrame numbers
+        The fields of `results.Row`, with `folder` before them, `resolution_ms` among them, and behind them what the
+        `details` of any row say. In a DataFrame numbers
         are numbers, missing ones NaN or NA; folder, upstream, measure, score, tap and block are ordered categories,
         taps and blocks in execution order. A refused row has no `value` and says why in `refused`.
 

@@ -23,7 +23,9 @@ from s3prl_plugin.strides import Stride, exact_stride, written_stride
 FILE_NAME = "results.jsonl"
 LOCK = ".results.lock"
 STRIDES = ("stride", "frame_stride")  # in the file "640/3" where they are no whole numbers
-SCHEMA = 2  # of a line of the file; one that is higher was written by a newer version
+SCHEMA = 3  # of a line of the file; one that is higher was written by a newer version
+
+Detail = float | int | str | bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,6 @@ class Row:
         units: of a discrete sequence, what its units are: "codes" (of the model), "k-means 100".
         n: rows scored (held-out rows over all folds); n_over_d: training rows over the tap's dimension.
         n_eff_over_d: independent rows per dimension that the training rows are worth.
-        directions: of a CCA, the number that the score is a mean over: the rank of the reference view in training.
         speakers: of the corpus that was analysed; None for a task.
         value: the number; None when refused.
         refused: why there is no number, and what would help.
@@ -71,9 +72,7 @@ class Row:
         chance: what the score would be without any information.
         permutations: how many permutations of the labels `chance` is the mean of; None where it follows from theory.
         chance_low, chance_high: between which one more permutation would fall, in 95 of 100 cases.
-        first_component: the share of the tap's variance that its first principal component holds, where a score goes by
-            distances (k-means units, CKA).
-        caveat: what such a score does not see, where that component dominates.
+        caveat: what the score does not see: of one that goes by distances, where one component dominates.
         per_fold: what every held-out fold says of the score, whose mean is `value`, for paired differences with another
             row that has the same `folds_id`; None where `replicates` are kept.
         replicates: of a jackknifed score, the score without each fold (or speaker) in turn, for the same.
@@ -87,10 +86,7 @@ class Row:
         predictions: of a task, its files to be submitted, in the task's folder.
         clusters: of a measure that counts on clusters, how many; clusters_asked: where that is an option's value and
             not the program's choice, the same.
-        bits_per_s, entropy_bits_per_s: of `units`, what a second of them takes: each log2 K bits, or as many as their
-            frequencies ask for.
-        seeds: of the same, how many k-means runs `value` is the mean of, with the seeds `seed`, `seed` + 1, ...
-        seed_sd: the standard deviation of the score over these; None for one.
+        details: what only rows of such measures say, by name: the `fields` that their downstream's about.yaml explains.
         options_id: digest of the options that made the row; see `digest`.
         newer: of a row that a newer version wrote, `schema` and the fields that this one does not know.
     """
@@ -135,7 +131,6 @@ class Row:
     permutations: int | None = None
     chance_low: float | None = None
     chance_high: float | None = None
-    first_component: float | None = None
     caveat: str | None = None
     per_fold: list[float] | None = None
     replicates: list[float] | None = None
@@ -143,7 +138,6 @@ class Row:
     n: int | None = None
     n_over_d: float | None = None
     n_eff_over_d: float | None = None
-    directions: int | None = None
     folds: int | None = None
     split_by: str | None = None
     task_checkpoint: str | None = None
@@ -161,10 +155,7 @@ class Row:
     changed_settings: list[str] | None = None
     predictions: list[str] | None = None
     clusters: int | None = None
-    bits_per_s: float | None = None
-    entropy_bits_per_s: float | None = None
-    seeds: int | None = None
-    seed_sd: float | None = None
+    details: dict[str, Detail] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     options_id: str | None = None
     newer: dict[str, Any] = field(default_factory=dict)
@@ -178,6 +169,11 @@ class Row:
             samples = getattr(self, name)
             if samples is not None and samples <= 0:
                 raise ValueError(f"{self.measure}/{self.score} at {self.tap}: {name} is {samples}, and must be above 0")
+
+    def number(self, detail: str) -> float | None:
+        """One of the details; None where the row does not say it."""
+        value = self.details.get(detail)
+        return None if isinstance(value, str) else value
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -194,6 +190,12 @@ class Row:
         """What tells the upstream's weights from any others."""
         return self.weights_id or self.checkpoint_sha256
 
+
+# The names of the fields that the file's lines hold, beside their schema.
+FIELDS = frozenset(f.name for f in fields(Row)) - {"newer"}
+
+# Fields of their own until schema 2.
+_DETAILS_OF_2 = ("first_component", "directions", "bits_per_s", "entropy_bits_per_s", "seeds", "seed_sd")
 
 # Beside the digest of the weights. `clusters` is not among them, nor are `n` and `folds`: the program chose them.
 IDENTITY = (
@@ -282,22 +284,21 @@ def _row(text: str) -> Row:
     for name in STRIDES:
         if isinstance(content.get(name), str):
             content[name] = exact_stride(content[name])
-    unknown = {name: value for name, value in content.items() if name not in _NAMES}
+    if schema < 3:
+        content["details"] = {n: v for n in _DETAILS_OF_2 if (v := content.pop(n, None)) is not None}
+    unknown = {name: value for name, value in content.items() if name not in FIELDS}
     if schema <= SCHEMA:
         if unknown:
-            raise ValueError(f"there is no field {next(iter(unknown))!r}; {did_you_mean(next(iter(unknown)), _NAMES)}")
+            raise ValueError(f"there is no field {next(iter(unknown))!r}; {did_you_mean(next(iter(unknown)), FIELDS)}")
         check(Row, content)
         return Row(**content)
     json.dumps(unknown, ensure_ascii=False, allow_nan=False).encode("utf-8")  # it can be written again
-    known = {name: value for name, value in content.items() if name in _NAMES}
+    known = {name: value for name, value in content.items() if name in FIELDS}
     try:
         check(Row, known)
     except ValueError as error:
         raise ValueError(f"{error}; it is of a newer version of this package, schema {schema}") from None
     return Row(**known, newer={"schema": schema, **unknown})
-
-
-_NAMES = frozenset(f.name for f in fields(Row)) - {"newer"}
 
 
 def replace_file(path: Path, content: bytes) -> None:

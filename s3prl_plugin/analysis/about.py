@@ -6,7 +6,7 @@ refuses to write a row that it does not explain.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from math import inf
@@ -58,6 +58,7 @@ class Measure:
         about: what of speech it is about.
         view: what a layer is compared with.
         scores: those of its downstream.
+        fields: what `details` of its downstream's rows say: name -> what it is.
         tasks: for which one looks at it to choose a layer; "" for none.
         direction: "higher" or "lower" is better.
         subset, control: of the rows that stand for the measure where one row must: what tables and `select` go by.
@@ -70,6 +71,7 @@ class Measure:
     about: str
     view: str
     scores: Mapping[str, Score]
+    fields: Mapping[str, str]
     headline: str | None
     tasks: str = ""
     direction: str = "higher"
@@ -149,8 +151,8 @@ def is_plain(row: Row) -> bool:
     return (row.subset, row.control) == usual
 
 
-def check(package: str, measure: str, score: str) -> None:
-    """Whether a package explains a score that it is about to write.
+def check(package: str, measure: str, score: str, details: Iterable[str] = ()) -> None:
+    """Whether a package explains a score that it is about to write, and the details of its row.
 
     Raises:
         ValueError: it does not.
@@ -158,6 +160,8 @@ def check(package: str, measure: str, score: str) -> None:
     known = _checked(package).get(measure) or _checked(OF_CORPORA).get(measure)
     if known is None or score not in known.scores:
         raise ValueError(f"{package}: its {FILE_NAME} explains no {measure}/{score}; add it there")
+    if unknown := sorted(set(details) - known.fields.keys()):
+        raise ValueError(f"{package}: a row has no field {unknown[0]!r}, and `fields` of its {FILE_NAME} explains none")
 
 
 _checked = cache(of)
@@ -168,12 +172,13 @@ def _read(path: Path) -> Iterator[tuple[str, Measure]]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         scores = {name: Score(**_plain(said)) for name, said in content["scores"].items()}
+        fields = {name: str(said) for name, said in content.get("fields", {}).items()}
         usual = next((name for name, score in scores.items() if score.headline is True), None)
         for name, said in content["measures"].items():
             headline = said.get("headline", usual)
             if headline is not None and headline not in scores:
                 raise UserError(f"{path}: headline of {name}: {did_you_mean(str(headline), scores)}")
-            yield name, Measure(**{**said, "name": name, "scores": scores, "headline": headline})
+            yield name, Measure(**{**said, "name": name, "scores": scores, "fields": fields, "headline": headline})
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}); a downstream explains its measures there"

@@ -8,7 +8,7 @@ from typing import Any
 from s3prl_plugin import registry
 from s3prl_plugin.analysis import about
 from s3prl_plugin.analysis.planning.plan import Plan
-from s3prl_plugin.results import Row, digest
+from s3prl_plugin.results import FIELDS, Row, digest
 from s3prl_plugin.states.taps import Tap
 
 
@@ -45,11 +45,15 @@ class RowMaker:
     def row(self, tap: Tap, measure: str, score: str, protocol: str = "default", **fields: Any) -> Row:
         """One row; `fields` say what it says. The plan's folds are named unless `fields` name others.
 
+        What is no field of every row goes into its `details`; those that are None are left out.
+
         Raises:
-            ValueError: the downstream's about.yaml does not explain this score of this measure.
+            ValueError: the downstream's about.yaml does not explain this score of this measure, or one of the details.
         """
+        details = {name: fields.pop(name) for name in fields.keys() - FIELDS}
+        fields["details"] = {name: value for name, value in sorted(details.items()) if value is not None}
         if self._package:
-            about.check(self._package, measure, score)
+            about.check(self._package, measure, score, details)
         where = {"tap": tap.name, "tap_index": tap.index, "block": tap.block, "stride": tap.stride}
         what = {"measure": measure, "score": score, "protocol": protocol}
         return Row(**{**self._common, **self._folds, **where, **what, **fields})

@@ -19,12 +19,13 @@ from s3prl_plugin.strides import milliseconds, stride_number
 ORDERED = ("folder", "upstream", "measure", "score", "tap", "block", "tap2")
 _DTYPES = {"int | None": "Int64", "float | None": "float64", "bool": "bool", "str | None": "string", "str": "string"}
 _OUTPUTS = "outputs"
+_DETAILS = "details"
 _FIELDS = [field for field in fields(Row) if field.name != "newer"]
 
 
 def load(paths: Iterable[str | Path], pandas: bool | None = None) -> Any:
     """The results of some runs; see `s3prl_plugin.load_results`."""
-    found = list(_records(paths))
+    found = _with_details(list(_records(paths)))
     there = importlib.util.find_spec("pandas") is not None
     if pandas and not there:
         raise UserError("a DataFrame needs pandas: pip install pandas; pandas=False gives a list of dictionaries")
@@ -32,7 +33,7 @@ def load(paths: Iterable[str | Path], pandas: bool | None = None) -> Any:
 
 
 def _records(paths: Iterable[str | Path]) -> Iterator[dict[str, Any]]:
-    """One dictionary per row: `folder`, the row's own fields, and `resolution_ms` after `stride`."""
+    """One dictionary per row: `folder`, the row's fields, and `resolution_ms` after `stride`."""
     where = dict.fromkeys(folder for path in paths for folder in folders(path))
     for folder in where:
         found = current.read(folder)
@@ -47,15 +48,25 @@ def _records(paths: Iterable[str | Path]) -> Iterator[dict[str, Any]]:
             yield record
 
 
+def _with_details(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each detail that any row says as a field of all records, after the others."""
+    own = [record.pop(_DETAILS) for record in records]
+    names = sorted({name for details in own for name in details} - {field.name for field in _FIELDS})
+    return [record | {name: details.get(name) for name in names} for record, details in zip(records, own, strict=True)]
+
+
 def _frame(records: Sequence[Mapping[str, Any]]) -> Any:
     """A DataFrame whose numbers are numbers and whose categories have their order."""
     import pandas
 
     types = {"folder": "str", **{field.name: str(field.type) for field in _FIELDS}, "resolution_ms": "float | None"}
-    columns = list(records[0]) if records else list(types)
+    columns = list(records[0]) if records else [name for name in types if name != _DETAILS]
     records = [
         {**record, **{name: record[name] and stride_number(record[name]) for name in STRIDES}} for record in records
     ]
+    for name in columns[len(types) - 1 :]:
+        kinds = {type(record[name]) for record in records} - {type(None)}
+        types[name] = f"{kinds.pop().__name__} | None" if len(kinds) == 1 else ""
     dtypes: dict[str, Any] = {name: _DTYPES[types[name]] for name in columns if types[name] in _DTYPES}
     for name in STRIDES:
         dtypes[name] = "float64" if any(isinstance(record[name], float) for record in records) else "Int64"

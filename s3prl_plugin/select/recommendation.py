@@ -89,7 +89,7 @@ def _caveats(choices: Sequence[Choice], deciding: Sequence[Choice]) -> list[str]
     for each in choices:
         blind = [row for row in each.rows if row.caveat]
         if blind:
-            worst = max(blind, key=lambda row: row.first_component or 0.0)
+            worst = max(blind, key=lambda row: row.number("first_component") or 0.0)
             say = "it decides nothing here" if each not in deciding else "no other measure is there to decide"
             also = f" (and of {len(blind) - 1} others more than half)" if len(blind) > 1 else ""
             notes.append(f"{each.measure}, {worst.tap}: {worst.caveat}{also}; {say}")

@@ -125,8 +125,8 @@ def _held_out(score: HeldOut | None) -> dict[str, Any] | None:
 def _tap_record(each: Choice, row: Row) -> dict[str, Any]:
     """One tap by one measure."""
     found = each.against_best.get(str(row.tap))
-    names = ("tap", "tap_index", "stride", "value", "ci_low", "ci_high", "grey", "first_component", "caveat")
-    said = {name: getattr(row, name) for name in names} | {"stride": written_stride(row.stride)}
+    names = ("tap", "tap_index", "stride", "value", "ci_low", "ci_high", "grey", "caveat")
+    said = {name: getattr(row, name) for name in names} | {"stride": written_stride(row.stride)} | row.details
     if found is None:
         return {**said, "less_best": 0.0 if row is each.best else None, "p_holm": None}
     ends = {"less_best_ci_low": found.ci_low, "less_best_ci_high": found.ci_high, "p_holm": found.p_holm}

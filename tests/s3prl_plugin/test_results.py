@@ -58,6 +58,18 @@ def test_what_a_number_says_and_rests_on_does_not(field):
     assert row(**{field: changed}).identity == row().identity
 
 
+def test_details_are_numbers_by_name_and_those_of_the_second_schema_are_found(tmp_path):
+    details = {"bits_per_s": 50.0, "seeds": 2}
+    path = results.write(tmp_path, [row(details=details | {"kind": "x"})])
+    (again,) = results.read(path)
+    assert (again.details, again.number("seeds")) == (details | {"kind": "x"}, 2)
+    assert again.number("kind") is again.number("seed_sd") is None
+    older = {**json.loads(path.read_text()), "schema": 2, **details, "directions": None}
+    del older["details"]
+    path.write_text(json.dumps(older) + "\n")
+    assert [each.details for each in results.read(path)] == [details]
+
+
 def test_weights_are_known_by_their_digest_whatever_file_they_came_from():
     copied = row(weights_id="w", checkpoint_sha256="another file of the same weights")
     assert copied.identity == row(weights_id="w", checkpoint_sha256="a file").identity

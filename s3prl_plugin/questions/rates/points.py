@@ -61,10 +61,10 @@ def points(rows: Iterable[Row], names: dict[str, str] | None = None) -> list[Poi
             grouped.setdefault((model_of(row), row.tap, row.units), []).append(row)
     found = []
     for (model, tap, units), mine in grouped.items():
-        known = [row for row in mine if row.bits_per_s is not None]
+        known = [row for row in mine if row.number("bits_per_s") is not None]
         if not known:
             continue
-        entropies = [row.entropy_bits_per_s for row in known if row.entropy_bits_per_s is not None]
+        entropies = [each for row in known if (each := row.number("entropy_bits_per_s")) is not None]
         found.append(
             Point(
                 series=f"{(names or {}).get(model, model)}, {units.partition(' ')[0]}",
@@ -72,7 +72,7 @@ def points(rows: Iterable[Row], names: dict[str, str] | None = None) -> list[Poi
                 tap_index=known[0].tap_index or 0,
                 stride=known[0].stride or 0,
                 units=units,
-                bits_per_s=known[0].bits_per_s or 0.0,
+                bits_per_s=known[0].number("bits_per_s") or 0.0,
                 entropy_bits_per_s=entropies[0] if entropies else None,
                 rows={row.measure: row for row in mine},
             )

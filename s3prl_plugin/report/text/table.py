@@ -177,7 +177,7 @@ def _legend(rows: Sequence[Row], letters: dict[str, str]) -> list[str]:
     greys = dict.fromkeys(r.grey for r in rows if r.grey)
     legend += [f"( ) {grey}" for grey in greys]
     if any(r.caveat for r in rows):
-        worst = max((r for r in rows if r.caveat), key=lambda r: r.first_component or 0.0)
+        worst = max((r for r in rows if r.caveat), key=lambda r: r.number("first_component") or 0.0)
         legend.append(f"{CAVEAT} more than half of a tap's variance is one direction; of {worst.tap}: {worst.caveat}")
     legend += [f"- {letter}: {reason}" for reason, letter in letters.items()]
     return legend

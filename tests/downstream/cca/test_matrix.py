@@ -69,7 +69,13 @@ def check(found, taps, frames, others_taps, others, fold, upstream2):
     for (i, x), (j, y) in itertools.product(enumerate(taps), enumerate(others_taps)):
         row = found[x.name, y.name, upstream2]
         assert row.value == pytest.approx(literal_r2.r2(frames[i], others[j], fold), abs=1e-9)
-        assert (row.score, row.n, row.headline, row.chance, row.directions) == ("r2", len(fold), False, 0.0, y.dim)
+        assert (row.score, row.n, row.headline, row.chance, row.number("directions")) == (
+            "r2",
+            len(fold),
+            False,
+            0.0,
+            y.dim,
+        )
         sizes = np.bincount(fold)
         assert row.n_over_d == pytest.approx((len(fold) - sizes.max()) / x.dim)
 

@@ -74,7 +74,7 @@ def test_rows_keep_what_paired_differences_need(corpus, tmp_path):
     for tap, row in rows.items():
         np.testing.assert_allclose(row.per_fold, found[tap].per_fold, atol=1e-9)
         assert (row.ci_low, row.ci_high) == pytest.approx(found[tap].interval(), abs=1e-9)
-        assert (row.folds_id, row.replicates, row.directions) == (made.plan.folds_id, None, 5)
+        assert (row.folds_id, row.replicates, row.number("directions")) == (made.plan.folds_id, None, 5)
         assert row.n_eff_over_d == pytest.approx(found[tap].n_eff_over_d)
     of_rows = differences.difference(rows["enc0.pre"], rows["mid.out"])
     paired = found["enc0.pre"].estimate - found["mid.out"].estimate

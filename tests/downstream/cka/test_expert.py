@@ -232,7 +232,7 @@ def test_rows_say_where_one_direction_is_all_that_is_compared(corpus, tmp_path):
 
     rows = run(corpus, tmp_path, (FEATURES[0], loud, FEATURES[2]), measures=["cka_intra", "cka_phone"])
     for measure in ("cka_intra", "cka_phone"):
-        assert rows["enc0.out", measure, "default", "cka"].first_component > 0.9
+        assert rows["enc0.out", measure, "default", "cka"].number("first_component") > 0.9
         assert "its similarities see little else" in rows["enc0.out", measure, "default", "cka"].caveat
         assert rows["enc0.pre", measure, "default", "cka"].caveat is None
-        assert 1 / 6 < rows["enc0.pre", measure, "default", "cka"].first_component < 0.5
+        assert 1 / 6 < rows["enc0.pre", measure, "default", "cka"].number("first_component") < 0.5

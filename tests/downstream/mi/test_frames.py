@@ -58,7 +58,7 @@ def test_what_is_planted_is_found(corpus, tmp_path):
         for score in SCORES:
             row = rows["enc0.pre", subset, score]
             assert row.headline == (score == "pnmi")
-            assert (row.clusters, row.frame_stride, row.seeds, row.permutations) == (20, 320, 1, 20)
+            assert (row.clusters, row.frame_stride, row.number("seeds"), row.permutations) == (20, 320, 1, 20)
             assert len(row.replicates) == 4  # the speakers of the scored folds
 
 
@@ -190,9 +190,9 @@ def test_several_seeds_are_averaged_and_their_spread_is_told(corpus, tmp_path):
     ]
     single, both = alone
     second = 2 * both.value - single.value
-    assert (single.seeds, single.seed_sd, both.seeds) == (1, None, 2)
-    assert both.seed_sd == pytest.approx(abs(single.value - second) / np.sqrt(2))
-    assert 0 < both.seed_sd < 0.1
+    assert (single.number("seeds"), single.number("seed_sd"), both.number("seeds")) == (1, None, 2)
+    assert both.number("seed_sd") == pytest.approx(abs(single.value - second) / np.sqrt(2))
+    assert 0 < both.number("seed_sd") < 0.1
 
 
 def test_refusals_say_why(corpus, tmp_path):

@@ -63,7 +63,7 @@ def test_a_faint_trace_lies_between(corpus, tmp_path):
     _, rows = run(corpus, tmp_path, (COARSE, UPSAMPLED), (planted.noise, marked(2, 1.5)), seeds=2)
     row = rows["dec0.out", "adjusted"]
     assert 0.05 < row.ci_low < row.value < row.ci_high < 0.9
-    assert row.seed_sd is not None
+    assert row.number("seed_sd") is not None
 
 
 def test_positions_within_the_lowest_rate_are_told_apart(corpus, tmp_path):

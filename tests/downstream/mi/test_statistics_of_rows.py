@@ -79,7 +79,7 @@ def test_a_large_direction_hides_phones_from_units_and_not_from_whitened_ones(co
     loud, plain = ({score: found[tap.name, "mi_phone", score] for score in ("adjusted", "whitened")} for tap in TAPS)
     assert loud["adjusted"].value < 0.2 < 0.5 < loud["whitened"].value
     assert plain["adjusted"].value > 0.8
-    assert loud["adjusted"].first_component > 0.9
+    assert loud["adjusted"].number("first_component") > 0.9
     assert "k-means units see little else" in loud["adjusted"].caveat
     assert (plain["adjusted"].caveat, loud["whitened"].headline) == (None, False)
     assert loud["whitened"].ci_low < loud["whitened"].value < loud["whitened"].ci_high

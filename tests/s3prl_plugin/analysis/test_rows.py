@@ -31,6 +31,13 @@ def test_a_refusal_is_a_row_for_every_score():
     assert {(row.protocol, row.n) for row in rows} == {("published", 3)}
 
 
+def test_what_a_measure_alone_says_is_a_detail_that_its_analysis_explains():
+    row = maker().row(TAP, "cca_phone", "r2", value=0.5, directions=38, n=7, seeds=None)
+    assert (row.details, row.n) == ({"directions": 38}, 7)
+    with pytest.raises(ValueError, match="no field 'n_overd', and `fields`"):
+        maker().row(TAP, "cca_phone", "r2", value=0.5, n_overd=7.0)
+
+
 def test_a_measure_that_its_analysis_does_not_explain_is_no_row():
     with pytest.raises(ValueError, match="explains no mi_word/adjusted"):
         maker("cca").refuse(TAP, "mi_word", ("adjusted",), "adjusted", "no words")

@@ -27,7 +27,7 @@ def rows():
     """Of every kind: layers, matrices, grids, rates, tasks and their weights, refusals."""
     made = page_rows.everything("u", measures=("cca_phone", "mi_phone", "cka_mel", "cca_word"), count=5)
     made += page_rows.refused(page_rows.layers("u", "mi_word", count=5))
-    units = {"measure": "rate_phone", "units": "codes", "bits_per_s": 50.0}
+    units = {"measure": "rate_phone", "units": "codes", "details": {"bits_per_s": 50.0}}
     return made + [replace(row, **units) for row in page_rows.layers("u", "mi_phone", count=5)]
 
 

@@ -50,6 +50,7 @@ def test_a_list_of_dictionaries_says_what_the_file_says(study):
     found = s3prl_plugin.load_results(study / "a", pandas=False)
     lines = [json.loads(line) for line in (study / "a" / results.FILE_NAME).read_text().splitlines()]
     assert {line.pop("schema") for line in lines} == {results.SCHEMA}
+    assert {json.dumps(line.pop("details")) for line in lines} == {"{}"}
     assert [{k: v for k, v in record.items() if k not in ("folder", "resolution_ms")} for record in found] == lines
     assert {record["folder"] for record in found} == {str(study / "a")}
     assert {(record["stride"], record["resolution_ms"]) for record in found} == {(320, 20), (640, 40), (None, None)}
@@ -59,7 +60,10 @@ def test_a_frame_of_a_study_has_its_types_and_orders(study):
     pandas = pytest.importorskip("pandas")
     found = s3prl_plugin.load_results(study)
     assert isinstance(found, pandas.DataFrame)
-    assert set(found.columns) == {"folder", "resolution_ms", *(field.name for field in fields(Row))} - {"newer"}
+    assert set(found.columns) == {"folder", "resolution_ms", *(field.name for field in fields(Row))} - {
+        "newer",
+        "details",
+    }
     assert list(found.folder.cat.categories) == [str(study / "b"), str(study / "a")]
     assert list(found.tap.cat.categories) == [
         "enc0.pre", "enc0.layer0", "enc0.layer1", "enc1.pre", "mid.pre", "dec0.pre", "res_out0"
@@ -73,6 +77,21 @@ def test_a_frame_of_a_study_has_its_types_and_orders(study):
     assert all(pandas.api.types.is_integer_dtype(found[name]) for name in ("stride", "seed", "tap_index"))
     assert found.replicates.iloc[0] == [0.1, 0.2]
     assert found.versions.iloc[0] == {"torch": "2"}
+
+
+def test_what_any_row_says_in_detail_is_a_column(study):
+    pandas = pytest.importorskip("pandas")
+    details = [{"seeds": 2, "seed_sd": 0.5}, {"seeds": 3, "kind": "x", "value": 9}, {}]
+    for name, said in zip("cde", details, strict=True):
+        results.write(study / name, rows("u", SHORT[:1], value=0.5, details=said))
+    found = s3prl_plugin.load_results([study / name for name in "cde"])
+    assert list(found.columns)[-3:] == ["kind", "seed_sd", "seeds"]
+    assert pandas.api.types.is_integer_dtype(found.seeds)
+    assert found.seeds.tolist()[:2] == [2, 3]
+    assert found.seeds.isna().tolist() == [False, False, True]
+    assert found.seed_sd.tolist()[0] == 0.5
+    assert found.value.tolist() == [0.5] * 3
+    assert s3prl_plugin.load_results(study / "c", pandas=False)[0]["seed_sd"] == 0.5
 
 
 def test_refused_rows_are_kept_with_their_reason(study):

@@ -169,4 +169,4 @@ def _over_seeds(rows: list[Row], taps: int) -> Row:
     """One tap."""
     weights = [row.value for row in rows if row.value is not None]
     ends = {"ci_low": min(weights), "ci_high": max(weights)} if len(weights) > 1 else {}
-    return replace(rows[0], value=fmean(weights), chance=1 / taps, seeds=len(weights), n=None, **ends)  # type: ignore[arg-type]
+    return replace(rows[0], value=fmean(weights), chance=1 / taps, details={"seeds": len(weights)}, n=None, **ends)  # type: ignore[arg-type]

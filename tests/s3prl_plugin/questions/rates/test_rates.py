@@ -17,8 +17,7 @@ def row(measure, value, tap="level0.quantised", index=1, units="codes", bits=800
         "corpus_kind": "real",
         "stride": 160,
         "headline": True,
-        "bits_per_s": bits,
-        "entropy_bits_per_s": None if measure == "rate_mel" else 0.75 * bits,
+        "details": {"bits_per_s": bits} | ({} if measure == "rate_mel" else {"entropy_bits_per_s": 0.75 * bits}),
         "clusters": 256,
         "refused": "why not" if value is None else None,
     }
