@@ -33,16 +33,7 @@ if TYPE_CHECKING:
 ONE_WORD = "hf"  # the entry that can be named together with its checkpoint
 _DOWNSTREAMS = "s3prl_plugin.downstream"
 ABOUT = "about.yaml"  # in the folder of an analysis: what its measures and scores are
-# corpus format -> the module whose `read` reads it
-_OWN_CORPORA = {
-    "generated": "s3prl_plugin.corpora.generated.sentences",
-    "varied": "s3prl_plugin.corpora.generated.varied",
-    "manifest": "s3prl_plugin.corpora.readers.manifest",
-    "timit": "s3prl_plugin.corpora.readers.timit",
-    "librispeech": "s3prl_plugin.corpora.readers.librispeech",
-    "buckeye": "s3prl_plugin.corpora.readers.buckeye",
-    "lhotse": "s3prl_plugin.corpora.readers.lhotse",
-}
+_CORPORA = "s3prl_plugin.corpora.formats"
 # Stands in for s3prl.downstream.ctc.corpus.
 CTC_CORPORA = "s3prl_plugin.superb.ctc_corpora"
 _installed = False
@@ -309,8 +300,9 @@ def _downstreams() -> dict[str, str]:
 
 @cache
 def _corpora() -> dict[str, str]:
-    """format -> the module whose `read` reads it."""
-    return _with_offered("corpus", dict(_OWN_CORPORA))
+    """format -> the module whose `read` reads it: every file of the folder."""
+    files = (path for folder in folders(_CORPORA) for path in folder.glob("[!_]*.py"))
+    return _with_offered("corpus", {name: f"{_CORPORA}.{name}" for name in sorted(path.stem for path in files)})
 
 
 def _with_offered(kind: str, own: dict[str, str]) -> dict[str, str]:

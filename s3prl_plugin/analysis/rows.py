@@ -50,10 +50,10 @@ class RowMaker:
         Raises:
             ValueError: the downstream's about.yaml does not explain this score of this measure, or one of the details.
         """
-        details = {name: fields.pop(name) for name in fields.keys() - FIELDS}
-        fields["details"] = {name: value for name, value in sorted(details.items()) if value is not None}
+        own = {name: fields.pop(name) for name in sorted(fields.keys() - FIELDS)}
+        fields["details"] = {name: value for name, value in own.items() if value is not None}
         if self._package:
-            about.check(self._package, measure, score, details)
+            about.check(self._package, measure, score, fields["details"])
         where = {"tap": tap.name, "tap_index": tap.index, "block": tap.block, "stride": tap.stride}
         what = {"measure": measure, "score": score, "protocol": protocol}
         return Row(**{**self._common, **self._folds, **where, **what, **fields})

@@ -1,1 +1,1 @@
-"""Reading corpora that exist: one reader per format."""
+"""Labels and lists of files as tools leave them, for the formats of corpora."""

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin.corpora.generated.sentences import CACHE
+from s3prl_plugin.corpora.formats.generated import CACHE
 
 INSTALL = "pip install 's3prl_plugin[lhotse]'"
 TRANSFORMS = ("Resample", "Speed", "Tempo", "Volume")

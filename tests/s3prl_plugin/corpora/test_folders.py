@@ -6,7 +6,7 @@ from shutil import copytree
 import pytest
 
 from s3prl_plugin.corpora import folders, open_corpus
-from s3prl_plugin.corpora.readers import librispeech, timit
+from s3prl_plugin.corpora.formats import librispeech, timit
 from s3prl_plugin.superb.ctc_corpora.libriphone import transcripts
 
 

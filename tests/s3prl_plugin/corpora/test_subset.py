@@ -7,7 +7,7 @@ import planted
 import pytest
 
 from s3prl_plugin.corpora import open_corpus
-from s3prl_plugin.corpora.readers import manifest
+from s3prl_plugin.corpora.formats import manifest
 from s3prl_plugin.errors import UserError
 
 WHOLE = planted.corpus(speakers=12, per_speaker=10, phones_each=6)

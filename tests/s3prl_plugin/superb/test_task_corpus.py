@@ -84,7 +84,7 @@ def test_a_layout_of_ours_stays_what_it_is_made_of(manifest, tmp_path):
 
 
 def test_a_layout_says_which_package_read_its_corpus(manifest, tmp_path, monkeypatch):
-    monkeypatch.setitem(registry._corpora(), "theirs", "s3prl_plugin.corpora.readers.manifest")
+    monkeypatch.setitem(registry._corpora(), "theirs", "s3prl_plugin.corpora.formats.manifest")
     monkeypatch.setattr(registry, "origin", lambda kind, name: {"their-package": "2.0"} if name == "theirs" else {})
     first = superb.prepare(SID, f"theirs:{manifest}", tmp_path / "data")
     assert first.versions == {"their-package": "2.0"}

@@ -3,7 +3,8 @@
 import pytest
 
 from s3prl_plugin.corpora.corpus import Segment
-from s3prl_plugin.corpora.readers import alignment_txt, ctm, grids, manifest
+from s3prl_plugin.corpora.formats import manifest
+from s3prl_plugin.corpora.readers import alignment_txt, ctm, grids
 from s3prl_plugin.errors import UserError
 
 GRID = '"ooTextFile" "TextGrid" 0 1 <exists> 2 "IntervalTier" "{first}" 0 1 2 0 0.5 "{a}" 0.5 1 "{b}" '

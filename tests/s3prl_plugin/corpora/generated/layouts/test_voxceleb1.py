@@ -8,8 +8,8 @@ import soundfile
 
 from s3prl_plugin.corpora import audio
 from s3prl_plugin.corpora.corpus import Corpus, Utterance
+from s3prl_plugin.corpora.formats import manifest
 from s3prl_plugin.corpora.generated.layouts import voxceleb1
-from s3prl_plugin.corpora.readers import manifest
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.errors import UserError
 

@@ -4,7 +4,7 @@ import pytest
 
 from s3prl_plugin.corpora import audio, open_corpus
 from s3prl_plugin.corpora.corpus import Segment
-from s3prl_plugin.corpora.readers import librispeech
+from s3prl_plugin.corpora.formats import librispeech
 from s3prl_plugin.corpora.readers.grids import UNREADABLE
 from s3prl_plugin.errors import UserError
 

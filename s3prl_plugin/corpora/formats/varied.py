@@ -16,7 +16,7 @@ from s3prl_plugin.corpora.generated.recipe import Line
 from s3prl_plugin.corpora.generated.spoken_lines import speak
 from s3prl_plugin.errors import UserError
 
-WORDS = Path(__file__).with_name("words.txt")
+WORDS = Path(__file__).with_name("varied_words.txt")
 
 # espeak-ng's variants that are none of the analysed corpus's, without echo, whisper or croak, and no klatt.
 FEMALE = "f2 f3 f4 f5 steph2 steph3 aunty grandma anika Alicia shelby"

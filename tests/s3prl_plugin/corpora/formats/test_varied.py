@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 
 from s3prl_plugin.corpora import open_corpus
-from s3prl_plugin.corpora.generated import recipe, varied
+from s3prl_plugin.corpora.formats import varied
+from s3prl_plugin.corpora.generated import recipe
 from s3prl_plugin.errors import UserError
 
 

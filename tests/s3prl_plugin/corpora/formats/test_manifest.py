@@ -9,7 +9,8 @@ import soundfile
 
 from s3prl_plugin.corpora import audio, summary
 from s3prl_plugin.corpora.corpus import Segment
-from s3prl_plugin.corpora.readers import alignment, manifest
+from s3prl_plugin.corpora.formats import manifest
+from s3prl_plugin.corpora.readers import alignment
 from s3prl_plugin.errors import UserError
 
 

@@ -6,7 +6,7 @@ import soundfile
 
 from s3prl_plugin.corpora import audio, open_corpus
 from s3prl_plugin.corpora.corpus import Segment
-from s3prl_plugin.corpora.readers import buckeye
+from s3prl_plugin.corpora.formats import buckeye
 from s3prl_plugin.errors import UserError
 
 HEADER = """signal s0101a

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from s3prl_plugin.corpora import audio, open_corpus
-from s3prl_plugin.corpora.generated import sentences, speaking, synthesis
+from s3prl_plugin.corpora.formats import generated
+from s3prl_plugin.corpora.generated import speaking, synthesis
 from s3prl_plugin.corpora.generated.recipe import Recipe, lines
 from s3prl_plugin.errors import UserError
 
@@ -18,7 +19,7 @@ pytest.importorskip("espeakng_loader", reason="generated speech needs s3prl-plug
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     """The default corpus."""
-    return sentences.read(folder=tmp_path_factory.mktemp("generated") / "default")
+    return generated.read(folder=tmp_path_factory.mktemp("generated") / "default")
 
 
 @pytest.fixture(scope="module")
@@ -132,11 +133,11 @@ def bits(folder):
 
 
 def test_the_same_bits_every_time(tmp_path):
-    first = sentences.generate(tmp_path / "1", voices=2, sentences=3, progress=False)
-    second = sentences.generate(tmp_path / "2", voices=2, sentences=3, progress=False)
+    first = generated.generate(tmp_path / "1", voices=2, sentences=3, progress=False)
+    second = generated.generate(tmp_path / "2", voices=2, sentences=3, progress=False)
     assert bits(first) == bits(second)
     assert len(bits(first)) == 2 * 3 + 4
-    other = sentences.generate(tmp_path / "3", voices=2, sentences=3, seed=1, progress=False)
+    other = generated.generate(tmp_path / "3", voices=2, sentences=3, seed=1, progress=False)
     assert bits(other) != bits(first)
 
 
@@ -153,24 +154,24 @@ def test_the_same_bits_one_child_at_a_time_and_without_fork(tmp_path, monkeypatc
 
 
 def test_it_is_made_once_and_kept(tmp_path, monkeypatch):
-    monkeypatch.setenv(sentences.CACHE, str(tmp_path))
-    first = sentences.generate(voices=1, sentences=1, progress=False)
+    monkeypatch.setenv(generated.CACHE, str(tmp_path))
+    first = generated.generate(voices=1, sentences=1, progress=False)
     assert first.parent == tmp_path / "generated"
-    monkeypatch.setattr(sentences, "speak_lines", lambda *a: pytest.fail("made again"))
-    assert sentences.generate(voices=1, sentences=1) == first
+    monkeypatch.setattr(generated, "speak_lines", lambda *a: pytest.fail("made again"))
+    assert generated.generate(voices=1, sentences=1) == first
     assert len(open_corpus("generated", voices=1, sentences=1).utterances) == 1
     assert [p.name for p in (tmp_path / "generated").iterdir()] == [first.name]
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path):
-    sentences.generate(tmp_path / "1", voices=1, sentences=1, progress=False)
-    assert sentences.generate(tmp_path / "1", voices=1, sentences=1) == tmp_path / "1"
+    generated.generate(tmp_path / "1", voices=1, sentences=1, progress=False)
+    assert generated.generate(tmp_path / "1", voices=1, sentences=1) == tmp_path / "1"
     with pytest.raises(UserError, match="generated with other settings"):
-        sentences.generate(tmp_path / "1", voices=1, sentences=2)
+        generated.generate(tmp_path / "1", voices=1, sentences=2)
     (tmp_path / "2").mkdir()
     (tmp_path / "2" / "thesis.doc").touch()
     with pytest.raises(UserError, match="not empty, and not generated speech"):
-        sentences.generate(tmp_path / "2")
+        generated.generate(tmp_path / "2")
 
 
 def test_without_espeak_the_install_command_is_told(tmp_path, monkeypatch):
@@ -179,12 +180,12 @@ def test_without_espeak_the_install_command_is_told(tmp_path, monkeypatch):
     (fake / "espeakng_loader.py").write_text("raise ImportError('not installed')")
     monkeypatch.setenv("PYTHONPATH", str(fake))
     with pytest.raises(UserError, match=r"pip install 's3prl-plugin\[demo\]'"):
-        sentences.generate(tmp_path / "out", voices=1, sentences=1, progress=False)
+        generated.generate(tmp_path / "out", voices=1, sentences=1, progress=False)
     assert [p.name for p in tmp_path.iterdir()] == ["fake"]
 
     def missing(name):
-        raise sentences.importlib.metadata.PackageNotFoundError(name)
+        raise generated.importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(sentences.importlib.metadata, "version", missing)
+    monkeypatch.setattr(generated.importlib.metadata, "version", missing)
     with pytest.raises(UserError, match=r"pip install 's3prl-plugin\[demo\]'"):
-        sentences.generate(voices=1, sentences=1)
+        generated.generate(voices=1, sentences=1)

@@ -14,11 +14,11 @@ from pathlib import Path
 import yaml
 
 from s3prl_plugin.corpora.corpus import Corpus
+from s3prl_plugin.corpora.formats import manifest
 from s3prl_plugin.corpora.generated.espeak import INSTALL
 from s3prl_plugin.corpora.generated.recipe import Recipe, lines
 from s3prl_plugin.corpora.generated.speaking import speak_lines
 from s3prl_plugin.corpora.generated.synthesis import NOTE
-from s3prl_plugin.corpora.readers import manifest
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files.unfinished import is_free, whole_folder
 

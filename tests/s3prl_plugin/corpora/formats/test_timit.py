@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from s3prl_plugin.corpora import audio
-from s3prl_plugin.corpora.readers import manifest, timit
+from s3prl_plugin.corpora.formats import manifest, timit
 from s3prl_plugin.corpora.readers.alignments import UNREADABLE
 from s3prl_plugin.errors import UserError
 
