@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from s3prl_plugin.analysis.tokens.distances import TokenFrames, distances
-from s3prl_plugin.analysis.tokens.inside import frames_at_rate
+from s3prl_plugin.analysis.tokens.inside import CLOSED, RULES, frames_at_rate
 from s3prl_plugin.downstream.abx import items as item_files
 from s3prl_plugin.downstream.abx.cells import SPEAKER, Cells, Tokens, cells, comparisons
 from s3prl_plugin.downstream.abx.items import Item
@@ -52,6 +52,7 @@ def abx_error(
     speaker: str = "within",
     context: str = "any",
     dtw: bool = True,
+    rule: str = CLOSED,
 ) -> AbxResult:
     """The share of triplets of tokens in which x is nearer to the other label than to its own.
 
@@ -62,6 +63,8 @@ def abx_error(
         speaker: "within" or "across".
         context: "any", or "triphone": the neighbours of all three tokens are the same.
         dtw: along the cheapest path; else tokens are the means of their frames.
+        rule: which frames are inside an interval. "closed": those whose centres are, both ends included; "librilight":
+            without the last of them, as in Libri-light's tool and ZeroSpeech's numbers until 2021.
 
     Raises:
         UserError: the file cannot be used, an utterance has no features, the task has no triplets, or the intervals
@@ -71,7 +74,7 @@ def abx_error(
         Schatz et al. 2013; the same errors as fastabx 0.9 without sampling, to rounding.
     """
     rate = _exact(frame_rate)
-    for value, known, name in ((speaker, SPEAKER, "speaker"), (context, CONTEXT, "context")):
+    for value, known, name in ((speaker, SPEAKER, "speaker"), (context, CONTEXT, "context"), (rule, RULES, "rule")):
         if value not in known:
             raise UserError(f"abx_error: {name} is {value!r}; {did_you_mean(str(value), known)}")
     tokens = item_files.read(items)
@@ -80,7 +83,7 @@ def abx_error(
             f"{items}: its intervals reach over the neighbours (triphones), which compares only in the same context; "
             "set context to 'triphone'"
         )
-    kept, frames, dropped = _frames(features, tokens, rate, str(items))
+    kept, frames, dropped = _frames(features, tokens, rate, rule, str(items))
     found = comparisons(_numbered([tokens[i] for i in kept], context), speaker)
     if not found:
         raise UserError(f"{items}: no triplet {speaker} speakers, context {context}; it needs {NEEDS[speaker]}")
@@ -114,7 +117,7 @@ def _exact(frame_rate: str | int | Fraction) -> Fraction:
 
 
 def _frames(
-    features: Mapping[str, Any], tokens: Sequence[Item], rate: Fraction, where: str
+    features: Mapping[str, Any], tokens: Sequence[Item], rate: Fraction, rule: str, where: str
 ) -> tuple[np.ndarray, list[np.ndarray], dict[str, int]]:
     """Which tokens have frames, these, and why others have none."""
     dropped = {"without a frame": 0, "past the features": 0}
@@ -126,7 +129,7 @@ def _frames(
                 raise UserError(f"{where}: no features of {item.file!r}; {did_you_mean(item.file, features)}")
             given = features[item.file]
             arrays[item.file] = np.asarray(given.detach().cpu() if isinstance(given, torch.Tensor) else given)
-        first, last = frames_at_rate(item.onset, item.offset, rate)
+        first, last = frames_at_rate(item.onset, item.offset, rate, rule)
         if last <= first:
             dropped["without a frame"] += 1
         elif last > len(arrays[item.file]):

@@ -1,37 +1,42 @@
-"""ABX discrimination of phones and words at every tap, at its own frame rate."""
+"""ABX discrimination of phones, of words and of a user's items at every tap, at its own frame rate."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.token_counts import TokenCount
-from s3prl_plugin.analysis.tokens.drawing import all_strides, candidates
+from s3prl_plugin.analysis.tokens.drawing import Candidates, all_strides, candidates
+from s3prl_plugin.analysis.tokens.inside import RULES
 from s3prl_plugin.analysis.tokens.kept import KeptTokens
+from s3prl_plugin.downstream.abx import item_tokens
 from s3prl_plugin.downstream.abx.cells import SPEAKER
 from s3prl_plugin.downstream.abx.error import ANY, CONTEXT, TRIPHONE
 from s3prl_plugin.downstream.abx.measures import Discrimination, Settings, without_frames
 from s3prl_plugin.downstream.abx.task import Task
 from s3prl_plugin.downstream.abx.whole_utterances import WholeUtterances
+from s3prl_plugin.files import digests
 
 FEWEST_TOKENS = 2
 INTERVALS = ("full", "none")
+ITEMS = "items"
 
 
 class DownstreamExpert(AnalysisExpert):
     """`-d abx`; its options are in config.yaml, everything else is that of `AnalysisExpert`."""
 
     name = "abx"
-    known_measures = ("abx_phone", "abx_word")
+    known_measures = ("abx_phone", "abx_word", "abx_items")
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
         """The tokens of each unit.
 
         Raises:
-            UserError: an option cannot be used.
+            UserError: an option cannot be used, or an item file cannot.
         """
         self._settings = Settings(
             speakers=tuple(self.options.choices("speaker", SPEAKER)),
@@ -40,12 +45,19 @@ class DownstreamExpert(AnalysisExpert):
             permutations=self.options.integer("permutations", 0),
             intervals=self.options.choice("intervals", INTERVALS),
             device=str(self.device),
+            rule=self.options.choice("rule", RULES),
         )
+        self._strides = all_strides(self.options, "frames_at_ms", self.upstream_taps)
+        if self.options[ITEMS] is not None and "abx_items" not in measures:
+            raise self.options.error(ITEMS, "null without the measure abx_items; add it to measures")
         contexts = self.options.choices("context", CONTEXT)
         triphones = self.options.flag("triphones")
         built: list[Discrimination] = []
         for measure in measures:
             unit = measure.removeprefix("abx_")
+            if unit == ITEMS:
+                built.append(self._items(contexts))
+                continue
             wanted = [TRIPHONE] if unit == "phone" and triphones and TRIPHONE in contexts else []
             plain = [ANY] if unit == "word" else [c for c in contexts if c == ANY or not triphones]
             for reach, some in ((False, plain), (True, wanted)):
@@ -58,23 +70,48 @@ class DownstreamExpert(AnalysisExpert):
 
     def _unit(self, unit: str, contexts: Sequence[str], triphones: bool) -> Discrimination:
         """The tokens of phones, of triphones or of words."""
-        measure = f"abx_{unit}"
         most = self.options.limit("tokens" if unit == "phone" else "word_tokens", FEWEST_TOKENS)
         types = self.options.limit("word_types", 2) if unit == "word" else None
         shared = self.options["shared_texts"] == "leave_out"
-        found = candidates(self.plan, unit, shared, types, triphones)
-        strides = all_strides(self.options, "frames_at_ms", self.upstream_taps)
-        tasks = [Task(unit, context, found, strides, most) for context in contexts]
+        found = candidates(self.plan, unit, shared, types, triphones, self._settings.rule)
+        return self._drawn(unit, found, contexts, most, triphones, "triphone" if triphones else None, (types, shared))
+
+    def _items(self, contexts: Sequence[str]) -> Discrimination:
+        """The tokens of a user's item file."""
+        path = self.options[ITEMS]
+        if not isinstance(path, str):
+            raise self.options.error(ITEMS, "the path of an item file for the measure abx_items")
+        file = Path(path).expanduser()
+        found, triphones = item_tokens.read(file, self.plan, self._strides[-1], self._settings.rule)
+        self.reads[path] = digest = str(digests.of_path(file))
+        most = self.options.limit("tokens", FEWEST_TOKENS)
+        return self._drawn(ITEMS, found, contexts, most, triphones, f"item file {digest[:16]}")
+
+    def _drawn(
+        self,
+        unit: str,
+        found: Candidates,
+        contexts: Sequence[str],
+        most: int | None,
+        triphones: bool,
+        segments: str | None,
+        *which: object,
+    ) -> Discrimination:
+        """Those that are drawn of some tokens, and what is gathered of them."""
+        measure = f"abx_{unit}"
+        tasks = [Task(unit, context, found, self._strides, most) for context in contexts]
         wanted = np.flatnonzero(np.any([task.wanted for task in tasks], axis=0))
         place = np.full(len(found), -1)
         place[wanted] = np.arange(len(wanted))
         utterance, start, end = found.utterance[wanted], found.start[wanted], found.end[wanted]
         self.plan.need(utterance)
-        rates = ", ".join(map(str, strides))
-        name = f"frames of {unit} tokens, {contexts}, {most}, {types}, {shared}, {triphones}, at {rates}"
-        kept = self.gathering.share(name, lambda: KeptTokens(self.taps, self.upstream_taps, utterance, start, end))
-        said = f"{measure}{' (triphones)' if triphones else ''}"
+        rates = ", ".join(map(str, self._strides))
+        name = f"frames of {unit} tokens, {contexts}, {most}, {segments}, {which}, {found.rule}, at {rates}"
+        kept = self.gathering.share(
+            name, lambda: KeptTokens(self.taps, self.upstream_taps, utterance, start, end, rule=found.rule)
+        )
+        said = f"{measure}{f' ({segments})' if segments else ''}"
         self.say(f"{said}: {len(wanted)} of {len(found)} tokens; {without_frames(tasks[0], self.upstream_taps)}")
         left_out = {**found.left_out, "not drawn, or without a frame": len(found) - len(wanted)}
         self.tokens.setdefault(measure, TokenCount(measure, "tokens", found.found, left_out, len(wanted)))
-        return Discrimination(kept, place, tasks, triphones, self._settings, self.make_row, self.say)
+        return Discrimination(kept, place, tasks, triphones, segments, self._settings, self.make_row, self.say)

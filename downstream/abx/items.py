@@ -17,6 +17,7 @@ from s3prl_plugin.errors import UserError
 
 HEADER = "#file onset offset #phone prev-phone next-phone speaker"
 FIELDS = len(HEADER.split())
+DECIMALS = 117
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,18})?([eE]-\d{1,2})?")
 
 
@@ -105,9 +106,9 @@ def _item(path: str | Path, number: int, line: str) -> Item:
 
 
 def _decimal(moment: Fraction) -> str:
-    """A time as a decimal number, exactly: samples of 16 kHz have seven decimals at most."""
-    scaled = moment * 10**7
+    """A time as a decimal number, exactly: samples of 16 kHz have seven decimals, times of item files 117 at most."""
+    scaled = moment * 10**DECIMALS
     if scaled.denominator != 1:
-        raise ValueError(f"{moment} s is no whole number of samples at 16 kHz")
-    whole, rest = divmod(scaled.numerator, 10**7)
-    return f"{whole}.{rest:07d}".rstrip("0").rstrip(".")
+        raise ValueError(f"{moment} s has no decimal form of {DECIMALS} places")
+    whole, rest = divmod(scaled.numerator, 10**DECIMALS)
+    return f"{whole}.{rest:0{DECIMALS}d}".rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""abx_phone and abx_word: the rows of one unit, from the frames of its tokens at every tap.
+"""abx_phone, abx_word and abx_items: the rows of one unit, from the frames of its tokens at every tap.
 
 All taps are scored on the tokens that all of them keep, and in any context, where these are others, on a tap's own
 beside it: a tap of long frames has no frame in short phones, which are the harder ones.
@@ -19,6 +19,7 @@ from s3prl_plugin.analysis.chance import chance_fields
 from s3prl_plugin.analysis.information.seeds import interval_fields
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.tokens.distances import TokenFrames, distances
+from s3prl_plugin.analysis.tokens.inside import CLOSED
 from s3prl_plugin.analysis.tokens.kept import KeptTokens
 from s3prl_plugin.downstream.abx.cells import ACROSS, Cells, comparisons, tables, triplets
 from s3prl_plugin.downstream.abx.error import ANY, NEEDS, TRIPHONE
@@ -33,7 +34,6 @@ HEADLINE, WEIGHTED = SCORES = ("error", "weighted")
 FEWEST_TRIPLETS = 5000
 OWN = ", own tokens"
 ZERO_SHARE = 0.01
-TRIPHONES = "triphone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Settings:
         permutations: of labels, whose mean error is chance.
         intervals: "full" or "none".
         device: that computes distances.
+        rule: which frames are inside a token; one of `inside.RULES`, which rows have as their protocol.
     """
 
     speakers: tuple[str, ...]
@@ -55,6 +56,7 @@ class Settings:
     permutations: int
     intervals: str
     device: str
+    rule: str
 
 
 class Discrimination:
@@ -65,6 +67,7 @@ class Discrimination:
         place: (N,) the number of every candidate in `kept`; -1 where it is not wanted.
         tasks: of the unit: in any context, in that of the triphone.
         triphones: whether tokens reach over their neighbours.
+        segments: what rows say of how tokens are made; None for the times of the corpus.
         settings: of the run.
         make_row: of the analysis.
         say: tells the user.
@@ -76,6 +79,7 @@ class Discrimination:
         place: np.ndarray,
         tasks: Sequence[Task],
         triphones: bool,
+        segments: str | None,
         settings: Settings,
         make_row: RowMaker,
         say: Callable[[str], None],
@@ -88,7 +92,8 @@ class Discrimination:
         self.say = say
         self.triphones = triphones
         self.measure = f"abx_{tasks[0].unit}"
-        self._fields: dict[str, Any] = {"segments": TRIPHONES if triphones else None, "higher_is_better": False}
+        protocol = "default" if settings.rule == CLOSED else settings.rule
+        self._fields: dict[str, Any] = {"segments": segments, "protocol": protocol, "higher_is_better": False}
 
     def __len__(self) -> int:
         """One list of rows per tap."""
@@ -177,6 +182,10 @@ class Discrimination:
             return f"this corpus has no {task.unit} times; a corpus with aligned {task.unit}s is needed"
         if speaker == ACROSS and len(set(of.speaker.tolist())) < 2:
             return "one speaker; two or more are needed to compare across speakers"
+        if task.context == ANY and self.triphones:
+            return "tokens reach over their neighbours (triphones): they compare in the same context only"
+        if task.context == TRIPHONE and len(of.contexts) < 2:
+            return "all tokens have the same neighbours, or none are named; see the rows in any context"
         return None
 
     @staticmethod
@@ -208,4 +217,4 @@ def without_frames(task: Task, taps: Sequence[Tap]) -> str:
         for stride in sorted({tap.stride for tap in taps})
     }
     each = ", ".join(f"{count} at {ms} ms" for ms, count in counts.items())
-    return f"without a frame, of {len(task.candidates)} {task.unit}s: {each}"
+    return f"without a frame, of {len(task.candidates)} tokens: {each}"

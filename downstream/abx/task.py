@@ -19,7 +19,7 @@ class Task:
     """The tokens of a unit, compared in one context.
 
     Attributes:
-        unit: "phone" or "word".
+        unit: "phone", "word" or "items".
         context: "any" or "triphone".
         candidates: all tokens that may be compared.
         strides: of all taps, and further ones: the tokens that all of them keep are the same for every tap.

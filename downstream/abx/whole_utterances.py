@@ -78,7 +78,7 @@ class WholeUtterances:
         """Write the item files."""
         for measure in self._measures:
             for task in measure.tasks:
-                reach = "_in_triphones" if measure.triphones else ""
+                reach = "_in_triphones" if measure.triphones and task.unit == "phone" else ""
                 found = self._items(task, measure)
                 if found:
                     items.write(self.folder / f"{task.unit}{reach}_{task.context}.item", found)
@@ -88,7 +88,8 @@ class WholeUtterances:
         of, found = task.candidates, []
         for i in measure.common(task).tolist():
             utterance = self._plan.corpus.utterances[of.utterance[i]]
-            onset, offset = (Fraction(int(moment[i]), SAMPLE_RATE) for moment in (of.start, of.end))
-            before, after = of.contexts[of.context[i]] if task.unit == "phone" else ("-", "-")
-            found.append(Item(utterance.name, onset, offset, of.labels[of.label[i]], before, after, utterance.speaker))
+            onset, offset = (Fraction(moment.item(i)) / SAMPLE_RATE for moment in (of.start, of.end))
+            before, after = ("-", "-") if task.unit == "word" else of.contexts[of.context[i]]
+            label, speaker = of.labels[of.label[i]], of.speakers[of.speaker[i]]
+            found.append(Item(utterance.name, onset, offset, label, before, after, speaker))
         return found

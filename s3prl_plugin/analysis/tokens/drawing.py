@@ -11,7 +11,7 @@ import numpy as np
 
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.planning.plan import Plan
-from s3prl_plugin.analysis.tokens.inside import frames_inside
+from s3prl_plugin.analysis.tokens.inside import CLOSED, frames_inside
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import SAMPLE_RATE, Stride, exact_stride
 
@@ -23,8 +23,9 @@ class Candidates:
     """All tokens of a corpus that may be compared.
 
     Attributes:
-        segment: (N,) positions in the plan's alignment, increasing.
-        utterance, speaker: (N,) numbers of the corpus.
+        utterance: (N,) positions in the corpus, increasing.
+        speaker: (N,) positions in `speakers`.
+        speakers: names, sorted.
         start, end: (N,) samples; of triphones from the start of the one before to the end of the one after.
         label: (N,) positions in `labels`.
         labels: names, sorted.
@@ -33,11 +34,12 @@ class Candidates:
         order: (N,) by which tokens are drawn, lowest first: a hash of seed and token.
         found: how many tokens the corpus has in all.
         left_out: reason -> how many are no candidates.
+        rule: which frames are inside a token; one of `inside.RULES`.
     """
 
-    segment: np.ndarray
     utterance: np.ndarray
     speaker: np.ndarray
+    speakers: tuple[str, ...]
     start: np.ndarray
     end: np.ndarray
     label: np.ndarray
@@ -47,16 +49,17 @@ class Candidates:
     order: np.ndarray
     found: int
     left_out: dict[str, int]
+    rule: str = CLOSED
 
     def __len__(self) -> int:
         """How many."""
-        return len(self.segment)
+        return len(self.utterance)
 
     def have_frames(self, strides: Iterable[Stride]) -> np.ndarray:
         """(N,) whether a token has a frame at all of these frame rates."""
         there = np.ones(len(self), dtype=bool)
         for stride in strides:
-            first, last = frames_inside(self.start, self.end, stride)
+            first, last = frames_inside(self.start, self.end, stride, self.rule)
             there &= last > first
         return there
 
@@ -75,7 +78,12 @@ class Candidates:
 
 
 def candidates(
-    plan: Plan, unit: str, leave_out_shared: bool, types: int | None = None, triphones: bool = False
+    plan: Plan,
+    unit: str,
+    leave_out_shared: bool,
+    types: int | None = None,
+    triphones: bool = False,
+    rule: str = CLOSED,
 ) -> Candidates:
     """The tokens of a corpus that may be compared.
 
@@ -85,6 +93,7 @@ def candidates(
         leave_out_shared: utterances whose text most speakers say are left out, however the folds are split.
         types: only so many labels, the most frequent; None: all.
         triphones: a token reaches over its neighbours; those at an end of an utterance are left out.
+        rule: which frames are inside a token; one of `inside.RULES`.
     """
     alignment = plan.alignment(unit)
     every = np.arange(len(alignment))
@@ -114,9 +123,9 @@ def candidates(
     said = [plan.corpus.utterances[u].name for u in utterance]
     tokens = zip(said, alignment.start[segment].tolist(), alignment.end[segment].tolist(), strict=True)
     return Candidates(
-        segment=segment,
         utterance=utterance,
         speaker=plan.speaker_of_utterance[utterance],
+        speakers=tuple(sorted(plan.corpus.speakers)),
         start=start[segment],
         end=end[segment],
         label=label,
@@ -126,6 +135,7 @@ def candidates(
         order=hashed(plan.seed, [(unit, *token) for token in tokens]),
         found=len(alignment),
         left_out={reason: count for reason, count in left_out.items() if count},
+        rule=rule,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from s3prl_plugin.analysis.one_pass.batch import Batch
-from s3prl_plugin.analysis.tokens.inside import frames_inside
+from s3prl_plugin.analysis.tokens.inside import CLOSED, frames_inside
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import Stride
 
@@ -24,6 +24,7 @@ class KeptTokens:
         utterance: (N,) positions of the tokens' utterances in the corpus, increasing.
         start, end: (N,) samples.
         pooled: keep the mean of a token's frames only.
+        rule: which frames are inside; one of `inside.RULES`.
 
     Attributes:
         taps: as given.
@@ -41,10 +42,11 @@ class KeptTokens:
         start: np.ndarray,
         end: np.ndarray,
         pooled: bool = False,
+        rule: str = CLOSED,
     ):
         self.taps = tuple(taps)
         self._utterance = utterance
-        ranges = {tap.stride: frames_inside(start, end, tap.stride) for tap in upstream_taps}
+        ranges = {tap.stride: frames_inside(start, end, tap.stride, rule) for tap in upstream_taps}
         self._first = {stride: first for stride, (first, _) in ranges.items()}
         self.count = {stride: np.maximum(last - first, 0) for stride, (first, last) in ranges.items()}
         self._pooled = pooled

@@ -1,7 +1,9 @@
 """`-d abx` on planted corpora: against abx_error on the files it writes, against what was planted, and its refusals."""
 
+import hashlib
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import planted
@@ -224,3 +226,97 @@ def test_labels_that_cannot_stand_in_an_item_file_are_said(tmp_path):
     planted.feed(made, FEATURES[:1])
     with pytest.raises(UserError, match="cannot stand in an item file"):
         made.log_records("test")
+
+
+def item_file(path, corpus, longer_s=0, speaker=None, quote=""):
+    """The phones of a corpus, at times that are no whole samples."""
+    lines = [items.HEADER]
+    for u in corpus.utterances:
+        said = [(p.label, round(p.start_s, 5), round(p.end_s, 5)) for p in u.phones]
+        lines += [
+            f"{u.name} {start} {end + longer_s:.5f} {quote}{label} {before} {after} {speaker or u.speaker}"
+            for (before, _, _), (label, start, end), (after, _, _) in zip(said, said[1:], said[2:], strict=False)
+        ]
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize("rule", ["closed", "librilight"])
+def test_a_users_item_file_gives_the_error_of_the_function(corpus, tmp_path, rule):
+    path = item_file(tmp_path / "mine.item", corpus, quote='"')
+    made = expert(
+        corpus, tmp_path, measures=["abx_items"], items=path, rule=rule, tokens=None, x_speakers=None, context=["any"],
+        permutations=0, write_features=True, shared_texts="keep",
+    )  # fmt: skip
+    planted.feed(made, FEATURES)
+    with pytest.raises(UserError, match="cannot stand in an item file"):
+        made.log_records("test")  # but the features are written, and other tools mind quotation marks, not this one
+    rows = {(r.tap, r.subset): r for rows in made.measures[0].compute() for r in rows if r.score == "error"}
+    for tap in TAPS:
+        written = {p.stem: torch.load(p) for p in (tmp_path / "features" / tap.name).glob("*.pt")}
+        for speaker in ("within", "across"):
+            told = abx_error(written, path, str(16000 / tap.stride), speaker, rule=rule)
+            row = rows.get((tap.name, f"{speaker}, own tokens")) or rows[tap.name, speaker]
+            assert row.value == pytest.approx(told.error, abs=1e-6)
+            assert row.n == told.cells.triplets.sum()
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    assert {row.segments for row in rows.values()} == {f"item file {digest[:16]}"}
+    assert {row.protocol for row in rows.values()} == {"default" if rule == "closed" else rule}
+    assert made.reads == {path: digest}
+
+
+def test_drawn_items_are_written_with_their_exact_times(corpus, tmp_path):
+    path = item_file(tmp_path / "mine.item", corpus)
+    made = expert(corpus, tmp_path, measures=["abx_items"], items=path, write_features=True, taps=TAPS[:1])
+    planted.feed(made, FEATURES[:1])
+    rows = by_key(made)
+    written = items.read(tmp_path / "features" / "items_any.item")
+    assert set(written) < set(items.read(path))
+    assert max(Counter((item.speaker, item.label) for item in written).values()) == 5
+    frames = {p.stem: torch.load(p) for p in (tmp_path / "features" / "enc0.pre").glob("*.pt")}
+    told = abx_error(frames, tmp_path / "features" / "items_any.item", 50, "within")
+    assert rows["enc0.pre", "abx_items", "error", "within", "any"].value == pytest.approx(told.error, abs=1e-6)
+
+
+def test_what_an_item_file_cannot_be(corpus, tmp_path):
+    good = Path(item_file(tmp_path / "good.item", corpus)).read_text()
+    cases = {
+        "unknown": (good.replace("spk00_utt00", "spk99_utt00"), "no utterance 'spk99_utt00'"),
+        "empty": ("", "line 1 is not the header"),
+        "bare": (items.HEADER, "holds no tokens"),
+        "late": (items.HEADER + "\nspk00_utt00 90 91.5 aa s t spk00", "the first at 91.5 s of spk00_utt00"),
+        "samples": (items.HEADER + "\nspk00_utt00 1e3 2e3 aa s t spk00", "no time in seconds"),
+        "short": (items.HEADER + "\nspk00_utt00 1 2 aa s t", "line 2: 6 fields"),
+    }
+    for name, (text, said) in cases.items():
+        (tmp_path / name).write_text(text)
+        with pytest.raises(UserError, match=said):
+            expert(corpus, tmp_path, measures=["abx_items"], items=str(tmp_path / name))
+    for options in ({"measures": ["abx_items"]}, {"items": "x"}, {"items": 3, "measures": ["abx_items"]}):
+        with pytest.raises(UserError, match=r"expert\.items is"):
+            expert(corpus, tmp_path, **options)
+    with pytest.raises(UserError, match=r"expert\.rule is"):
+        expert(corpus, tmp_path, rule="zerospeech")
+
+
+def test_tokens_of_an_item_file_that_cannot_be_compared(corpus, tmp_path):
+    cases = [
+        (item_file(tmp_path / "alone", corpus, speaker="me"), "across", "any", "one speaker"),
+        (item_file(tmp_path / "reach", corpus, longer_s=0.1), "across", "any", "in the same context only"),
+    ]
+    words = [line.split() for line in Path(cases[0][0]).read_text().splitlines()]
+    (tmp_path / "words").write_text(
+        "\n".join(" ".join([*w[:4], *(w[4:6] if w[0][0] == "#" else "--"), w[6]]) for w in words)
+    )
+    cases.append((str(tmp_path / "words"), "within", "triphone", "or none are named"))
+    for path, subset, control, said in cases:
+        made = expert(corpus, tmp_path, measures=["abx_items"], items=path, taps=TAPS[:1])
+        planted.feed(made, FEATURES[:1])
+        assert said in by_key(made)["enc0.pre", "abx_items", "error", subset, control].refused
+
+
+def test_tokens_of_an_item_file_past_the_audio_are_counted(corpus, tmp_path):
+    path = Path(item_file(tmp_path / "mine.item", corpus))
+    path.write_text(path.read_text() + "spk00_utt00 1 99999999 aa s t spk00\n")
+    made = expert(corpus, tmp_path, measures=["abx_items"], items=str(path), taps=TAPS[:1])
+    assert made.tokens["abx_items"].left_out["past the audio"] == 1

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -77,3 +78,14 @@ def test_cells_given_by_index() -> None:
                 wrong = wrong[np.array(x)[:, None] != np.array(a)]
             off += abs(wrong.mean() - score) > 1e-6
     assert off <= 2, "but for near-ties, which float32 may decide either way"
+
+
+@pytest.mark.parametrize(("kind", "vanish"), [("smooth_20ms", 31), ("smooth_40ms", 113), ("smooth_80ms", 262)])
+def test_rule_of_librilight(kind: str, vanish: int, tmp_path: Path) -> None:
+    """It is the closed rule on intervals that end a frame earlier; how many vanish was seen in the tools themselves."""
+    path, rate = ORACLE / "phone.item", _exact(RATES[kind])
+    found = abx_error(features(kind), path, rate, "across", dtw=False, rule="librilight")
+    assert found.dropped == {"without a frame": vanish, "past the features": 0}
+    earlier = [replace(item, offset=max(item.offset - 1 / rate, item.onset)) for item in items.read(path)]
+    items.write(tmp_path / "earlier.item", [each for each in earlier if each.offset > each.onset])
+    assert abx_error(features(kind), tmp_path / "earlier.item", rate, "across", dtw=False).error == found.error
