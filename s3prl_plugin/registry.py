@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin import compat, own_upstreams, setting_names
-from s3prl_plugin.compat import hooks
+from s3prl_plugin.compat import hooks, hub
 from s3prl_plugin.compat.alias import AliasFinder
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.plugins import FLAG, OWN, offers, plugin_flag
@@ -52,7 +52,7 @@ def install() -> None:
     sys.meta_path.insert(0, AliasFinder("s3prl.downstream", _downstreams))
     _installed = True
     hooks.after_import("s3prl.downstream", _refuse_taken_downstreams)
-    hooks.after_import("s3prl.hub", _publish_upstreams)
+    hooks.after_import(hub.HUB, _publish_upstreams)
     hooks.after_import("s3prl.downstream.ctc", _supply_ctc_corpora)
 
 
@@ -69,10 +69,9 @@ def add_upstream(name: str, target: str) -> None:
     module, _, function = target.partition(":")
     if not (_is_name(name) and module and function.isidentifier()):
         raise UserError(f"upstream {name!r} -> {target!r}: give an identifier and 'package.module:function'")
-    _refuse_two_owners("upstream", name, target, _upstreams().get(name))
-    hub = sys.modules.get("s3prl.hub")
-    if hub is not None:
-        _publish(hub, name, target)
+    _refuse_two_owners("upstream", name, target, _upstreams().get(name) or _stock_upstream(name))
+    if hub.HUB in sys.modules:
+        _publish(sys.modules[hub.HUB], name, target)
     _upstreams()[name] = target
     plugin_flag.note_added()
 
@@ -134,9 +133,8 @@ def add_name(setting: str, name: str, target: str) -> None:
 
 
 def upstream_names() -> list[str]:
-    """Every upstream entry, s3prl's and the registered ones, sorted; loads s3prl.hub (seconds)."""
-    hub = importlib.import_module("s3prl.hub")
-    return sorted(set(hub.options()) | set(_upstreams()))
+    """Every upstream entry, s3prl's and the registered ones, sorted; loads nothing."""
+    return sorted({*(name for name, found in hub.names().items() if found.is_entry), *_upstreams()})
 
 
 def downstream_names() -> list[str]:
@@ -204,7 +202,7 @@ def named(upstream: str, checkpoint: str | None) -> tuple[str, str | None]:
 
 
 def check_upstream(name: str) -> None:
-    """Refuse a name that is no upstream entry; loads s3prl.hub, and the module of an entry of another package.
+    """Refuse a name that is no upstream entry; loads nothing but the module of an entry of another package.
 
     Raises:
         UserError: with the closest names; or with what is wrong with the package.
@@ -307,8 +305,9 @@ def _corpora() -> dict[str, str]:
 
 def _with_offered(kind: str, own: dict[str, str]) -> dict[str, str]:
     """With what other packages offer; a name that is taken stays with its owner."""
+    stock = {"upstream": _stock_upstream, "downstream": _stock_downstream}
     for name, offer in offers.offers(kind).items():
-        owner = own.get(name) or (_stock_downstream(name) if kind == "downstream" else None)
+        owner = own.get(name) or (stock[kind](name) if kind in stock else None)
         if owner is None:
             own[name] = offer.target
         else:
@@ -322,25 +321,18 @@ def _supply_ctc_corpora(ctc: ModuleType) -> None:
         sys.meta_path.insert(0, AliasFinder("s3prl.downstream.ctc", lambda: {"corpus": CTC_CORPORA}))
 
 
-def _publish_upstreams(hub: ModuleType) -> None:
-    """Set every entry on s3prl.hub; what another package offers under a name of s3prl's is left out."""
-    offered = offers.offers("upstream")
-    for name, target in list(_upstreams().items()):
-        try:
-            _publish(hub, name, target)
-        except UserError as error:
-            if name not in offered or offered[name].target != target:
-                raise
-            offers.refuse("upstream", name, f"{offered[name]}: {error}")
-            del _upstreams()[name]
+def _publish_upstreams(published: ModuleType) -> None:
+    """Set every entry on s3prl.hub."""
+    for name, target in _upstreams().items():
+        _publish(published, name, target)
 
 
-def _publish(hub: ModuleType, name: str, target: str) -> None:
+def _publish(published: ModuleType, name: str, target: str) -> None:
     """Set one entry on s3prl.hub, unless it belongs to someone else."""
-    present = vars(hub).get(name)
+    present = vars(published).get(name)
     owner = present.target if isinstance(present, Entry) else getattr(present, "__module__", None)
-    _refuse_two_owners("upstream", name, target, owner or (present and repr(present)))
-    setattr(hub, name, Entry(name, target))
+    _refuse_two_owners("upstream", name, target, owner or (present and repr(present)) or _stock_upstream(name))
+    setattr(published, name, Entry(name, target))
 
 
 def _refuse_taken_downstreams(_: ModuleType) -> None:
@@ -353,6 +345,12 @@ def _refuse_two_owners(kind: str, name: str, wanted: str, owner: str | None) -> 
     """A name has one owner; the same one may come twice."""
     if owner is not None and owner != wanted:
         raise UserError(f"{kind} {name!r} belongs to {owner}, and {wanted} wants the same name: rename one of them")
+
+
+def _stock_upstream(name: str) -> str | None:
+    """The module from which s3prl's hub has a name, or None."""
+    found = hub.names().get(name)
+    return found and found.home
 
 
 def _stock_downstream_folders() -> list[str]:

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-k", "--checkpoint", metavar="CKPT", help="the upstream's checkpoint, where it needs one")
     remote_code.add_flag(parser)
     parser.add_argument("-g", "--model-config", metavar="YAML", help="options of the upstream")
-    parser.add_argument("--all", action="store_true", help="upstreams: those of s3prl too (takes some seconds)")
+    parser.add_argument("--all", action="store_true", help="upstreams: those of s3prl too")
     parser.add_argument(
         "--write-manifest", action="store_true", help="corpus: write utterances.tsv for the audio in a folder first"
     )

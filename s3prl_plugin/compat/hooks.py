@@ -17,8 +17,10 @@ from typing import Any
 After = Callable[[ModuleType], None]
 Rescue = Callable[[ModuleType, Exception], None]
 Chosen = Callable[[str], bool]
+Instead = Callable[[ModuleType], bool]
 
 _after: dict[str, list[After]] = {}
+_instead: dict[str, Instead] = {}
 _rescue: dict[str, tuple[tuple[type[Exception], ...], Rescue]] = {}
 _before: list[tuple[Chosen, After]] = []
 
@@ -62,6 +64,17 @@ def rescue_import(name: str, errors: tuple[type[Exception], ...], mend: Rescue) 
     _rescue[name] = (errors, mend)
 
 
+def run_instead(name: str, fill: Instead) -> None:
+    """Call `fill(module)` in place of running the module `name`; what has already run stays as it is.
+
+    Args:
+        name: the module's full name.
+        fill: gives the empty module its names; where it returns False, the module is run.
+    """
+    _watch()
+    _instead[name] = fill
+
+
 def _nothing(module: ModuleType, error: Exception) -> None:
     """The rescue of a module that has none."""
 
@@ -78,7 +91,8 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname not in _after and fullname not in _rescue and not any(chosen(fullname) for chosen, _ in _before):
+        watched = fullname in _after or fullname in _rescue or fullname in _instead
+        if not watched and not any(chosen(fullname) for chosen, _ in _before):
             return None
         for finder in sys.meta_path:
             find = getattr(finder, "find_spec", None)
@@ -111,7 +125,8 @@ class _Loader(importlib.abc.Loader):
                 act(module)
         errors, mend = _rescue.get(module.__name__, ((), _nothing))
         try:
-            self._real.exec_module(module)
+            if not (module.__name__ in _instead and _instead[module.__name__](module)):
+                self._real.exec_module(module)
         except errors as error:
             mend(module, error)
         for act in _after.get(module.__name__, ()):

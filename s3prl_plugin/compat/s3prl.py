@@ -19,6 +19,7 @@ from s3prl_plugin.compat import (
     downloads,
     evaluation,
     hooks,
+    hub,
     stand_ins,
 )
 from s3prl_plugin.compat.caches import private_caches
@@ -61,6 +62,7 @@ def install() -> None:
     distributions.install()
     downloads.install()
     evaluation.install()
+    hub.install()
     stand_ins.install()
     # It warns at every import of s3prl.hub that ESPnet is absent; asking for its upstream still says so.
     logging.getLogger("s3prl.upstream.espnet_hubert.expert").setLevel(logging.ERROR)

@@ -16,7 +16,7 @@ from s3prl_plugin.states.loaded_weights import LoadedWeights
 
 
 def check(upstream: str, checkpoint: str | None) -> None:
-    """Refuse a checkpoint that an entry would leave unread, loading its own; loads s3prl.hub.
+    """Refuse a checkpoint that an entry would leave unread, loading its own.
 
     Args:
         upstream: the entry, as in `-u`.

@@ -57,6 +57,18 @@ def test_a_hooked_module_keeps_its_own_loader(write_module):
     assert isinstance(module.loader_while_running, own)
 
 
+def test_a_module_is_filled_in_place_of_being_run(write_module):
+    name = write_module("value = 1\nran = True")
+    hooks.run_instead(name, lambda module: setattr(module, "value", 2) or True)
+    hooks.after_import(name, lambda module: setattr(module, "value", module.value * 10))
+    module = importlib.import_module(name)
+    assert module.value == 20
+    assert not hasattr(module, "ran")
+    other = write_module("value = 1")
+    hooks.run_instead(other, lambda module: False)
+    assert importlib.import_module(other).value == 1
+
+
 def test_rescue_mends_the_named_errors_only(write_module):
     mended, broken = write_module("half = 1\nraise OSError('gone')"), write_module("raise KeyError('other')")
     for name in (mended, broken):
