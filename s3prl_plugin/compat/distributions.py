@@ -169,7 +169,10 @@ def _claiming(folder: Path) -> Iterator[Distribution]:
     """The distributions that have installed a package into its folder."""
     for found in distributions(path=[str(folder.parent)]):
         names = found.read_text("top_level.txt")
-        if folder.name in (names.split() if names is not None else {path.parts[0] for path in found.files or ()}):
+        if names is None:  # read as text first: of every package installed, to parse it takes a second
+            could = f"{folder.name}/" in (found.read_text("RECORD") or f"{folder.name}/")
+            names = folder.name if could and any(path.parts[0] == folder.name for path in found.files or ()) else ""
+        if folder.name in names.split():
             yield found
 
 
