@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import scipy.stats
 
 Array = npt.NDArray[np.float64]
 LEVEL = 0.95
@@ -41,7 +40,9 @@ class Estimate:
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """(low, high): value -+ quantile * standard error."""
-        reach = self.standard_error * float(scipy.stats.t.ppf((1 + level) / 2, self.degrees))
+        from scipy.special import stdtrit  # as long to import as all of numpy
+
+        reach = self.standard_error * float(stdtrit(self.degrees, (1 + level) / 2))
         return self.value - reach, self.value + reach
 
     @property
@@ -49,7 +50,9 @@ class Estimate:
         """Two-sided, of the hypothesis that the number is 0."""
         if self.standard_error == 0:
             return 1.0 if self.value == 0 else 0.0
-        return float(2 * scipy.stats.t.sf(abs(self.value) / self.standard_error, self.degrees))
+        from scipy.special import stdtr
+
+        return float(2 * stdtr(self.degrees, -abs(self.value) / self.standard_error))
 
     @property
     def deviations(self) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import warnings
 from collections.abc import Iterator
@@ -9,8 +10,9 @@ from contextlib import ExitStack, contextmanager
 from weakref import WeakKeyDictionary
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils import flop_counter
 
+from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.states.trial import hear_noise
 
 _counted: WeakKeyDictionary[torch.nn.Module, float | None] = WeakKeyDictionary()
@@ -42,7 +44,7 @@ def for_one_second(model: torch.nn.Module) -> float | None:
 
 def _count(model: torch.nn.Module) -> float:
     """Half of the floating-point operations of a forward pass."""
-    with _countable(), FlopCounterMode(display=False) as counter:
+    with _countable(), flop_counter.FlopCounterMode(display=False) as counter:
         hear_noise(model)
     return counter.get_total_flops() / 2
 
@@ -60,4 +62,7 @@ def _countable() -> Iterator[None]:
         stack.enter_context(torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH))
         stack.callback(torch.backends.mha.set_fastpath_enabled, fastpath)
         torch.backends.mha.set_fastpath_enabled(False)
+        mode = flop_counter._FlopCounterMode
+        # torch wraps it to keep torch.compile out, which is not here and takes seconds to import
+        stack.enter_context(replaced(mode, __torch_dispatch__=inspect.unwrap(mode.__torch_dispatch__)))
         yield

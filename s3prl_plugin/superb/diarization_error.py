@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 Turn = tuple[str, float, float]
 """(speaker, start in seconds, end in seconds)"""
@@ -60,6 +59,8 @@ def diarization_errors(
     Reference:
         NIST, Rich Transcription 2009 evaluation plan, section 6.1, and its scoring program md-eval.
     """
+    from scipy.optimize import linear_sum_assignment  # half a second to import
+
     edges = _edges(reference, hypothesis, duration_s, collar_s)
     middles, lengths = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
     for _, start, end in reference:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.stats
 
 from s3prl_plugin.inference.differences import estimate, same_folds
 from s3prl_plugin.inference.intervals import LEVEL
@@ -67,10 +66,12 @@ def find(rows: Sequence[Row], level: float = LEVEL) -> Peak | None:
 
 def _candidates(rows: Sequence[Row], sign: int, level: float) -> list[bool]:
     """Which taps could be the highest."""
+    from scipy.special import stdtrit
+
     estimates = [estimate(row) for row in rows]
     values = sign * np.array([each.value for each in estimates])
     deviations = np.stack([each.deviations for each in estimates])
     above = values[None, :] - values[:, None]  # by how much tap j is above tap i
     error = np.linalg.norm(deviations[None, :, :] - deviations[:, None, :], axis=2)
-    quantile = scipy.stats.t.ppf(1 - (1 - level) / (len(rows) - 1), estimates[0].degrees)
+    quantile = stdtrit(estimates[0].degrees, 1 - (1 - level) / (len(rows) - 1))
     return [bool(each) for each in ~(above > quantile * error).any(axis=1)]

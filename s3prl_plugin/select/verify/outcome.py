@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.stats
 
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.inference.intervals import mean_of
@@ -157,6 +156,8 @@ def correlations(rows: Iterable[Row], first: Sequence[str], scores: dict[str, fl
     """
     rows = list(rows)
     names = dict.fromkeys([*first, *(row.measure for row in rows if row.headline and row.tap is not None)])
+    from scipy.stats import spearmanr  # a second to import
+
     found = {}
     for name in names:
         valued = [row for row in states(rows_of(rows, name)) if row.value is not None and row.tap in scores]
@@ -167,7 +168,7 @@ def correlations(rows: Iterable[Row], first: Sequence[str], scores: dict[str, fl
         ]
         if len(pairs) >= FEWEST and len({a for a, _ in pairs}) > 1 and len({b for _, b in pairs}) > 1:
             measured, reached = zip(*pairs, strict=True)
-            found[name] = (float(scipy.stats.spearmanr(measured, reached).statistic), len(pairs))
+            found[name] = (float(spearmanr(measured, reached).statistic), len(pairs))
     return found
 
 
