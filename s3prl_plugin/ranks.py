@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
-
-import torch.distributed
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from s3prl_plugin.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 Found = TypeVar("Found")
 
 
 def count() -> int:
     """How many processes run together."""
-    return torch.distributed.get_world_size() if _distributed() else 1
+    group = _group()
+    return group.get_world_size() if group else 1
 
 
 def mine() -> int:
     """The number of this one, from 0."""
-    return torch.distributed.get_rank() if _distributed() else 0
+    group = _group()
+    return group.get_rank() if group else 0
 
 
 def leads() -> bool:
@@ -35,8 +39,8 @@ def wait() -> None:
     Raises:
         UserError: another one has ended.
     """
-    if _distributed():
-        _together(torch.distributed.barrier)
+    if group := _group():
+        _together(group.barrier)
 
 
 @contextmanager
@@ -60,10 +64,11 @@ def from_leader(find: Callable[[], Found]) -> Found:
     Raises:
         UserError: another one has ended.
     """
-    if not _distributed():
+    group = _group()
+    if not group:
         return find()
     found: list[Any] = [find() if leads() else None]
-    _together(partial(torch.distributed.broadcast_object_list, found, src=0))
+    _together(partial(group.broadcast_object_list, found, src=0))
     return found[0]
 
 
@@ -73,11 +78,12 @@ def summed(values: torch.Tensor) -> torch.Tensor:
     Raises:
         UserError: another one has ended.
     """
-    if not _distributed():
+    group = _group()
+    if not group:
         return values
-    on_gpu = torch.distributed.get_backend() == "nccl"  # which sums nothing that lies elsewhere
+    on_gpu = group.get_backend() == "nccl"  # which sums nothing that lies elsewhere
     total = values.cuda() if on_gpu and not values.is_cuda else values.clone()
-    _together(partial(torch.distributed.all_reduce, total))
+    _together(partial(group.all_reduce, total))
     return total.to(values.device)
 
 
@@ -92,5 +98,7 @@ def _together(collective: Callable[[], Any]) -> None:
         ) from error
 
 
-def _distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
+def _group() -> Any:
+    """torch.distributed where several processes run together, else None; who has not imported torch is alone."""
+    distributed: Any = sys.modules.get("torch.distributed")
+    return distributed if distributed and distributed.is_available() and distributed.is_initialized() else None

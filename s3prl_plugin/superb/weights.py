@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin import results
 from s3prl_plugin.errors import UserError
@@ -15,6 +13,9 @@ from s3prl_plugin.strides import from_float
 from s3prl_plugin.superb.corpus import TaskCorpus
 from s3prl_plugin.superb.record import Record
 from s3prl_plugin.superb.tasks import Task
+
+if TYPE_CHECKING:
+    import torch
 
 SCORE = "weight"
 
@@ -39,6 +40,8 @@ def rows(
     learned = [weights for weights in found if weights is not None]
     if not learned or len(learned) < len(runs):
         return []
+    import torch
+
     mean = torch.stack(learned).mean(dim=0).tolist()
     key, _ = record.features
     return [
@@ -93,6 +96,8 @@ def taps(model: torch.nn.Module, key: str, count: int) -> Sequence[Tap]:
 
 def _learned(path: Path) -> torch.Tensor | None:
     """The weights in a checkpoint, (taps,), in float64: they sum to one. None where it has none, or is gone."""
+    import torch
+
     if not path.is_file():
         return None
     try:
