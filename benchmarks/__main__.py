@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   python -m benchmarks store
   python -m benchmarks long_utterance
   python -m benchmarks abx
+  python -m benchmarks start_up
 
 A ratio says how many times less it costs here; its spread is over the rounds, in which both sides take turns. Let the
 machine be otherwise quiet. The exit status is 1 where a bar is not reached.
@@ -39,6 +40,7 @@ SUBJECTS = {
     "pretrain": "the steps of a pre-training beside the reading of their audio",
     "store": "training a head with s3prl alone beside the same with a feature store, at base size (5 minutes)",
     "long_utterance": "6 GB of memory beside what an utterance of 20 minutes takes, at base size (half an hour)",
+    "start_up": "importing torch alone beside commands, in processor time",
     "abx": "librosa's DTW, triplet by triplet, beside ABX by cells",
 }
 
@@ -78,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         how = f"{torch.get_num_threads()} threads, {settings.rounds} rounds"
         if not getattr(subject, "IN_ROUNDS", True):
-            how = "one thread, one round, seconds of the processor"
+            how = "one thread, seconds of the processor"
         print(f"torch {torch.__version__}, {args.device}, {how}\n")
         print(_line("", "beside", "ours", "ratio", "spread", "bar"))
     short = False
