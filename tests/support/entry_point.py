@@ -5,6 +5,7 @@ Python was started is run by `subprocess` instead.
 """
 
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -16,6 +17,9 @@ import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+# What many runs import: torch._dynamo for every optimizer, the others for clusters and correlations.
+OFTEN = ("torch._dynamo", "sklearn.cluster", "scipy.stats", "s3prl_plugin.running.runner")
 
 
 def run(*words, cwd=None, stock=False):
@@ -78,6 +82,8 @@ def main():
     s3prl_plugin.register()
     from s3prl import run_downstream
 
+    for name in OFTEN:
+        importlib.import_module(name)
     gc.freeze()  # a fork that ends need not look through all that has been loaded
     for line in sys.stdin:
         with suppress(ChildProcessError):  # there is none
