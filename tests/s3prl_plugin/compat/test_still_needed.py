@@ -90,6 +90,12 @@ PROBES = {
     "evaluation._plain_caches": [has("s3prl.downstream.voxceleb2_amsoftmax_segment_eval.dataset", r"pickle\.load\(")],
     "evaluation._refuse_pipes": [has("s3prl.downstream.diarization.dataset", r"subprocess\.Popen\(")],
     "evaluation._safe_yaml": [has("s3prl.run_downstream", r"yaml\.load\(file, Loader=yaml\.FullLoader\)")],
+    "hub._fill": [
+        lambda: (
+            has("s3prl.hub", r"from s3prl\.upstream\.hf_hubert\.hubconf import \*")()
+            and has(UPSTREAM, r"from transformers import")()
+        )
+    ],
     "huggingface_hub._stand_in": [
         prints("import huggingface_hub as h; print(hasattr(h, 'HfFolder'), hasattr(h, 'Repository'))", "False False")
     ],
