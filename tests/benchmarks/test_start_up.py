@@ -12,7 +12,7 @@ from s3prl_plugin.errors import UserError
 
 def test_the_time_is_that_of_the_processor():
     busy = "import time\nwhile time.process_time() < .3: pass"
-    assert 0.3 <= start_up._spent(("-c", busy)) < 3
+    assert 0.25 < start_up._spent(("-c", busy)) < 3
     start = time.perf_counter()
     idle = start_up._spent(("-c", "import time; time.sleep(.5)"))
     assert idle < time.perf_counter() - start - 0.3
