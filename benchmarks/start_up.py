@@ -56,5 +56,5 @@ def _spent(words: Sequence[str]) -> float:
     done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
     after = os.times()
     if done.returncode not in (0, 2):  # 2: select finds nothing to go by in so small a run, and says so
-        raise UserError(f"{' '.join(command)}: {done.stderr.strip()[-300:]}")
+        raise UserError(f"{' '.join(command)}: {done.stderr.strip().splitlines()[-1]}")
     return after.children_user + after.children_system - before.children_user - before.children_system
