@@ -1,0 +1,49 @@
+"""Linear probes of phones, words and speakers on segment means, at every tap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from s3prl_plugin.analysis.expert import AnalysisExpert
+from s3prl_plugin.analysis.measure import Measure
+from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
+from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
+from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
+from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
+from s3prl_plugin.downstream.probe.measures import LinearProbe
+
+FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
+TOKENS = {
+    "phone": "phone_tokens_per_half",
+    "word": "word_tokens_per_half",
+    "speaker": "speaker_utterances_per_half",
+}
+CLASSES = {"word": "word_types", "speaker": "speakers"}
+INTERVALS = ("full", "none")
+
+
+class DownstreamExpert(AnalysisExpert):
+    """`-d probe`; its options are in config.yaml, everything else is that of `AnalysisExpert`."""
+
+    name = "probe"
+    known_measures = ("probe_phone", "probe_word", "probe_speaker")
+
+    def build(self, measures: Sequence[str]) -> list[Measure]:
+        """The sampled segments of each unit, those of `-d mi` with the same options.
+
+        Raises:
+            UserError: an option cannot be used.
+        """
+        with_intervals = self.options.choice("intervals", INTERVALS) == "full"
+        permutations = self.options.integer("permutations", 0)
+        weights = self.options.one_or_some("segment_weights", SEGMENT_WEIGHTS)
+        built: list[Measure] = []
+        for measure in measures:
+            unit = measure.removeprefix("probe_")
+            tokens = self.options.limit(TOKENS[unit], FEWEST_TOKENS)
+            classes = self.options.limit(CLASSES[unit], 2) if unit in CLASSES else None
+            sample = self.plan.sample(unit, tokens, classes, halves=True)
+            self.introduce(measure, sample, weights[0])
+            every = [SegmentMeans.shared(self.gathering, sample, self.taps, how) for how in weights]
+            built += [LinearProbe(means, self.plan, permutations, with_intervals, self.make_row) for means in every]
+        return built
