@@ -15,7 +15,7 @@ from benchmarks.ratios import Ratio, Settings, alternate, of_times
 from s3prl_plugin.corpora import Utterance
 from s3prl_plugin.pretraining.data.batches import DurationBatches
 from s3prl_plugin.pretraining.data.reading import ReadAhead
-from s3prl_plugin.pretraining.data.utterances import Batch, Cropping, Speech
+from s3prl_plugin.pretraining.data.utterances import Cropping, Speech, TrainingBatch
 from s3prl_plugin.states.taps import SAMPLE_RATE
 from s3prl_plugin.upstream.mr_hubert import small
 
@@ -68,7 +68,7 @@ def _noise(folder: Path, count: int, name: str, subtype: str) -> list[Utterance]
 class _Training:
     """An epoch of forward and backward passes of a small network; the loss does not matter here."""
 
-    def __init__(self, batches: list[Batch], device: str):
+    def __init__(self, batches: list[TrainingBatch], device: str):
         self._batches, self._device = batches, device
         self._network = small.random_network(small.small_config(dim=96)).to(device).train()
 

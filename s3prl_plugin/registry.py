@@ -24,7 +24,7 @@ from s3prl_plugin.compat.alias import AliasFinder
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.plugins import FLAG, OWN, offers, plugin_flag
 from s3prl_plugin.plugins import origin as origins
-from s3prl_plugin.plugins.entry import Entry
+from s3prl_plugin.plugins.entry import HubEntry
 from s3prl_plugin.plugins.folders import folders, holds
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def check_upstream(name: str) -> None:
     if name not in names:
         raise _unknown("upstream", name, names)
     if is_of_another(name):
-        Entry(name, _upstreams()[name]).function()
+        HubEntry(name, _upstreams()[name]).function()
 
 
 def reader(name: str) -> Callable[..., Corpus]:
@@ -330,9 +330,9 @@ def _publish_upstreams(published: ModuleType) -> None:
 def _publish(published: ModuleType, name: str, target: str) -> None:
     """Set one entry on s3prl.hub, unless it belongs to someone else."""
     present = vars(published).get(name)
-    owner = present.target if isinstance(present, Entry) else getattr(present, "__module__", None)
+    owner = present.target if isinstance(present, HubEntry) else getattr(present, "__module__", None)
     _refuse_two_owners("upstream", name, target, owner or (present and repr(present)) or _stock_upstream(name))
-    setattr(published, name, Entry(name, target))
+    setattr(published, name, HubEntry(name, target))
 
 
 def _refuse_taken_downstreams(_: ModuleType) -> None:

@@ -35,7 +35,7 @@ class Stopped(KeyboardInterrupt):
         return f"stopped by {signal.Signals(self.number).name}"
 
 
-class Asked:
+class StopRequest:
     """Whether a run was asked to stop."""
 
     def __init__(self) -> None:
@@ -68,13 +68,13 @@ def at_once() -> Iterator[None]:
 
 
 @contextmanager
-def between_steps() -> Iterator[Asked]:
+def between_steps() -> Iterator[StopRequest]:
     """Inside the block these signals and Ctrl-C are only noted; a second Ctrl-C interrupts.
 
     Yields:
         What tells, between two steps, whether to save and to stop.
     """
-    asked = Asked()
+    asked = StopRequest()
 
     def note(number: int) -> None:
         if asked and number == signal.SIGINT:

@@ -122,7 +122,7 @@ def _verify(args: argparse.Namespace, found: Recommendation) -> int:
         _say(line)
     if args.dry_run:
         return 0
-    training = verify.Training(plan, _say, run_downstream.main)
+    training = verify.VerifyTraining(plan, _say, run_downstream.main)
     training.all()
     said = outcome.outcome(plan, found, training.heads, training.failures)
     record = json.dumps(outcome.record(plan, found, said), ensure_ascii=False)

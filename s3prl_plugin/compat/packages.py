@@ -72,7 +72,7 @@ DEMO = (Package("espeakng_loader", "espeakng-loader"), Package("matplotlib", "ma
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingPackage:
     """Something that is not installed.
 
     Attributes:
@@ -84,17 +84,17 @@ class Missing:
     command: str
 
 
-def missing(packages: tuple[Package, ...]) -> list[Missing]:
+def missing(packages: tuple[Package, ...]) -> list[MissingPackage]:
     """Those packages that are absent or too old, with one command for all of them."""
     absent = [package for package in packages if package.missing]
     if not absent:
         return []
     names = ", ".join(package.module for package in absent)
     wanted = (f"'{p.requirement}'" if ">" in p.requirement else p.requirement for p in absent)
-    return [Missing(names, f"pip install {' '.join(wanted)}")]
+    return [MissingPackage(names, f"pip install {' '.join(wanted)}")]
 
 
-def missing_for(downstream: str) -> list[Missing]:
+def missing_for(downstream: str) -> list[MissingPackage]:
     """What one of s3prl's downstreams lacks here; nothing for one that is not described."""
     return [part for _, name, packages in TASKS if name == downstream for part in missing(packages)]
 

@@ -7,7 +7,7 @@ from typing import Any
 from s3prl_plugin.plugins.origin import attribute
 
 
-class Entry:
+class HubEntry:
     """An upstream's entry on s3prl.hub: calls its target, which is imported at the first call.
 
     Args:

@@ -27,7 +27,7 @@ from s3prl_plugin.random_state import RandomState, derived_seed, seed_everything
 KEY = "Place"  # in s3prl's checkpoints
 
 
-class Place:
+class TrainingPlace:
     """Where a training of s3prl's runner is.
 
     Args:

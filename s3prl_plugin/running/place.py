@@ -57,7 +57,7 @@ class _Parts:
 
 
 @dataclass(slots=True)
-class Place:
+class SuitePlace:
     """Where a suite is.
 
     Attributes:

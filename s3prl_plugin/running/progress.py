@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.running.log import Log
-from s3prl_plugin.running.place import Place
+from s3prl_plugin.running.place import SuitePlace
 
 DRAWN_S = 0.2  # from one drawing of the line to the next
 PLAIN_S = 10.0  # the same where lines are printed
@@ -49,7 +49,7 @@ class Progress:
     def __init__(self, expdir: str | Path):
         self.log = Log.of_run(expdir, self.show)
         self._shown = int(os.environ.get("RANK", 0)) == 0  # of several processes one speaks to the user
-        self._place = Place()
+        self._place = SuitePlace()
         self._line: _Line | None = None
         self._drawn_s = self._logged_s = -PLAIN_S
         self._stack = ExitStack()

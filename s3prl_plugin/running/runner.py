@@ -67,7 +67,7 @@ class Runner(StockRunner):
         self._running = partial(running, args.downstream, args.device, Path(args.expdir) / ".cache")
         with self._running():
             super().__init__(args, config)
-        self._place = going_on.Place(args.seed, self.init_ckpt)
+        self._place = going_on.TrainingPlace(args.seed, self.init_ckpt)
         if not isinstance(self.featurizer.model, StatesFeaturizer):
             self._place.watch(self.downstream.model)
         if isinstance(self.upstream.model, StoredUpstream):

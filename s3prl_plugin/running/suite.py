@@ -78,7 +78,7 @@ class Suite:
             yield Job(name="analyses", run=self._analyse, collect=lambda: names, kind="analyses")
         yield from (task for task in tasks if task.kind != UNPREPARED)
 
-    def _prepare(self, asked: superb.Asked) -> Job:
+    def _prepare(self, asked: superb.SuiteTask) -> Job:
         """One task, ready to be run; what goes wrong in another way than the user could mend is its failure."""
         task, options, spec = asked
         self.progress.begin(f"preparing {task.name}")

@@ -18,7 +18,7 @@ Features = dict[str, Tensor]
 
 
 @dataclass(slots=True, kw_only=True)
-class Counts:
+class StoreCounts:
     """What became of utterances, each counted whenever it came.
 
     Attributes:
@@ -47,7 +47,7 @@ class Kept:
 
     def __init__(self, shards: Shards, dtype: torch.dtype, budget_bytes: int | None = None):
         self.shards = shards
-        self.counts = Counts()
+        self.counts = StoreCounts()
         self._dtype = dtype
         self._budget_bytes = budget_bytes
         self._used_bytes = shards.used_bytes()

@@ -12,7 +12,7 @@ import torch
 from s3prl_plugin import registry
 from s3prl_plugin.plugins import plugin_flag
 from s3prl_plugin.states import provenance
-from s3prl_plugin.store.kept import Counts, Kept
+from s3prl_plugin.store.kept import Kept, StoreCounts
 from s3prl_plugin.store.options import Options
 from s3prl_plugin.store.parts import parts_of
 from s3prl_plugin.store.repeats import Repeats
@@ -105,11 +105,11 @@ class SuiteStore:
         """Write what is left in memory, and tell what the store did for a task."""
         self._kept.flush()
         self._tasks.pop(name, None)
-        counts, self._kept.counts = self._kept.counts, Counts()
+        counts, self._kept.counts = self._kept.counts, StoreCounts()
         return f"{summary(counts)}; the store takes {gigabytes(self._kept.shards.used_bytes())}"
 
 
-def summary(counts: Counts) -> str:
+def summary(counts: StoreCounts) -> str:
     """What a store did, in a line."""
     computed = counts.kept + counts.crops + counts.no_room
     return (

@@ -32,7 +32,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Upstream:
+class StudyUpstream:
     """One upstream of a study.
 
     Attributes:
@@ -60,8 +60,8 @@ class Study:
         seeds: of the tasks' heads, the first also of the analyses; empty: the one of `--seed`.
     """
 
-    all: tuple[Upstream, ...]
-    upstreams: tuple[Upstream, ...]
+    all: tuple[StudyUpstream, ...]
+    upstreams: tuple[StudyUpstream, ...]
     seeds: tuple[int, ...]
 
 
@@ -82,8 +82,8 @@ def read(config: Config) -> Study:
     for name, options in each_also.items():
         _check_name(config, ("study", "each_also", name), name)
         _options(config, ("study", "each_also", name), options)
-    first: list[Upstream] = []
-    varied: dict[str, list[Upstream]] = {}
+    first: list[StudyUpstream] = []
+    varied: dict[str, list[StudyUpstream]] = {}
     for name in given:
         _check_name(config, ("study", "upstreams", str(name)), name)
         for upstream in _entries(config, name):
@@ -100,7 +100,7 @@ def read(config: Config) -> Study:
     return Study(tuple(found), tuple(u for u in found if u.name in wanted), _seeds(config))
 
 
-def _entries(config: Config, name: str) -> list[Upstream]:
+def _entries(config: Config, name: str) -> list[StudyUpstream]:
     """What one entry of `upstreams` stands for: itself, or one upstream for every checkpoint that it matches."""
     place = ("study", "upstreams", name)
     config.refuse_unknown(ENTRY_KEYS, *place)
@@ -124,17 +124,19 @@ def _entries(config: Config, name: str) -> list[Upstream]:
         from s3prl_plugin.states import upstream_files
 
         _at(config, (*place, "checkpoints"))(upstream_files.check, entry, str(next(iter(found.values()))))
-        return [Upstream(f"{name}_{suffix}", entry, str(path), options) for suffix, path in found.items()]
+        return [StudyUpstream(f"{name}_{suffix}", entry, str(path), options) for suffix, path in found.items()]
     checkpoint = said.get("checkpoint")
     if checkpoint is None and entry.endswith(("_local", "_url", "_custom")):
         raise config.error(place, f"{'.'.join(place)}: {entry} needs a `checkpoint`, or a pattern of `checkpoints`")
     from s3prl_plugin.states import upstream_files
 
     _at(config, (*place, "checkpoint"))(upstream_files.check, entry, checkpoint)
-    return [Upstream(name, entry, checkpoint, options)]
+    return [StudyUpstream(name, entry, checkpoint, options)]
 
 
-def _varied(config: Config, name: str, upstream: Upstream, each_also: Mapping[str, Any]) -> dict[str, Upstream]:
+def _varied(
+    config: Config, name: str, upstream: StudyUpstream, each_also: Mapping[str, Any]
+) -> dict[str, StudyUpstream]:
     """The variations of one upstream: those of all, as far as its own `also` does not say otherwise."""
     place = ("study", "upstreams", name, "also")
     own = config.section(*place)
@@ -215,7 +217,7 @@ def _seeds(config: Config) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _refuse_two_of_a_name(config: Config, upstreams: Iterable[Upstream]) -> None:
+def _refuse_two_of_a_name(config: Config, upstreams: Iterable[StudyUpstream]) -> None:
     """Every upstream has a folder of its own."""
     seen: set[str] = set()
     for upstream in upstreams:

@@ -21,7 +21,7 @@ from s3prl_plugin.config import remote_code
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.jobs.mark import Mark
 from s3prl_plugin.plugins import plugin_flag
-from s3prl_plugin.study.plan import Study, Upstream
+from s3prl_plugin.study.plan import Study, StudyUpstream
 
 STORE = "store"  # of an upstream's features, in its folder
 
@@ -66,7 +66,7 @@ class SuiteRun:
         passed_on: the command line's flags that it gets, and those among them that decide what comes out.
     """
 
-    upstream: Upstream
+    upstream: StudyUpstream
     kind: str
     seed: int
     folder: Path

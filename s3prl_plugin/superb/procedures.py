@@ -39,7 +39,7 @@ class TaskRunner(Protocol):
         """Score a split."""
 
 
-class Progress(Protocol):
+class TaskProgress(Protocol):
     """Shows the user where a task is."""
 
     def part(self, name: str, number: int, count: int) -> None:
@@ -50,7 +50,7 @@ class Bench(Protocol):
     """Where runners come from: the runners of a suite's tasks share its upstream."""
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> TaskProgress:
         """Is told which part of a task runs."""
 
     @property

@@ -11,7 +11,7 @@ from s3prl_plugin.superb.corpus import corpus_of
 from s3prl_plugin.superb.tasks import NOT_HERE, Task, task, tasks
 
 
-class Asked(NamedTuple):
+class SuiteTask(NamedTuple):
     """One task of a suite.
 
     Attributes:
@@ -25,7 +25,7 @@ class Asked(NamedTuple):
     spec: str
 
 
-def asked(suite: Mapping[str, Any]) -> list[Asked]:
+def asked(suite: Mapping[str, Any]) -> list[SuiteTask]:
     """The tasks of a suite, checked as far as that costs nothing.
 
     Args:
@@ -38,7 +38,7 @@ def asked(suite: Mapping[str, Any]) -> list[Asked]:
     found = [task(name) for name in chosen]
     for known in found:
         packages.check_task(known.name)
-    return [Asked(known, chosen[known.name], corpus_of(known, suite)) for known in found]
+    return [SuiteTask(known, chosen[known.name], corpus_of(known, suite)) for known in found]
 
 
 def choose(suite: Mapping[str, Any], names: str) -> dict[str, Any]:

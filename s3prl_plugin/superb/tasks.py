@@ -34,7 +34,7 @@ OWN = "{own}"
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class TaskScore:
     """One score of a task: the tag under which s3prl's downstream logs it, and how to read it.
 
     Attributes:
@@ -88,7 +88,7 @@ class Task:
     needs: tuple[str, ...]
     corpus: Mapping[str, str]
     split: str
-    scores: tuple[Score, ...]
+    scores: tuple[TaskScore, ...]
     laid_out: Mapping[str, str] = field(default_factory=dict)
     named: tuple[str, ...] = ()
     vocabulary: str | None = None
@@ -102,7 +102,7 @@ class Task:
     frame_rate: str = "any"
 
     @property
-    def headline(self) -> Score:
+    def headline(self) -> TaskScore:
         """The score that tables show."""
         return next(score for score in self.scores if score.headline)
 
@@ -182,7 +182,7 @@ class Task:
             found.append(f"{key}={given:g} (published {wanted:g})" if free else key)
         return found
 
-    def score_name(self, score: Score, settings: Mapping[str, Any]) -> str:
+    def score_name(self, score: TaskScore, settings: Mapping[str, Any]) -> str:
         """What a score is called: with other labels than the task's own it is the score of another task.
 
         Args:
@@ -218,7 +218,7 @@ def tasks() -> dict[str, Task]:
     described = configuration.read(configuration.packaged("configs", "superb", "tasks.yaml")).data
     found = {}
     for name, entry in copy.deepcopy(described).items():
-        scores = tuple(Score(name=score, **spec) for score, spec in entry.pop("scores").items())
+        scores = tuple(TaskScore(name=score, **spec) for score, spec in entry.pop("scores").items())
         lists: dict[str, Any] = {key: tuple(entry.pop(key, ())) for key in ("needs", "named", "predictions")}
         found[name] = Task(name=name, scores=scores, **lists, **entry)
     return found

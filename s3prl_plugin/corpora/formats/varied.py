@@ -12,7 +12,7 @@ from pathlib import Path
 
 from s3prl_plugin.corpora.corpus import Corpus
 from s3prl_plugin.corpora.generated.espeak import Voice
-from s3prl_plugin.corpora.generated.recipe import Line
+from s3prl_plugin.corpora.generated.recipe import SpokenLine
 from s3prl_plugin.corpora.generated.spoken_lines import speak
 from s3prl_plugin.errors import UserError
 
@@ -49,7 +49,7 @@ def read(utterances: int = 3000, seed: int = 0) -> Corpus:
     return speak(list(lines(utterances, seed)))
 
 
-def lines(utterances: int, seed: int = 0) -> Iterator[Line]:
+def lines(utterances: int, seed: int = 0) -> Iterator[SpokenLine]:
     """Who says what; every word comes once before any comes again."""
     draw = random.Random(seed)
     words = WORDS.read_text(encoding="utf-8").split()
@@ -65,4 +65,6 @@ def lines(utterances: int, seed: int = 0) -> Iterator[Line]:
         if draw.random() < 0.3:
             said[len(said) // 2] += ","
         voice = Voice(variant, draw.randint(*RATES), draw.randint(*PITCHES), draw.randint(*PITCH_RANGES))
-        yield Line(f"{variant.lower()}_{i:05d}", variant.lower(), gender, voice, " ".join(said).capitalize() + ".")
+        yield SpokenLine(
+            f"{variant.lower()}_{i:05d}", variant.lower(), gender, voice, " ".join(said).capitalize() + "."
+        )

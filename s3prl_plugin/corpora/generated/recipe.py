@@ -78,7 +78,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SpokenLine:
     """One utterance to be spoken."""
 
     name: str
@@ -88,7 +88,7 @@ class Line:
     text: str
 
 
-def lines(recipe: Recipe) -> Iterator[Line]:
+def lines(recipe: Recipe) -> Iterator[SpokenLine]:
     """Every utterance of a recipe; no two say the same text."""
     draw = random.Random(recipe.seed)
     said: set[str] = set()
@@ -99,7 +99,7 @@ def lines(recipe: Recipe) -> Iterator[Line]:
             while (text := _compose(_TEMPLATES[i % len(_TEMPLATES)], decks)) in said:
                 pass
             said.add(text)
-            yield Line(f"{speaker}_{i:04d}", speaker, gender, voice, text)
+            yield SpokenLine(f"{speaker}_{i:04d}", speaker, gender, voice, text)
 
 
 def _speakers(count: int) -> list[str]:

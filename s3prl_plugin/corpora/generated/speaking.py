@@ -21,14 +21,14 @@ from tqdm import tqdm
 
 import s3prl_plugin
 from s3prl_plugin.corpora.generated.espeak import Voice
-from s3prl_plugin.corpora.generated.recipe import Line
+from s3prl_plugin.corpora.generated.recipe import SpokenLine
 from s3prl_plugin.corpora.generated.synthesis import synthesise
 from s3prl_plugin.errors import UserError
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-def speak_lines(said: Sequence[Line], about: Mapping[str, object], folder: Path, progress: bool = True) -> None:
+def speak_lines(said: Sequence[SpokenLine], about: Mapping[str, object], folder: Path, progress: bool = True) -> None:
     """Speak lines into a folder, with the same bits every time; see `synthesise`.
 
     Args:
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args(arguments).folder
     job = json.load(sys.stdin)
-    said = [Line(**{**line, "voice": Voice(**line["voice"])}) for line in job["lines"]]
+    said = [SpokenLine(**{**line, "voice": Voice(**line["voice"])}) for line in job["lines"]]
     try:
         synthesise(said, job["about"], folder, lambda done: print(json.dumps({"done": done}), flush=True))
     except UserError as error:

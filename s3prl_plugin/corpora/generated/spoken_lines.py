@@ -17,14 +17,14 @@ from s3prl_plugin.corpora.corpus import Corpus
 from s3prl_plugin.corpora.formats import manifest
 from s3prl_plugin.corpora.formats.generated import CACHE
 from s3prl_plugin.corpora.generated.espeak import INSTALL
-from s3prl_plugin.corpora.generated.recipe import VERSION, Line
+from s3prl_plugin.corpora.generated.recipe import VERSION, SpokenLine
 from s3prl_plugin.corpora.generated.speaking import speak_lines
 from s3prl_plugin.corpora.generated.synthesis import NOTE
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files.unfinished import is_free, whole_folder
 
 
-def speak(lines: Sequence[Line]) -> Corpus:
+def speak(lines: Sequence[SpokenLine]) -> Corpus:
     """Have lines spoken, unless they have been spoken before. The same lines give the same bits.
 
     Args:
@@ -48,7 +48,7 @@ def _cache() -> Path:
     return Path(os.environ.get(CACHE) or Path.home() / ".cache" / "s3prl_plugin").expanduser() / "spoken"
 
 
-def _key(lines: Sequence[Line]) -> str:
+def _key(lines: Sequence[SpokenLine]) -> str:
     """A folder's name, the same for the same lines and espeak-ng."""
     try:
         version = importlib.metadata.version("espeakng-loader")

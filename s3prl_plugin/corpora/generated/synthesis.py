@@ -16,7 +16,7 @@ import yaml
 from s3prl_plugin.corpora.generated.espeak import Espeak
 from s3prl_plugin.corpora.generated.espeak_timing import Span, phones_and_words
 from s3prl_plugin.corpora.generated.fresh_process import each_in_fresh_process
-from s3prl_plugin.corpora.generated.recipe import Line
+from s3prl_plugin.corpora.generated.recipe import SpokenLine
 from s3prl_plugin.corpora.readers.tsv import write_table
 from s3prl_plugin.states.taps import SAMPLE_RATE
 
@@ -38,7 +38,10 @@ class Spoken:
 
 
 def synthesise(
-    said: Sequence[Line], about: Mapping[str, object], folder: Path, progress: Callable[[int], None] = lambda done: None
+    said: Sequence[SpokenLine],
+    about: Mapping[str, object],
+    folder: Path,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> None:
     """Speak lines, one child of this process each; it must not have spoken yet and must have no threads.
 
@@ -69,7 +72,7 @@ def _espeak() -> Espeak:
     return Espeak()
 
 
-def _speak(job: tuple[Line, str]) -> Spoken:
+def _speak(job: tuple[SpokenLine, str]) -> Spoken:
     """Speak one line into a file."""
     line, path = job
     espeak = _espeak()
@@ -92,7 +95,7 @@ def _rescaled(spans: Sequence[Span], ratio: float, length: int) -> list[Span]:
     return [span for span in scaled if span.end > span.start]
 
 
-def _write_tables(folder: Path, said: Sequence[Line], spoken: Sequence[Spoken]) -> None:
+def _write_tables(folder: Path, said: Sequence[SpokenLine], spoken: Sequence[Spoken]) -> None:
     """utterances.tsv, phones.tsv and words.tsv."""
     write_table(
         folder / "utterances.tsv",

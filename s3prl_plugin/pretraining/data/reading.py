@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from s3prl_plugin.pretraining.data.batches import DurationBatches
-from s3prl_plugin.pretraining.data.utterances import Batch, Example, Speech, collate
+from s3prl_plugin.pretraining.data.utterances import Example, Speech, TrainingBatch, collate
 
 
 class ReadAhead:
@@ -41,7 +41,7 @@ class ReadAhead:
         self.speech.set_epoch(epoch)
         self.batches.set_epoch(epoch, position)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[TrainingBatch]:
         """The batches of the epoch, from the position on.
 
         Raises:
@@ -57,7 +57,7 @@ class ReadAhead:
             self.duration_s += batch.duration_s
             yield batch
 
-    def _read_ahead(self) -> Iterator[Batch]:
+    def _read_ahead(self) -> Iterator[TrainingBatch]:
         """The same, with the next batches' utterances under way."""
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="read-ahead")
         under_way: deque[list[Future[Example]]] = deque()
@@ -71,5 +71,5 @@ class ReadAhead:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _read(self, indices: list[int]) -> Batch:
+    def _read(self, indices: list[int]) -> TrainingBatch:
         return collate([self.speech[i] for i in indices])

@@ -14,7 +14,7 @@ from typing import TypeVar
 from s3prl_plugin.corpora import Utterance, open_corpus
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data import unit_files
-from s3prl_plugin.pretraining.data.unit_files import Units
+from s3prl_plugin.pretraining.data.unit_files import UtteranceUnits
 from s3prl_plugin.pretraining.data.utterances import Cropping, Speech
 from s3prl_plugin.results import replace_file
 from s3prl_plugin.states.taps import SAMPLE_RATE
@@ -65,7 +65,7 @@ def utterances_of(source: str | Path) -> tuple[Utterance, ...]:
     return open_corpus(source).utterances
 
 
-def read_units(source: str | Path, utterances: Sequence[Utterance], path: Path, label_rate: float) -> Units:
+def read_units(source: str | Path, utterances: Sequence[Utterance], path: Path, label_rate: float) -> UtteranceUnits:
     """The units of a source's utterances.
 
     Args:

@@ -22,7 +22,7 @@ TOLERANCE_S = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Units:
+class UtteranceUnits:
     """One set of units for the utterances of a corpus.
 
     Attributes:
@@ -38,7 +38,7 @@ class Units:
     offsets: np.ndarray
 
     @classmethod
-    def gathered(cls, sequences: Sequence[np.ndarray | None], classes: int, stride: int) -> Units:
+    def gathered(cls, sequences: Sequence[np.ndarray | None], classes: int, stride: int) -> UtteranceUnits:
         """From the units of each utterance, (T,) integers; None where it has none."""
         small = np.uint16 if classes <= 1 << 16 else np.int64  # a thousand hours have 180 million units
         kept = [sequence.astype(small) for sequence in sequences if sequence is not None]
@@ -65,7 +65,7 @@ class Units:
         part = self.sequence(position)[first : first - (-samples // self.stride)]
         return torch.from_numpy(part.astype(np.int64))
 
-    def at_stride(self, stride: int) -> Units:
+    def at_stride(self, stride: int) -> UtteranceUnits:
         """The same units at another rate: every so-manieth one at a lower rate, repeats at a higher one.
 
         fairseq decimates too: its units of MFCC frames come every 10 ms, and each frame of 20 ms has the first of two.
@@ -89,7 +89,7 @@ class Units:
         return replace(self, stride=stride, values=np.concatenate(changed), offsets=offsets)
 
 
-def read(path: Path, samples: Sequence[int], stride: int, rows: Sequence[int] | None = None) -> Units:
+def read(path: Path, samples: Sequence[int], stride: int, rows: Sequence[int] | None = None) -> UtteranceUnits:
     """Read a file of units, with the dictionary beside it.
 
     Args:
@@ -115,7 +115,7 @@ def read(path: Path, samples: Sequence[int], stride: int, rows: Sequence[int] | 
     if len(sequences) < len(samples):
         raise UserError(f"{path}: {len(sequences)} lines for {len(samples)} utterances; write the units anew")
     chosen = range(len(sequences)) if rows is None else rows
-    return Units.gathered([sequences[row] if row >= 0 else None for row in chosen], len(numbers), stride)
+    return UtteranceUnits.gathered([sequences[row] if row >= 0 else None for row in chosen], len(numbers), stride)
 
 
 def dictionary_path(path: Path) -> Path:

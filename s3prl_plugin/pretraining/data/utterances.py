@@ -17,7 +17,7 @@ from s3prl_plugin.corpora import audio
 from s3prl_plugin.corpora.corpus import Utterance
 from s3prl_plugin.corpora.skips import Skips, lines
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.pretraining.data.unit_files import Units
+from s3prl_plugin.pretraining.data.unit_files import UtteranceUnits
 from s3prl_plugin.states.taps import SAMPLE_RATE
 
 PADDING = -1
@@ -42,7 +42,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TrainingBatch:
     """Examples side by side.
 
     Attributes:
@@ -67,10 +67,10 @@ class Batch:
         return sum(self.lengths) / SAMPLE_RATE
 
 
-def collate(examples: Sequence[Example]) -> Batch:
+def collate(examples: Sequence[Example]) -> TrainingBatch:
     """Examples as a batch; all have the same sets of units."""
     sets = zip(*(example.units for example in examples), strict=True)
-    return Batch(
+    return TrainingBatch(
         names=tuple(example.name for example in examples),
         waveforms=pad_sequence([example.waveform for example in examples], batch_first=True),
         lengths=[len(example.waveform) for example in examples],
@@ -147,7 +147,7 @@ class Speech(Dataset[Example]):
     def __init__(
         self,
         utterances: Sequence[Utterance],
-        units: Sequence[Units] = (),
+        units: Sequence[UtteranceUnits] = (),
         cropping: Cropping | None = None,
         normalize: bool = False,
         step: int = 1,

@@ -85,7 +85,7 @@ class Runner:
             self._scaler.load_state_dict(resumed["Scaler"])
         self._records: defaultdict[str, list[Any]] = defaultdict(list)
         self._bar: tqdm | None = None
-        self._asked = stopping.Asked()
+        self._asked = stopping.StopRequest()
 
     def train(self) -> None:
         """Train to the last step of the last stage.

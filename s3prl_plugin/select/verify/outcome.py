@@ -23,7 +23,7 @@ from s3prl_plugin.results import Row
 from s3prl_plugin.select.choice import rows_of
 from s3prl_plugin.select.recommendation import Recommendation
 from s3prl_plugin.select.verify.plan import SUM, Plan
-from s3prl_plugin.select.verify.training import Head, dev_sign
+from s3prl_plugin.select.verify.training import TrainedHead, dev_sign
 
 Array = npt.NDArray[np.float64]
 FEWEST = 3  # taps for a rank correlation
@@ -39,7 +39,7 @@ class Gain:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class VerifyLine:
     """One way to choose, and what it gives.
 
     Attributes:
@@ -60,7 +60,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Verification:
     """All that a verification found.
 
     Attributes:
@@ -72,7 +72,7 @@ class Outcome:
         failed: tap -> why it has no score.
     """
 
-    lines: tuple[Line, ...]
+    lines: tuple[VerifyLine, ...]
     regret: Gain | None
     upper_bound: Gain
     correlations: dict[str, tuple[float, int]]
@@ -80,7 +80,9 @@ class Outcome:
     failed: dict[str, str]
 
 
-def outcome(plan: Plan, found: Recommendation, heads: dict[tuple[str, int], Head], failed: dict[str, str]) -> Outcome:
+def outcome(
+    plan: Plan, found: Recommendation, heads: dict[tuple[str, int], TrainedHead], failed: dict[str, str]
+) -> Verification:
     """Put together what the heads scored.
 
     Args:
@@ -104,9 +106,9 @@ def outcome(plan: Plan, found: Recommendation, heads: dict[tuple[str, int], Head
     dev = {name: [heads[name, seed].dev for seed in plan.seeds] for name in whole}
     rates = {name: heads[name, plan.seeds[0]].rate for name in whole}
 
-    def line(way: str, tap: str | None, scores: Array, *, optimistic: bool = False) -> Line:
+    def line(way: str, tap: str | None, scores: Array, *, optimistic: bool = False) -> VerifyLine:
         rate = rates.get(tap) if tap is not None else None
-        return Line(way, tap, rate, sign * float(scores.mean()), paired(scores - test[selected]), optimistic)
+        return VerifyLine(way, tap, rate, sign * float(scores.mean()), paired(scores - test[selected]), optimistic)
 
     lines = [line("selected", selected, test[selected])]
     regret = None
@@ -125,7 +127,7 @@ def outcome(plan: Plan, found: Recommendation, heads: dict[tuple[str, int], Head
     if SUM in whole:
         lines.append(line(SUM, SUM, test[SUM]))
     means = {name: float(test[name].mean()) for name in names}
-    return Outcome(
+    return Verification(
         lines=tuple(lines),
         regret=regret,
         upper_bound=upper_bound,
@@ -172,7 +174,7 @@ def correlations(rows: Iterable[Row], first: Sequence[str], scores: dict[str, fl
     return found
 
 
-def record(plan: Plan, found: Recommendation, said: Outcome) -> dict[str, Any]:
+def record(plan: Plan, found: Recommendation, said: Verification) -> dict[str, Any]:
     """Everything as one JSON object."""
 
     def gain(each: Gain | None) -> dict[str, Any] | None:

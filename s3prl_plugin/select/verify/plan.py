@@ -23,7 +23,7 @@ from s3prl_plugin.select.source import Source
 from s3prl_plugin.select.task_suite import has_settings, task_section
 from s3prl_plugin.select.written import ELSEWHERE
 from s3prl_plugin.states import upstream_facts
-from s3prl_plugin.study.plan import Upstream
+from s3prl_plugin.study.plan import StudyUpstream
 from s3prl_plugin.study.runs import SuiteRun
 from s3prl_plugin.superb.corpus import TaskCorpus
 
@@ -90,7 +90,7 @@ class Plan:
         folder = self.folder / "heads" / name / (f"lr{rate:g}" if rate is not None else "") / f"seed{seed}"
         options = carried(self.source.options) if self.source.is_own else dict(self.source.options)
         return SuiteRun(
-            upstream=Upstream(name, self.source.upstream, self.source.checkpoint, options),
+            upstream=StudyUpstream(name, self.source.upstream, self.source.checkpoint, options),
             kind="tasks",
             seed=seed,
             folder=folder,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from s3prl_plugin.report.text import table
 from s3prl_plugin.select.recommendation import Recommendation
-from s3prl_plugin.select.verify.outcome import Gain, Outcome
+from s3prl_plugin.select.verify.outcome import Gain, Verification
 from s3prl_plugin.select.verify.plan import Plan
 
 
-def text(plan: Plan, found: Recommendation, said: Outcome) -> str:
+def text(plan: Plan, found: Recommendation, said: Verification) -> str:
     """Ways to choose a tap and what each gives, the regret of the selection, and what the measures foretold."""
     headline = plan.task.headline
     way = "more is better" if headline.higher_is_better else "less is better"
@@ -24,7 +24,7 @@ def text(plan: Plan, found: Recommendation, said: Outcome) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _ways(plan: Plan, said: Outcome) -> str:
+def _ways(plan: Plan, said: Verification) -> str:
     """One line per way of choosing."""
     lines = [["chosen", "tap", "lr", "score", "lead", "95 % interval"]]
     for each in said.lines:
@@ -40,7 +40,7 @@ def _ways(plan: Plan, said: Outcome) -> str:
     return f"{table.aligned(lines)}\n{legend}"
 
 
-def _regret(plan: Plan, said: Outcome) -> str:
+def _regret(plan: Plan, said: Verification) -> str:
     """What the selection costs."""
     bound = f"{_number(said.upper_bound.value)} against the tap that is best on {plan.task.split} (expected above it)"
     if said.regret is None:
@@ -49,7 +49,7 @@ def _regret(plan: Plan, said: Outcome) -> str:
     return f"regret: {number} against the tap that is best on dev (expected below the true regret), {bound}"
 
 
-def _foretold(found: Recommendation, said: Outcome) -> list[str]:
+def _foretold(found: Recommendation, said: Verification) -> list[str]:
     """How well measures order the taps."""
     own = [name for name in said.correlations if name in found.criterion.measures]
     others = [name for name in said.correlations if name not in own]
@@ -61,7 +61,7 @@ def _foretold(found: Recommendation, said: Outcome) -> list[str]:
     return lines or ["Spearman's rho: there is none of fewer than three taps, or where all score the same"]
 
 
-def _taps(said: Outcome) -> str:
+def _taps(said: Verification) -> str:
     """One line per tap."""
     lines = [["tap", "lr", "dev", "score"]]
     for name, rate, dev, test in said.taps:
@@ -70,7 +70,7 @@ def _taps(said: Outcome) -> str:
     return table.aligned(lines)
 
 
-def _edges(plan: Plan, said: Outcome) -> list[str]:
+def _edges(plan: Plan, said: Verification) -> list[str]:
     """A word where the best learning rate may lie beyond those that were tried."""
     if len(plan.rates) < 2:
         return []

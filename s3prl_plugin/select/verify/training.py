@@ -28,7 +28,7 @@ Runner = Callable[[list[str]], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class TrainedHead:
     """What one head scored.
 
     Attributes:
@@ -43,7 +43,7 @@ class Head:
 
 
 @dataclass(slots=True)
-class Training:
+class VerifyTraining:
     """Runs a plan.
 
     Args:
@@ -59,7 +59,7 @@ class Training:
     plan: Plan
     say: Callable[[str], None]
     run: Runner
-    heads: dict[tuple[str, int], Head] = field(default_factory=dict)
+    heads: dict[tuple[str, int], TrainedHead] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
     def all(self) -> None:
@@ -91,14 +91,16 @@ class Training:
     def _subject(self, subject: str, corpus: str) -> Iterator[Job]:
         """The heads on one tap: every rate with the first seed, then the best of them with the other seeds."""
         first, *others = self.plan.seeds
-        tried: list[Head] = []
+        tried: list[TrainedHead] = []
         for rate in self.plan.rates or (None,):
             yield self._job(subject, rate, first, corpus, tried.append)
         best = self.heads[subject, first] = best_on_dev(self.plan.task, tried)
         for seed in others:
             yield self._job(subject, best.rate, seed, corpus, partial(self.heads.__setitem__, (subject, seed)))
 
-    def _job(self, subject: str, rate: float | None, seed: int, corpus: str, take: Callable[[Head], None]) -> Job:
+    def _job(
+        self, subject: str, rate: float | None, seed: int, corpus: str, take: Callable[[TrainedHead], None]
+    ) -> Job:
         """One head.
 
         Args:
@@ -123,7 +125,7 @@ class Training:
             raise UserError((run.folder / REASON).read_text(encoding="utf-8"))
 
 
-def scored(plan: Plan, folder: Path, rate: float | None) -> Head:
+def scored(plan: Plan, folder: Path, rate: float | None) -> TrainedHead:
     """What a finished head scored.
 
     Args:
@@ -140,14 +142,14 @@ def scored(plan: Plan, folder: Path, rate: float | None) -> Head:
     test = record.scalars[task.headline.tag]
     if task.procedure == "layers":
         on_dev = [scalars for name, scalars in record.trials.items() if name.endswith(" on dev")]
-        return Head(rate, on_dev[0][task.headline.tag] if on_dev else None, test)
+        return TrainedHead(rate, on_dev[0][task.headline.tag] if on_dev else None, test)
     if task.procedure == "every_checkpoint":
-        return Head(rate, None, test)
+        return TrainedHead(rate, None, test)
     parts = [superb.Record.existing(folder / name) for name in task.parts] if task.parts else [record]
-    return Head(rate, fmean(_dev(part.folder / part.checkpoint) for part in parts if part is not None), test)
+    return TrainedHead(rate, fmean(_dev(part.folder / part.checkpoint) for part in parts if part is not None), test)
 
 
-def best_on_dev(task: superb.Task, heads: list[Head]) -> Head:
+def best_on_dev(task: superb.Task, heads: list[TrainedHead]) -> TrainedHead:
     """The head that is best on dev; of equals, and where there is no dev set, the first."""
     sign = dev_sign(task)
     return max(heads, key=lambda head: sign * head.dev if head.dev is not None else 0.0)

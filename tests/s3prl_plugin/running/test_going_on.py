@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, DistributedSampler, WeightedRandomSampl
 
 from s3prl_plugin.random_state import seed_everything
 from s3prl_plugin.running import going_on
-from s3prl_plugin.running.going_on import Place
+from s3prl_plugin.running.going_on import TrainingPlace
 
 EPOCH, BATCH = 10, 3  # utterances, of which the last batch has one
 
@@ -70,7 +70,7 @@ def train(place, downstream, steps, checkpoint, *, save_at=(), stop_at=None, eva
 
 def started(checkpoint, **options):
     downstream = Downstream(**options)
-    place = Place(1, checkpoint)
+    place = TrainingPlace(1, checkpoint)
     place.watch(downstream)
     return place, downstream
 
@@ -91,8 +91,8 @@ def test_from_any_checkpoint_on_it_is_as_if_it_had_not_stopped(tmp_path, workers
         place, downstream = started(checkpoint, **options)
         rest, again = train(place, downstream, steps, checkpoint, save_at=save_at, evaluate_at=(3, 6))
         assert rest == whole[step:]
-        assert {s: c["Place"]["position"] for s, c in again.items()} == {
-            s: c["Place"]["position"] for s, c in saved.items() if s > step
+        assert {s: c["TrainingPlace"]["position"] for s, c in again.items()} == {
+            s: c["TrainingPlace"]["position"] for s, c in saved.items() if s > step
         }
 
 
@@ -121,7 +121,7 @@ def test_without_an_interruption_nothing_is_drawn_otherwise():
     seed_everything(1)
     watched, _ = train(*started({}, **options), 9, {}, save_at=(1, 5))
     seed_everything(1)
-    place, downstream = Place(1, {}), Downstream(**options)
+    place, downstream = TrainingPlace(1, {}), Downstream(**options)
     plain, _ = train(place, downstream, 9, {})
     assert watched == plain
 
@@ -174,10 +174,10 @@ def test_a_checkpoint_that_does_not_say_its_place_is_told(capsys):
 def test_the_scale_of_half_precision_goes_on(monkeypatch):
     stock = torch.amp.GradScaler
     monkeypatch.setattr(torch.amp, "GradScaler", lambda device, *args, **kwargs: stock("cpu", *args, **kwargs))
-    place = Place(1, {})
+    place = TrainingPlace(1, {})
     with place.kept():
         scaler = torch.cuda.amp.GradScaler(init_scale=8.0)  # as s3prl's runner asks for one
     kept = place._content()
     assert scaler.get_scale() == 8.0
-    with Place(1, {"Step": 1, **kept}).kept():
+    with TrainingPlace(1, {"Step": 1, **kept}).kept():
         assert torch.cuda.amp.GradScaler().get_scale() == 8.0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from s3prl_plugin.running.place import Pace, Place
+from s3prl_plugin.running.place import Pace, SuitePlace
 
 
 def train(place, steps, seconds_each, start_s=0.0, total=100, first=0):
@@ -14,7 +14,7 @@ def train(place, steps, seconds_each, start_s=0.0, total=100, first=0):
 
 
 def test_the_time_left_is_that_of_the_steps_to_come():
-    place = Place()
+    place = SuitePlace()
     place.begin("[1/1] KS")
     now_s = train(place, 20, 1.5)
     assert place.left_s(now_s) == pytest.approx(80 * 1.5)
@@ -22,7 +22,7 @@ def test_the_time_left_is_that_of_the_steps_to_come():
 
 
 def test_steps_of_an_earlier_run_do_not_make_it_look_fast():
-    place = Place()
+    place = SuitePlace()
     place.begin("KS")
     now_s = train(place, 10, 2.0, first=50)
     assert place.left_s(now_s) == pytest.approx(40 * 2.0)
@@ -36,7 +36,7 @@ def test_the_first_step_with_all_that_is_set_up_before_it_is_left_out():
 
 
 def test_nothing_is_said_of_what_nobody_knows():
-    place = Place()
+    place = SuitePlace()
     place.begin("KS")
     assert place.text(0.0) == "KS"
     place.see("overall", 0, 100, 0.0)
@@ -45,7 +45,7 @@ def test_nothing_is_said_of_what_nobody_knows():
 
 
 def test_an_evaluation_shows_beside_the_steps_until_they_go_on():
-    place = Place()
+    place = SuitePlace()
     place.begin("KS")
     now_s = train(place, 50, 1.0)
     place.see("train", 3, 9, now_s)  # the epoch: nobody counts in epochs
@@ -57,7 +57,7 @@ def test_an_evaluation_shows_beside_the_steps_until_they_go_on():
 
 
 def test_of_a_trained_task_that_is_scored_the_time_is_that_of_the_scoring():
-    place = Place()
+    place = SuitePlace()
     place.begin("KS")
     now_s = train(place, 100, 1.0)
     for n in range(5):
@@ -66,7 +66,7 @@ def test_of_a_trained_task_that_is_scored_the_time_is_that_of_the_scoring():
 
 
 def test_a_task_of_folds_counts_all_of_them():
-    place = Place()
+    place = SuitePlace()
     place.begin("ER")
     place.begin_part("fold2", 2, 5, 0.0)
     now_s = train(place, 40, 0.5)
@@ -75,7 +75,7 @@ def test_a_task_of_folds_counts_all_of_them():
 
 
 def test_parts_without_steps_take_as_long_as_those_before():
-    place = Place()
+    place = SuitePlace()
     place.begin("QbE")
     for number, now_s in [(1, 0.0), (2, 10.0), (3, 30.0)]:  # the first took 10 s, the second 20 s
         place.begin_part(f"layer {number}", number, 6, now_s)
@@ -83,7 +83,7 @@ def test_parts_without_steps_take_as_long_as_those_before():
 
 
 def test_the_suite_s_time_is_that_of_the_present_task_and_of_those_after_it():
-    place = Place()
+    place = SuitePlace()
     place.begin("[2/3] KS", 300.0)
     now_s = train(place, 80, 1.0, total=200)
     assert place.text(now_s) == "[2/3] KS: step 80/200, 2:00 left · suite: about 7 min left"
@@ -94,7 +94,7 @@ def test_the_suite_s_time_is_that_of_the_present_task_and_of_those_after_it():
 
 
 def test_bytes_are_counted_in_mega():
-    place = Place()
+    place = SuitePlace()
     place.begin("loading a_model")
     place.see("B", 120_000_000, 380_000_000, 0.0)
     assert place.text(0.0) == "loading a_model: B 120M/380M"

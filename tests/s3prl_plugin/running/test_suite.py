@@ -26,9 +26,9 @@ class Made:
         for task in tasks:
             task.settings = lambda options, corpus: SETTINGS
             task.steps = lambda settings: settings["runner"]["total_steps"]
-        asked = [superb.Asked(task, {}, "generated") for task in tasks]
+        asked = [superb.SuiteTask(task, {}, "generated") for task in tasks]
         fakes = {"asked": lambda _: asked, "prepare": self.prepare, "run": self.run_task, "weight_rows": lambda *_: []}
-        fakes |= {"rows": self.rows, "Record": superb.Record, "Asked": superb.Asked}
+        fakes |= {"rows": self.rows, "Record": superb.Record, "SuiteTask": superb.SuiteTask}
         monkeypatch.setattr(suite, "superb", SimpleNamespace(**fakes))
         bench = SimpleNamespace(features=None, what_decides_a_score=lambda: {"seed": 1}, check_rate=lambda *_: [])
         monkeypatch.setattr(suite, "TaskRunners", lambda runner, progress: bench)

@@ -22,7 +22,7 @@ from s3prl_plugin.select import verify
 from s3prl_plugin.select.verify import outcome
 from s3prl_plugin.select.verify.plan import SUM
 from s3prl_plugin.select.verify.text import text
-from s3prl_plugin.select.verify.training import Head, Training
+from s3prl_plugin.select.verify.training import TrainedHead, VerifyTraining
 from s3prl_plugin.states import upstream_facts
 from s3prl_plugin.upstream.mr_hubert import small
 
@@ -158,7 +158,7 @@ def peak(name, rate, seed):
 
 def test_the_rate_is_chosen_on_dev_with_the_first_seed(source, tmp_path):
     planted = Planted(peak, lambda name, rate, seed: 0.9 if rate == 1e-5 else 0.1)  # test would choose another
-    training = Training(plan_of(source, tmp_path), lambda _: None, planted)
+    training = VerifyTraining(plan_of(source, tmp_path), lambda _: None, planted)
     training.all()
     assert set(training.heads) == {(subject, seed) for subject in (SUM, *TAPS) for seed in SEEDS}
     assert {head.rate for head in training.heads.values()} == {1e-3}
@@ -169,12 +169,12 @@ def test_the_rate_is_chosen_on_dev_with_the_first_seed(source, tmp_path):
 
 def test_what_is_finished_is_not_run_again(source, tmp_path):
     first = Planted(peak, peak, fails=("mid.pre",))
-    training = Training(plan_of(source, tmp_path, rates=[1e-3]), lambda _: None, first)
+    training = VerifyTraining(plan_of(source, tmp_path, rates=[1e-3]), lambda _: None, first)
     training.all()
     assert training.failures.keys() == {"mid.pre"}
     assert "out of memory" in training.failures["mid.pre"]
     second, said = Planted(peak, peak), []
-    again = Training(plan_of(source, tmp_path, rates=[1e-3]), said.append, second)
+    again = VerifyTraining(plan_of(source, tmp_path, rates=[1e-3]), said.append, second)
     again.all()
     assert {name for name, _, _ in second.ran} == {"mid.pre"}
     assert said[0].startswith("13 of 30: mid.pre")  # after four subjects of three heads each
@@ -185,7 +185,7 @@ def test_what_is_finished_is_not_run_again(source, tmp_path):
 def test_what_makes_all_fail_ends_it_after_two(source, tmp_path):
     planted = Planted(peak, peak, fails=("weighted_sum", *TAPS))
     with pytest.raises(UserError, match="out of memory"):
-        Training(plan_of(source, tmp_path), lambda _: None, planted).all()
+        VerifyTraining(plan_of(source, tmp_path), lambda _: None, planted).all()
     assert len(planted.ran) == 2
 
 
@@ -195,7 +195,7 @@ def test_the_reason_of_a_failure_is_the_one_that_the_suite_told(source, tmp_path
         return 1
 
     with pytest.raises(UserError, match=r"^SID: no such voice$"):
-        Training(plan_of(source, tmp_path), lambda _: None, fails).all()
+        VerifyTraining(plan_of(source, tmp_path), lambda _: None, fails).all()
 
 
 def test_a_checkpoint_that_is_gone_is_told(source, tmp_path):
@@ -218,7 +218,7 @@ def planted(source, tmp_path):
     heads = {}
     for i, name in enumerate([SUM, *TAPS]):
         for seed in SEEDS:
-            heads[name, seed] = Head(1e-3, 0.3 + 0.04 * (i == 7), 0.3 + 0.02 * i + 0.01 * rng.standard_normal())
+            heads[name, seed] = TrainedHead(1e-3, 0.3 + 0.04 * (i == 7), 0.3 + 0.02 * i + 0.01 * rng.standard_normal())
     return plan, found, heads
 
 

@@ -9,7 +9,7 @@ import s3prl_plugin
 from s3prl_plugin import config, own_upstreams, study
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.running import checks
-from s3prl_plugin.study.plan import Upstream
+from s3prl_plugin.study.plan import StudyUpstream
 
 s3prl_plugin.register()
 
@@ -49,12 +49,12 @@ def test_every_upstream_then_every_variation_of_all_of_them():
     )
     assert found.all == found.upstreams
     assert found.all == (
-        Upstream("one", "mr_hubert_local", "a.pt", {"seed": 3}),
-        Upstream("two", "hubert_base"),
-        Upstream("one_half", "mr_hubert_local", "a.pt", {"seed": 3, "pool_to": "decimate:40"}, tasks=False),
-        Upstream("two_half", "hubert_base", None, {"pool_to": "decimate:40"}),
-        Upstream("one_random", "mr_hubert_local", "a.pt", {"seed": 4, "random_weights": True}),
-        Upstream("two_coarse", "hubert_base", None, {"pool_to": "mean:80"}, tasks=False),
+        StudyUpstream("one", "mr_hubert_local", "a.pt", {"seed": 3}),
+        StudyUpstream("two", "hubert_base"),
+        StudyUpstream("one_half", "mr_hubert_local", "a.pt", {"seed": 3, "pool_to": "decimate:40"}, tasks=False),
+        StudyUpstream("two_half", "hubert_base", None, {"pool_to": "decimate:40"}),
+        StudyUpstream("one_random", "mr_hubert_local", "a.pt", {"seed": 4, "random_weights": True}),
+        StudyUpstream("two_coarse", "hubert_base", None, {"pool_to": "mean:80"}, tasks=False),
     )
     assert found.seeds == (5, 3)
 

@@ -12,7 +12,7 @@ from s3prl_plugin.compat.replaced import replaced
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.inference.folders import folders, remember
 from s3prl_plugin.running import arguments
-from s3prl_plugin.study import Study, Upstream
+from s3prl_plugin.study import Study, StudyUpstream
 from s3prl_plugin.study.runs import DECISIVE, PASSED_ON, REFUSED, check_flags, runs
 
 s3prl_plugin.register()
@@ -58,7 +58,9 @@ def study_of(*upstreams, seeds=(1, 2)):
 
 def test_analyses_of_all_come_first_then_the_tasks_of_each_upstream(tmp_path):
     args = parsed("-m", "train", "-d", "suite", "-p", str(tmp_path))
-    found = list(runs(study_of(Upstream("a", "fbank"), Upstream("b", "mfcc", tasks=False)), {"suite": SUITE}, args))
+    found = list(
+        runs(study_of(StudyUpstream("a", "fbank"), StudyUpstream("b", "mfcc", tasks=False)), {"suite": SUITE}, args)
+    )
     assert [(job.upstream.name, job.kind, job.seed, job.folder.relative_to(tmp_path).as_posix()) for job in found] == [
         ("a", "analyses", 1, "a"),
         ("b", "analyses", 1, "b"),
@@ -72,7 +74,7 @@ def test_analyses_of_all_come_first_then_the_tasks_of_each_upstream(tmp_path):
 
 def test_a_job_is_a_command_that_can_be_given_by_hand(tmp_path):
     args = parsed("-m", "train", "-d", "suite", "-p", str(tmp_path), "--device", "cpu", "-l", "0", "-f", "--seed", "9")
-    upstream = Upstream("a", "mr_hubert_url", "https://x/a.pt", {"pool_to": "mean:40"})
+    upstream = StudyUpstream("a", "mr_hubert_url", "https://x/a.pt", {"pool_to": "mean:40"})
     (job,) = runs(study_of(upstream, seeds=()), {"suite": {"analyses": {"mi": {}}}, "runner": {}}, args)
     again = parsed(*job.write())
     assert (again.upstream, again.upstream_ckpt, again.expdir) == ("mr_hubert_url", "https://x/a.pt", str(job.folder))
@@ -91,7 +93,7 @@ def test_every_argument_of_s3prl_is_passed_on_or_refused_or_the_study_s_own():
 
 
 def test_a_finished_run_is_not_run_again_unless_something_changes(tmp_path):
-    usual = Upstream("a", "mr_hubert_local", str(tmp_path / "a.pt"))
+    usual = StudyUpstream("a", "mr_hubert_local", str(tmp_path / "a.pt"))
 
     def finished_s(suite=SUITE, upstream=usual, *flags):
         args = parsed("-m", "train", "-d", "suite", "-p", str(tmp_path / "out"), *flags)
@@ -108,8 +110,8 @@ def test_a_finished_run_is_not_run_again_unless_something_changes(tmp_path):
     assert finished_s(SUITE | {"tasks": {}}) == 12.3, "tasks are another run"
     assert finished_s(SUITE, usual, "--device", "cpu") == 12.3
     assert finished_s(SUITE | {"batch_size": 5}) is None
-    assert finished_s(SUITE, Upstream("a", "mr_hubert_local", str(tmp_path / "a.pt"), {"native": True})) is None
-    assert finished_s(SUITE, Upstream("a", "mr_hubert_local", str(tmp_path / "b.pt"))) is None
+    assert finished_s(SUITE, StudyUpstream("a", "mr_hubert_local", str(tmp_path / "a.pt"), {"native": True})) is None
+    assert finished_s(SUITE, StudyUpstream("a", "mr_hubert_local", str(tmp_path / "b.pt"))) is None
     assert finished_s(SUITE, usual, "-f") is None
     (tmp_path / "a.pt").write_text("2")
     assert finished_s() is None, "the checkpoint is another one, of the same size"

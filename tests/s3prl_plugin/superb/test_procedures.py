@@ -7,9 +7,9 @@ import torch
 
 from s3prl_plugin import superb
 from s3prl_plugin.superb import procedures
-from s3prl_plugin.superb.tasks import Score, Task, get
+from s3prl_plugin.superb.tasks import Task, TaskScore, get
 
-SCORES = (Score("wrong", "task/test-wrong", "fraction", higher_is_better=False, headline=True),)
+SCORES = (TaskScore("wrong", "task/test-wrong", "fraction", higher_is_better=False, headline=True),)
 
 
 def task(**changes):
@@ -80,7 +80,7 @@ def test_training_goes_on_from_the_last_checkpoint_which_counts_where_none_is_be
 
 
 def test_of_folds_the_mean_counts_and_what_is_done_is_not_done_again(tmp_path):
-    scores = (Score("right", "task-{part}/test-acc", "fraction", higher_is_better=True, headline=True),)
+    scores = (TaskScore("right", "task-{part}/test-acc", "fraction", higher_is_better=True, headline=True),)
     folded = task(procedure="folds", scores=scores, parts={f"f{i}": {"a.fold": f"f{i}"} for i in (1, 2, 3)})
     bench = Bench({("test", f"f{i}", "states-1.ckpt"): value for i, value in ((1, 0.2), (2, 0.4))}, steps=[1])
     record = open_record(tmp_path)
@@ -113,7 +113,7 @@ def test_every_fold_has_its_own_settings(tmp_path):
 
 @pytest.mark.parametrize(("higher", "best"), [(False, "states-100.ckpt"), (True, "states-20.ckpt")])
 def test_of_all_checkpoints_the_best_counts(tmp_path, higher, best):
-    scores = (Score("s", "task/test-s", "fraction", higher_is_better=higher, headline=True),)
+    scores = (TaskScore("s", "task/test-s", "fraction", higher_is_better=higher, headline=True),)
     values = {"states-10.ckpt": 0.3, "states-20.ckpt": 0.9, "states-100.ckpt": 0.1}
     bench = Bench({("test", "T", name): value for name, value in values.items()}, steps=[10, 20, 100])
     every = task(procedure="every_checkpoint", scores=scores, predictions=("predictions.txt",))

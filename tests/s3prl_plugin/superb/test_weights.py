@@ -10,10 +10,10 @@ import s3prl_plugin
 from s3prl_plugin import superb
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.superb import weights
-from s3prl_plugin.superb.tasks import Score, Task
+from s3prl_plugin.superb.tasks import Task, TaskScore
 from s3prl_plugin.upstream.mr_hubert.hubconf import mr_hubert_local
 
-SCORES = (Score("wrong", "task/test-wrong", "fraction", higher_is_better=False, headline=True),)
+SCORES = (TaskScore("wrong", "task/test-wrong", "fraction", higher_is_better=False, headline=True),)
 
 
 class Foreign(torch.nn.Module):

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from s3prl_plugin.upstream.hqa.network.config import Config
 from s3prl_plugin.upstream.hqa.network.greedy import train
 from s3prl_plugin.upstream.hqa.network.model import HQA, most_probable
-from s3prl_plugin.upstream.hqa.pretrain.schedule import Recipe
+from s3prl_plugin.upstream.hqa.pretrain.schedule import LevelRecipe
 
 CONFIG = Config(dims=2, channels=1, halvings=(1, 1, 1), hidden=32, codes=256)
 
@@ -36,7 +36,7 @@ def trained(config, images, steps, seed):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = HQA(config)
-    recipe = Recipe(learning_rate=3e-3, reset_every=5, seed=seed)
+    recipe = LevelRecipe(learning_rate=3e-3, reset_every=5, seed=seed)
     train(model, islice(batches(), steps * config.levels), steps, recipe)
     return model
 

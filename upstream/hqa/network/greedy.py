@@ -11,7 +11,7 @@ from s3prl_plugin import ranks
 from s3prl_plugin.random_state import derived_seed
 from s3prl_plugin.upstream.hqa.network.model import HQA, Encoded, Level
 from s3prl_plugin.upstream.hqa.pretrain.losses import Loss, nearest_loss, stochastic_loss
-from s3prl_plugin.upstream.hqa.pretrain.schedule import Recipe, rate_factor
+from s3prl_plugin.upstream.hqa.pretrain.schedule import LevelRecipe, rate_factor
 
 GRADIENT_NORM = 1.0
 
@@ -33,7 +33,7 @@ class LevelTraining:
         revived: codes that were moved so far.
     """
 
-    def __init__(self, model: HQA, level: int, steps: int, recipe: Recipe):
+    def __init__(self, model: HQA, level: int, steps: int, recipe: LevelRecipe):
         self.model = model
         self.number = level
         self.level: Level = model.level(level)
@@ -92,7 +92,7 @@ class LevelTraining:
 
 
 def train(
-    model: HQA, batches: Iterable[Tensor], steps: int, recipe: Recipe, levels: Iterable[int] | None = None
+    model: HQA, batches: Iterable[Tensor], steps: int, recipe: LevelRecipe, levels: Iterable[int] | None = None
 ) -> None:
     """Train a model by itself, on batches of one size: images, or sequences of one length.
 

@@ -16,7 +16,7 @@ from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data.datarc import DataOptions, open_loaders
 from s3prl_plugin.pretraining.data.settings import Stage, place_of, section
-from s3prl_plugin.pretraining.data.utterances import Batch
+from s3prl_plugin.pretraining.data.utterances import TrainingBatch
 from s3prl_plugin.upstream.hqa.checkpoint import load
 from s3prl_plugin.upstream.hqa.network import front_end
 from s3prl_plugin.upstream.hqa.network.greedy import LevelTraining
@@ -105,7 +105,7 @@ class UpstreamPretrainExpert(nn.Module):
         return self._held_out
 
     def forward(
-        self, data: Batch, records: dict[str, list[Any]], global_step: int, log_step: int
+        self, data: TrainingBatch, records: dict[str, list[Any]], global_step: int, log_step: int
     ) -> tuple[Tensor, dict[str, list[Any]]]:
         """The loss of a batch, at the level that this update belongs to.
 
@@ -142,7 +142,7 @@ class UpstreamPretrainExpert(nn.Module):
         level, _ = place_of(self._stages, max(0, global_step - 1))
         logger.add_scalar(prefix + "codes-moved", float(self._levels[level].revived), global_step=global_step)
 
-    def names(self, data: Batch) -> Sequence[str]:
+    def names(self, data: TrainingBatch) -> Sequence[str]:
         """The utterances of a batch."""
         return data.names
 
@@ -178,7 +178,7 @@ class _Features:
         self._hop, self._room = hop, gigabytes * 1e9
         self._kept: dict[tuple[str, int], Tensor] = {}
 
-    def batch(self, data: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
+    def batch(self, data: TrainingBatch, device: torch.device) -> tuple[Tensor, Tensor]:
         """The features of a batch, (B, 80, T), and their lengths, (B,)."""
         features = [
             self._of(name, waveform[:length])

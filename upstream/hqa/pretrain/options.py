@@ -13,7 +13,7 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data.settings import section
 from s3prl_plugin.upstream.hqa.checkpoint.load import DTYPES
 from s3prl_plugin.upstream.hqa.network.config import Config
-from s3prl_plugin.upstream.hqa.pretrain.schedule import Recipe
+from s3prl_plugin.upstream.hqa.pretrain.schedule import LevelRecipe
 
 SECTIONS = ("model", "training")
 
@@ -51,7 +51,7 @@ class ModelOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions(Recipe):
+class TrainingOptions(LevelRecipe):
     """The section `training`: what `schedule.Recipe` has, and
 
     Attributes:
@@ -67,7 +67,7 @@ class TrainingOptions(Recipe):
     features_gb: float = 1.0
 
     def __post_init__(self) -> None:
-        Recipe.__post_init__(self)
+        LevelRecipe.__post_init__(self)
         steps = self.steps if isinstance(self.steps, (list, tuple)) else [self.steps]
         if not steps or any(type(each) is not int or each < 1 for each in steps):
             raise UserError(f"steps: {self.steps!r}; give a whole number, or a list of one for each level")

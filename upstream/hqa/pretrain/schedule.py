@@ -13,7 +13,7 @@ LAST_FACTOR = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class LevelRecipe:
     """How a level is trained; the defaults are the authors'.
 
     Attributes:
@@ -37,7 +37,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field in fields(Recipe):
+        for field in fields(LevelRecipe):
             value: Any = getattr(self, field.name)
             whole = field.name in ("reset_every", "seed")
             if isinstance(value, bool) or not isinstance(value, int if whole else int | float):

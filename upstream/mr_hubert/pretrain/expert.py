@@ -16,13 +16,13 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data.datarc import DataOptions, open_loaders
 from s3prl_plugin.pretraining.data.reading import ReadAhead
 from s3prl_plugin.pretraining.data.settings import section
-from s3prl_plugin.pretraining.data.utterances import Batch
+from s3prl_plugin.pretraining.data.utterances import TrainingBatch
 from s3prl_plugin.states.taps import SAMPLE_RATE
 from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 from s3prl_plugin.upstream.mr_hubert.pretrain import options as pretrain_options
 from s3prl_plugin.upstream.mr_hubert.pretrain import start
-from s3prl_plugin.upstream.mr_hubert.pretrain.loss import Part, Sums, combined
-from s3prl_plugin.upstream.mr_hubert.pretrain.masks import Plan, plan
+from s3prl_plugin.upstream.mr_hubert.pretrain.loss import LossPart, Sums, combined
+from s3prl_plugin.upstream.mr_hubert.pretrain.masks import MaskingPlan, plan
 from s3prl_plugin.upstream.mr_hubert.pretrain.network import PretrainNetwork
 
 
@@ -62,7 +62,7 @@ class UpstreamPretrainExpert(nn.Module):
         self._training, self._held_out = opened
         self.model = PretrainNetwork(self.options, self._classes(), seed)
         start.begin(self.model.network, start.read(upstream_config))
-        self._plans: dict[int, Plan] = {}
+        self._plans: dict[int, MaskingPlan] = {}
         self._counts: Tensor | None = None  # of the update that is under way, over all batches and processes
         self._shares = 1
 
@@ -86,7 +86,7 @@ class UpstreamPretrainExpert(nn.Module):
         """The batches to validate on, from their beginning; None without."""
         return self._held_out
 
-    def before_step(self, batches: Sequence[Batch], global_step: int) -> None:
+    def before_step(self, batches: Sequence[TrainingBatch], global_step: int) -> None:
         """Draw the masks of an update's batches, and count what is asked for in those of all processes."""
         self._plans = {id(batch): self._plan(batch, global_step) for batch in batches}
         counts = [torch.tensor([float(len(batches))]), *(each.counts() for each in self._plans.values())]
@@ -95,7 +95,7 @@ class UpstreamPretrainExpert(nn.Module):
         self.model.drop_layers(self.seed, "layers", global_step)
 
     def forward(
-        self, data: Batch, records: dict[str, list[Any]], global_step: int, log_step: int
+        self, data: TrainingBatch, records: dict[str, list[Any]], global_step: int, log_step: int
     ) -> tuple[Tensor, dict[str, list[Any]]]:
         """The loss of a batch.
 
@@ -132,7 +132,7 @@ class UpstreamPretrainExpert(nn.Module):
             total[2 * heads],
             total[-heads - 1 :],
         )
-        parts = [Part(*each) for each in zip(entropies, correct, strict=True)]
+        parts = [LossPart(*each) for each in zip(entropies, correct, strict=True)]
         logger.add_scalar(prefix + "loss", float(self._combined(Sums(parts, squares), counts)), global_step=global_step)
         for name, part, count in zip(self._resolutions(), parts, counts[:-1].clamp(min=1).tolist(), strict=True):
             logger.add_scalar(f"{prefix}loss-{name}", float(part.cross_entropy) / count, global_step=global_step)
@@ -140,7 +140,7 @@ class UpstreamPretrainExpert(nn.Module):
         mean_square = float(squares) / max(float(counts[-1]), 1.0)
         logger.add_scalar(f"{prefix}feature-penalty", mean_square, global_step=global_step)
 
-    def names(self, data: Batch) -> Sequence[str]:
+    def names(self, data: TrainingBatch) -> Sequence[str]:
         """The utterances of a batch."""
         return data.names
 
@@ -177,7 +177,7 @@ class UpstreamPretrainExpert(nn.Module):
             },
         )
 
-    def _plan(self, data: Batch, global_step: int) -> Plan:
+    def _plan(self, data: TrainingBatch, global_step: int) -> MaskingPlan:
         """What a batch is trained on; in validation always the same, and all of it hidden."""
         options = self.options
         key: tuple[int | str, ...] = (self.seed, "masks", global_step)

@@ -17,7 +17,7 @@ SPECIALS = 4
 """fairseq's dictionary begins with <s>, <pad>, </s> and <unk>: unit k is its row k + 4."""
 
 
-class Part(NamedTuple):
+class LossPart(NamedTuple):
     """One resolution's share of a batch's loss.
 
     Attributes:
@@ -37,11 +37,11 @@ class Sums(NamedTuple):
         squares: () the sum over the front end's valid frames of the mean square of its channels.
     """
 
-    parts: list[Part]
+    parts: list[LossPart]
     squares: Tensor
 
 
-class Head(nn.Module):
+class UnitHead(nn.Module):
     """Tells units from frames at one resolution.
 
     Args:
@@ -64,15 +64,15 @@ class Head(nn.Module):
             frames = F.normalize(self.projection(x.to(self.embeddings.dtype)), dim=1, eps=1e-8)
             return frames @ F.normalize(self.embeddings, dim=1, eps=1e-8).T / self.temperature
 
-    def forward(self, x: Tensor, units: Tensor) -> Part:
+    def forward(self, x: Tensor, units: Tensor) -> LossPart:
         """The loss of frames (S, dim) whose units are (S,)."""
         if not len(units):
-            return Part(x.sum() * 0, units.sum())
+            return LossPart(x.sum() * 0, units.sum())
         logits = self.logits(x)
         right = units + SPECIALS
         with torch.no_grad():
             correct = (logits.argmax(1) == right).sum()
-        return Part(F.cross_entropy(logits, right, reduction="sum"), correct)
+        return LossPart(F.cross_entropy(logits, right, reduction="sum"), correct)
 
     def reset_parameters(self) -> None:
         """HuBERT's initialisation."""

@@ -15,7 +15,7 @@ from s3prl_plugin.upstream.mr_hubert.network.config import Config, adapter_frame
 from s3prl_plugin.upstream.mr_hubert.pretrain.options import Objective
 
 
-class Asked(NamedTuple):
+class MaskedUnits(NamedTuple):
     """Where one resolution is asked for units.
 
     Attributes:
@@ -28,7 +28,7 @@ class Asked(NamedTuple):
     units: Tensor
 
 
-class Plan(NamedTuple):
+class MaskingPlan(NamedTuple):
     """What a batch is trained on.
 
     Attributes:
@@ -38,7 +38,7 @@ class Plan(NamedTuple):
     """
 
     mask: Tensor
-    asked: tuple[Asked, ...]
+    asked: tuple[MaskedUnits, ...]
     frames: int
 
     def counts(self) -> Tensor:
@@ -104,7 +104,7 @@ def plan(
     config: Config,
     objective: Objective,
     key: tuple[int | str, ...],
-) -> Plan:
+) -> MaskingPlan:
     """Draw the masks of a batch, and find what is asked for.
 
     Args:
@@ -130,7 +130,7 @@ def plan(
             found[r].append(
                 (row, *_asked(masks[r], outputs[r], targets, _step(config, objective, r), _every(objective, r)))
             )
-    return Plan(torch.from_numpy(hidden), tuple(_joined(each) for each in found), sum(frames))
+    return MaskingPlan(torch.from_numpy(hidden), tuple(_joined(each) for each in found), sum(frames))
 
 
 def _asked(
@@ -157,9 +157,9 @@ def _every(objective: Objective, resolution: int) -> int:
     return objective.auxiliary_every if resolution else 1
 
 
-def _joined(found: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> Asked:
+def _joined(found: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> MaskedUnits:
     """What is asked for in all utterances."""
     rows = np.concatenate([np.full(len(frames), row) for row, frames, _ in found])
     frames = np.concatenate([frames for _, frames, _ in found])
     units = np.concatenate([units for _, _, units in found])
-    return Asked(*(torch.from_numpy(each.astype(np.int64)) for each in (rows, frames, units)))
+    return MaskedUnits(*(torch.from_numpy(each.astype(np.int64)) for each in (rows, frames, units)))

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from s3prl_plugin.random_state import derived_seed
 from s3prl_plugin.upstream.mr_hubert.network.frames import valid_frames
 from s3prl_plugin.upstream.mr_hubert.network.model import Block, MRHuBERT
-from s3prl_plugin.upstream.mr_hubert.pretrain.loss import Head, Sums
-from s3prl_plugin.upstream.mr_hubert.pretrain.masks import Plan
+from s3prl_plugin.upstream.mr_hubert.pretrain.loss import Sums, UnitHead
+from s3prl_plugin.upstream.mr_hubert.pretrain.masks import MaskingPlan
 from s3prl_plugin.upstream.mr_hubert.pretrain.options import PretrainOptions
 
 INITIAL_STD = 0.02  # of the network's own initialisation
@@ -33,7 +33,7 @@ class PretrainNetwork(nn.Module):
         final_dim = objective.final_dim or config.dim
         with torch.random.fork_rng(devices=[]):
             self.network = MRHuBERT(config)
-            self.heads = nn.ModuleList(Head(config.dim, final_dim, k, objective.logit_temp) for k in classes)
+            self.heads = nn.ModuleList(UnitHead(config.dim, final_dim, k, objective.logit_temp) for k in classes)
             self.mask_emb = nn.Parameter(torch.empty(config.dim))
             self._initialise(seed, objective.initial_std)
         self.blocks = tuple(spec.name for spec in config.blocks)
@@ -46,7 +46,7 @@ class PretrainNetwork(nn.Module):
                     if isinstance(module, nn.Linear):
                         module.weight *= std / INITIAL_STD
         for i, head in enumerate(self.heads):
-            assert isinstance(head, Head)
+            assert isinstance(head, UnitHead)
             torch.manual_seed(derived_seed(seed, "weights", f"final_projs.{i}"))
             head.reset_parameters()
         torch.manual_seed(derived_seed(seed, "weights", "mask_emb"))
@@ -60,7 +60,7 @@ class PretrainNetwork(nn.Module):
             assert isinstance(block, Block)
             block.generator = torch.Generator().manual_seed(derived_seed(*key, name))
 
-    def forward(self, waveforms: Tensor, lengths: Sequence[int], plan: Plan) -> Sums:
+    def forward(self, waveforms: Tensor, lengths: Sequence[int], plan: MaskingPlan) -> Sums:
         """The sums that the loss is made of.
 
         Args:
@@ -88,7 +88,7 @@ class PretrainNetwork(nn.Module):
             projection, embeddings = f"final_projs.{i}", f"label_embs_concat.{i}"
             if not self.network.config.middle_residual:
                 projection, embeddings = "final_proj", "label_embs_concat"
-            assert isinstance(head, Head)
+            assert isinstance(head, UnitHead)
             stored |= {f"{projection}.{name}": tensor for name, tensor in head.projection.named_parameters()}
             stored[embeddings] = head.embeddings
         return {name: tensor.detach().cpu() for name, tensor in stored.items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 from s3prl_plugin.corpora.corpus import Corpus
 from s3prl_plugin.corpora.generated import spoken_lines
 from s3prl_plugin.corpora.generated.layouts import layout
-from s3prl_plugin.corpora.generated.recipe import VOICES, Line
+from s3prl_plugin.corpora.generated.recipe import VOICES, SpokenLine
 from s3prl_plugin.corpora.skips import Skips
 
 SLOTS = ("action", "object", "location")
@@ -59,11 +59,11 @@ def _phrases() -> list[tuple[tuple[str, str, str], str]]:
     return [(intent, phrase) for intent, phrases in COMMANDS.items() for phrase in phrases]
 
 
-def _lines() -> Iterator[Line]:
+def _lines() -> Iterator[SpokenLine]:
     """Every phrase by every voice."""
     for speaker, (gender, voice) in VOICES.items():
         for i, (_, phrase) in enumerate(_phrases()):
-            yield Line(f"{speaker}_{i:02d}", speaker, gender, voice, phrase)
+            yield SpokenLine(f"{speaker}_{i:02d}", speaker, gender, voice, phrase)
 
 
 def _fill(corpus: Corpus, folder: Path) -> None:

@@ -18,7 +18,7 @@ from s3prl_plugin.corpora.corpus import Corpus
 from s3prl_plugin.corpora.generated import spoken_lines
 from s3prl_plugin.corpora.generated.espeak import Voice
 from s3prl_plugin.corpora.generated.layouts import layout
-from s3prl_plugin.corpora.generated.recipe import VOICES, Line
+from s3prl_plugin.corpora.generated.recipe import VOICES, SpokenLine
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import replace_file
@@ -105,7 +105,7 @@ def _sentences(root: Path, session: str) -> Iterator[dict[str, str]]:
                 yield {"path": path, "label": _AS[heard[2]], "speaker": heard[1].partition("_")[0]}
 
 
-def _lines() -> Iterator[Line]:
+def _lines() -> Iterator[SpokenLine]:
     """Every sentence in every manner by the two voices of every session."""
     women = [(gender, voice) for gender, voice in VOICES.values() if gender == "f"]
     men = [(gender, voice) for gender, voice in VOICES.values() if gender == "m"]
@@ -114,7 +114,7 @@ def _lines() -> Iterator[Line]:
             dialog = f"Ses{session:02d}{gender.upper()}_script01"
             for i, (label, text) in enumerate((label, text) for label in LABELS for text in _TEXTS):
                 name = f"{dialog}_{gender.upper()}{i:03d}"
-                yield Line(name, dialog.partition("_")[0], gender, _spoken_as(label, voice), text)
+                yield SpokenLine(name, dialog.partition("_")[0], gender, _spoken_as(label, voice), text)
 
 
 def _spoken_as(label: str, voice: Voice) -> Voice:

@@ -14,7 +14,7 @@ from pathlib import Path
 from s3prl_plugin.corpora.corpus import Corpus
 from s3prl_plugin.corpora.generated import spoken_lines
 from s3prl_plugin.corpora.generated.layouts import layout
-from s3prl_plugin.corpora.generated.recipe import VOICES, Line
+from s3prl_plugin.corpora.generated.recipe import VOICES, SpokenLine
 from s3prl_plugin.corpora.skips import Skips
 
 SPEAKERS = {
@@ -63,7 +63,7 @@ def generate(folder: str | Path, skips: Skips | None = None) -> Path:
     return layout.write_once("snips", corpus, folder, lambda to, _: _fill(corpus, requests, to), skips)
 
 
-def _requests() -> Iterator[tuple[str, tuple[Line, Tagged, str]]]:
+def _requests() -> Iterator[tuple[str, tuple[SpokenLine, Tagged, str]]]:
     """Every utterance by its name: who says what, its words with their slots, its intent."""
     draw = random.Random(0)
     voices = iter(VOICES.values())
@@ -73,7 +73,10 @@ def _requests() -> Iterator[tuple[str, tuple[Line, Tagged, str]]]:
             for number, (intent, template) in enumerate(REQUESTS * _EACH):
                 tagged = _fill_in(template, draw)
                 name = f"{speaker}-snips-{split}-{number}"
-                yield name, (Line(name, speaker, gender, voice, " ".join(word for word, _ in tagged)), tagged, intent)
+                yield (
+                    name,
+                    (SpokenLine(name, speaker, gender, voice, " ".join(word for word, _ in tagged)), tagged, intent),
+                )
 
 
 def _fill_in(template: str, draw: random.Random) -> Tagged:
@@ -86,7 +89,7 @@ def _fill_in(template: str, draw: random.Random) -> Tagged:
     return tagged
 
 
-def _fill(corpus: Corpus, requests: dict[str, tuple[Line, Tagged, str]], folder: Path) -> None:
+def _fill(corpus: Corpus, requests: dict[str, tuple[SpokenLine, Tagged, str]], folder: Path) -> None:
     """Put the audio in its place and write transcripts and slots."""
     lines = []
     for utterance in corpus.utterances:

@@ -18,7 +18,7 @@ import numpy as np
 from s3prl_plugin.corpora.corpus import Corpus, Utterance
 from s3prl_plugin.corpora.generated import spoken_lines
 from s3prl_plugin.corpora.generated.layouts import layout
-from s3prl_plugin.corpora.generated.recipe import VOICES, Line
+from s3prl_plugin.corpora.generated.recipe import VOICES, SpokenLine
 from s3prl_plugin.corpora.skips import Skips
 from s3prl_plugin.states.taps import SAMPLE_RATE
 
@@ -66,13 +66,13 @@ def which_set(file_name: str) -> str:
     return "dev" if percentage < 10 else "spare" if percentage < 20 else "train"
 
 
-def _lines() -> Iterator[Line]:
+def _lines() -> Iterator[SpokenLine]:
     """Every word by every voice in every take."""
     for speaker, (gender, voice) in VOICES.items():
         for take, (rate, pitch) in enumerate(_TAKES):
             varied = replace(voice, rate=round(voice.rate * rate), pitch=voice.pitch + pitch)
             for word in (*KEYWORDS, *OTHERS):
-                yield Line(f"{speaker}_{word}_{take}", speaker, gender, varied, word)
+                yield SpokenLine(f"{speaker}_{word}_{take}", speaker, gender, varied, word)
 
 
 def _fill(corpus: Corpus, folder: Path) -> None:

@@ -20,7 +20,7 @@ MFCC_STRIDE = 320
 """Of the units: MFCC frames come every 160 samples, and every second one gives a frame of 20 ms its unit."""
 
 
-class Frames:
+class UnitFrames:
     """Frames of utterances.
 
     Args:

@@ -28,8 +28,8 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.files.unfinished import is_free, whole_folder
 from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.pretraining.data import sources
-from s3prl_plugin.pretraining.data.unit_files import Units
-from s3prl_plugin.pretraining.data.units.frames import Frames
+from s3prl_plugin.pretraining.data.unit_files import UtteranceUnits
+from s3prl_plugin.pretraining.data.units.frames import UnitFrames
 from s3prl_plugin.pretraining.data.units.quality import measure
 from s3prl_plugin.pretraining.data.units.request import Request, told
 from s3prl_plugin.states.taps import SAMPLE_RATE
@@ -113,7 +113,7 @@ def _make(
     """Write all files into an empty folder."""
     if not splits.get(TRAIN):
         raise UserError("units: there is no speech to learn them from; give a corpus")
-    frames = Frames(request, device)
+    frames = UnitFrames(request, device)
     sample = _sample(frames, splits[TRAIN], request, progress)
     try:
         clusters = learn(sample, request.clusters, request.seed, _settings(request), "frames")
@@ -149,7 +149,7 @@ def _settings(request: Request) -> Settings:
     return Settings(BATCH, PASSES, request.starts, patience=PATIENCE, reassignment_ratio=0.0)
 
 
-def _sample(frames: Frames, utterances: Sequence[Utterance], request: Request, progress: bool) -> np.ndarray:
+def _sample(frames: UnitFrames, utterances: Sequence[Utterance], request: Request, progress: bool) -> np.ndarray:
     """(n, D) frames of utterances that are drawn until they have enough; at most an utterance too many."""
     order = np.random.default_rng([request.seed, len(utterances)]).permutation(len(utterances))
     frames_before = np.cumsum([0, *(utterances[i].duration_s * SAMPLE_RATE / frames.stride for i in order)])[:-1]
@@ -159,16 +159,16 @@ def _sample(frames: Frames, utterances: Sequence[Utterance], request: Request, p
     return np.concatenate([found[i] for i in range(len(drawn))])
 
 
-def _assign(frames: Frames, clusters: Clusters, utterances: Sequence[Utterance], progress: bool) -> Units:
+def _assign(frames: UnitFrames, clusters: Clusters, utterances: Sequence[Utterance], progress: bool) -> UtteranceUnits:
     """The units of every utterance."""
     sequences: list[np.ndarray | None] = [None] * len(utterances)
     with tqdm(total=len(utterances), desc="units", unit="utt", disable=not progress) as bar:
         for position, rows in frames.of(utterances, bar.update):
             sequences[position] = clusters.nearest(rows)
-    return Units.gathered(sequences, len(clusters), frames.stride)
+    return UtteranceUnits.gathered(sequences, len(clusters), frames.stride)
 
 
-def _write_units(path: Path, units: Units) -> None:
+def _write_units(path: Path, units: UtteranceUnits) -> None:
     """One line per utterance."""
     lines = (" ".join(map(str, units.sequence(i).tolist())) for i in range(len(units.offsets) - 1))
     path.write_text("".join(f"{line}\n" for line in lines))

@@ -11,7 +11,7 @@ import scipy.stats
 from s3prl_plugin.analysis.statistics.purity import Purity, from_table, table_of
 from s3prl_plugin.corpora.corpus import Utterance
 from s3prl_plugin.inference.refusal import Refused
-from s3prl_plugin.pretraining.data.unit_files import Units
+from s3prl_plugin.pretraining.data.unit_files import UtteranceUnits
 from s3prl_plugin.states.taps import SAMPLE_RATE
 
 SILENCE = ""
@@ -58,7 +58,7 @@ class Quality:
         return said
 
 
-def measure(units: Units, utterances: Sequence[Utterance], silence: Collection[str]) -> Quality:
+def measure(units: UtteranceUnits, utterances: Sequence[Utterance], silence: Collection[str]) -> Quality:
     """The quality of units.
 
     The frame of a unit is the stretch of `stride` samples that begins with it; its phone is the one at its centre, as

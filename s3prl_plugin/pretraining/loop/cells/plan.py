@@ -35,7 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class CellTraining:
     """One training.
 
     Attributes:
@@ -67,7 +67,7 @@ def asked(path: str | Path | None) -> bool:
     return CELLS in config.read(path).data
 
 
-def trainings(config: Config, expdir: Path, own: Sequence[str]) -> list[Training]:
+def trainings(config: Config, expdir: Path, own: Sequence[str]) -> list[CellTraining]:
     """Every training that is wanted now, all cells of a seed before the next seed.
 
     So that a study that was broken off has whole seeds, which alone can be compared.
@@ -96,7 +96,7 @@ def trainings(config: Config, expdir: Path, own: Sequence[str]) -> list[Training
         first[name] = {other: {"config": whole[other], "first": first[other]} for other in needed}
     wanted = _only(config, cells)
     return [
-        Training(name, seed, expdir / name / f"seed{seed}", whole[name], first[name])
+        CellTraining(name, seed, expdir / name / f"seed{seed}", whole[name], first[name])
         for seed in _seeds(config)
         for name in whole
         if name in wanted

@@ -18,7 +18,7 @@ from s3prl_plugin.jobs import process
 from s3prl_plugin.jobs.engine import Engine, Job
 from s3prl_plugin.jobs.mark import Mark
 from s3prl_plugin.pretraining.loop.cells import plan
-from s3prl_plugin.pretraining.loop.cells.plan import Training
+from s3prl_plugin.pretraining.loop.cells.plan import CellTraining
 from s3prl_plugin.pretraining.loop.own_units import with_units
 
 FILE_NAME = "pretrain.yaml"
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     return status
 
 
-def _job(args: argparse.Namespace, training: Training) -> Job:
+def _job(args: argparse.Namespace, training: CellTraining) -> Job:
     """A training as the engine has it."""
     given = [(training.config.get(section) or {}).get("checkpoint") for section in plan.REFERRING]
     files = [path for path in given if path and not str(path).startswith(plan.REFERENCE)]
@@ -72,7 +72,7 @@ def _job(args: argparse.Namespace, training: Training) -> Job:
     )
 
 
-def _train(args: argparse.Namespace, training: Training) -> None:
+def _train(args: argparse.Namespace, training: CellTraining) -> None:
     """One training, in a process of its own."""
     path, seed = training.folder / FILE_NAME, training.seed
     for cell in training.first:
@@ -83,7 +83,7 @@ def _train(args: argparse.Namespace, training: Training) -> None:
     process.run([*flags, "--device", str(args.device)], training.folder, "run_pretrain")
 
 
-def _resolved(args: argparse.Namespace, training: Training) -> dict[str, Any]:
+def _resolved(args: argparse.Namespace, training: CellTraining) -> dict[str, Any]:
     """The configuration with other cells' checkpoints and with units that are there."""
     changes: dict[str, Any] = {
         section: {"checkpoint": str(_checkpoint(args, cell, training.seed).resolve())}
@@ -99,7 +99,7 @@ def _checkpoint(args: argparse.Namespace, cell: str, seed: int) -> Path:
     return Path(args.expdir) / cell / f"seed{seed}" / plan.LAST
 
 
-def _check(config: Config, training: Training, kind: Any) -> None:
+def _check(config: Config, training: CellTraining, kind: Any) -> None:
     """Refuse a cell that could not be trained, before the first one is."""
     check: Callable[[Config], None] | None = getattr(kind, "check", None)
     sections = {name: content for name, content in training.config.items() if name != "units"}

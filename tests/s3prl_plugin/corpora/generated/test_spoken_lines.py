@@ -5,11 +5,13 @@ import pytest
 from s3prl_plugin.corpora import audio
 from s3prl_plugin.corpora.generated import spoken_lines
 from s3prl_plugin.corpora.generated.espeak import Voice
-from s3prl_plugin.corpora.generated.recipe import Line
+from s3prl_plugin.corpora.generated.recipe import SpokenLine
 from s3prl_plugin.errors import UserError
 
 pytest.importorskip("espeakng_loader", reason="generated speech needs s3prl-plugin[demo]")
-LINES = [Line(f"u{i}", "linda", "f", Voice("linda", rate=rate), "Good morning.") for i, rate in enumerate((120, 250))]
+LINES = [
+    SpokenLine(f"u{i}", "linda", "f", Voice("linda", rate=rate), "Good morning.") for i, rate in enumerate((120, 250))
+]
 
 
 def test_every_line_is_an_utterance_in_its_manner():
@@ -34,5 +36,5 @@ def test_the_same_lines_are_spoken_once_with_the_same_bits(tmp_path, monkeypatch
 def test_an_unknown_voice_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("S3PRL_PLUGIN_CACHE", str(tmp_path))
     with pytest.raises((UserError, RuntimeError)):
-        spoken_lines.speak([Line("u", "x", "f", Voice("nobody"), "hello")])
+        spoken_lines.speak([SpokenLine("u", "x", "f", Voice("nobody"), "hello")])
     assert not list((tmp_path / "spoken").iterdir())

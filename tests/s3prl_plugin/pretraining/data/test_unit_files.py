@@ -7,7 +7,7 @@ import soundfile
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data import sources, unit_files
 from s3prl_plugin.pretraining.data.sources import open_speech
-from s3prl_plugin.pretraining.data.unit_files import Units
+from s3prl_plugin.pretraining.data.unit_files import UtteranceUnits
 from s3prl_plugin.pretraining.data.utterances import WITHOUT_UNITS, Cropping
 
 
@@ -77,7 +77,7 @@ def test_units_of_10_ms_are_decimated_and_of_40_ms_repeated(labelled):
     assert fine.tolist() == fast[::2].tolist()
     assert repeated.tolist() == np.arange(24).repeat(2).tolist()
     with pytest.raises(UserError, match="one must be a multiple of the other"):
-        Units.gathered([np.zeros(80)], 5, 200).at_stride(320)
+        UtteranceUnits.gathered([np.zeros(80)], 5, 200).at_stride(320)
 
 
 def test_what_is_written_is_read_again(labelled, tmp_path):
@@ -122,7 +122,7 @@ def test_too_few_lines_and_missing_files_are_refused(labelled):
 
 
 def test_units_are_kept_small():
-    units = Units.gathered([np.arange(10), None, np.arange(5)], 500, 320)
+    units = UtteranceUnits.gathered([np.arange(10), None, np.arange(5)], 500, 320)
     assert units.values.dtype == np.uint16
     assert [units.known(i) for i in range(3)] == [True, False, True]
     assert units.within(2, 320, 961).tolist() == [1, 2, 3, 4]

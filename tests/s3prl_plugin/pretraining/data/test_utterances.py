@@ -9,7 +9,7 @@ from s3prl_plugin.corpora import Utterance
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data.batches import DurationBatches
 from s3prl_plugin.pretraining.data.reading import ReadAhead
-from s3prl_plugin.pretraining.data.unit_files import Units
+from s3prl_plugin.pretraining.data.unit_files import UtteranceUnits
 from s3prl_plugin.pretraining.data.utterances import PADDING, WITHOUT_UNITS, Cropping, Example, Speech, collate
 
 HOP = 320
@@ -32,7 +32,7 @@ def utterances(tmp_path):
 def frame_units(utterances, stride=HOP, classes=200):
     """The number of the frame as its unit."""
     sequences = [np.arange(round(u.duration_s * 16000) // stride) for u in utterances]
-    return Units.gathered(sequences, classes, stride)
+    return UtteranceUnits.gathered(sequences, classes, stride)
 
 
 def frame_of(example):
@@ -85,7 +85,7 @@ def test_without_random_crops_the_beginning_is_seen(utterances):
 
 
 def test_what_is_left_out_is_counted(utterances):
-    units = Units.gathered([np.zeros(50), None, np.zeros(28), np.zeros(6)], 1, HOP)
+    units = UtteranceUnits.gathered([np.zeros(50), None, np.zeros(28), np.zeros(6)], 1, HOP)
     speech = Speech(utterances, [units], Cropping(min_samples=4000, max_kept_samples=15000))
     assert [speech[i].name for i in range(len(speech))] == ["c"]
     assert speech.skipped[WITHOUT_UNITS] == {"b"}

@@ -9,9 +9,9 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.upstream.hqa.network.config import Config
 from s3prl_plugin.upstream.hqa.network.greedy import LevelTraining, train
 from s3prl_plugin.upstream.hqa.network.model import HQA, most_probable
-from s3prl_plugin.upstream.hqa.pretrain.schedule import Recipe, rate_factor
+from s3prl_plugin.upstream.hqa.pretrain.schedule import LevelRecipe, rate_factor
 
-FAST = Recipe(learning_rate=5e-3, reset_every=2)
+FAST = LevelRecipe(learning_rate=5e-3, reset_every=2)
 
 
 def model_of(seed=0, **sizes):
@@ -64,7 +64,7 @@ def test_dead_codes_come_back_to_life():
         model = model_of(halvings=(1,))
         with torch.no_grad():
             model.level(0).quantiser.codebook[4:] += 100  # so far away that nothing ever gets them
-        train(model, waves(120), 120, Recipe(learning_rate=5e-3, reset_every=2, reset_share=reset_share))
+        train(model, waves(120), 120, LevelRecipe(learning_rate=5e-3, reset_every=2, reset_share=reset_share))
         used = [most_probable(0, model.log_posterior(0, model.encode(x)[0].z)) for x in waves(20, seed=1)]
         return len(torch.cat(used).unique())
 
@@ -114,7 +114,7 @@ def test_what_is_only_looked_at_changes_nothing():
 
 
 def test_temperature_falls_linearly_and_the_rate_stays_for_two_thirds():
-    recipe = Recipe()
+    recipe = LevelRecipe()
     assert recipe.temperature(0, 101) == pytest.approx(0.667)
     assert recipe.temperature(50, 101) == pytest.approx((0.667 + 0.001) / 2)
     assert recipe.temperature(100, 101) == pytest.approx(0.001)
@@ -128,4 +128,4 @@ def test_temperature_falls_linearly_and_the_rate_stays_for_two_thirds():
 @pytest.mark.parametrize("given", [{"learning_rate": 0}, {"reset_every": 2.5}, {"last_temperature": "cold"}])
 def test_recipes_that_cannot_be_are_refused(given):
     with pytest.raises(UserError, match=next(iter(given))):
-        Recipe(**given)
+        LevelRecipe(**given)

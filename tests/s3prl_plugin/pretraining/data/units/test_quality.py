@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import homogeneity_score
 
 from s3prl_plugin.corpora import Segment, Utterance
-from s3prl_plugin.pretraining.data.unit_files import Units
+from s3prl_plugin.pretraining.data.unit_files import UtteranceUnits
 from s3prl_plugin.pretraining.data.units.quality import measure
 
 STRIDE = 320
@@ -53,7 +53,7 @@ def test_purities_are_counted(speech_only):
     ]
     by_unit, by_phone = Counter(u for _, u in pairs), Counter(p for p, _ in pairs)
     both = Counter(pairs)
-    quality = measure(Units.gathered(sequences, 9, STRIDE), utterances, {"sil"})
+    quality = measure(UtteranceUnits.gathered(sequences, 9, STRIDE), utterances, {"sil"})
     found = quality.speech if speech_only else quality.phones
     assert found.n == len(pairs)
     assert found.phone_purity == pytest.approx(sum(max(both[p, u] for p in by_phone) for u in by_unit) / len(pairs))
@@ -64,7 +64,7 @@ def test_purities_are_counted(speech_only):
 def test_usage():
     sequences = [np.array([0, 0, 1, 1, 1, 1]), np.array([1, 3])]
     unphoned = [Utterance(name, "s", Path(name), 0.12) for name in "ab"]
-    quality = measure(Units.gathered(sequences, 5, STRIDE), unphoned, ())
+    quality = measure(UtteranceUnits.gathered(sequences, 5, STRIDE), unphoned, ())
     entropy = -sum(p * math.log(p) for p in (2 / 8, 5 / 8, 1 / 8))
     assert (quality.frames, quality.clusters, quality.used) == (8, 5, 3)
     assert quality.perplexity == pytest.approx(math.exp(entropy))
