@@ -39,6 +39,7 @@ class Row:
         upstream: the entry, with its options that differ from their defaults: `mr_hubert_tiny[pool_to=mean:40]`.
         upstream_config: digest of a file of `-g` that the upstream reads itself, whose options are not in `upstream`;
             for a model of transformers, of what its configuration says.
+        variant: of a published MR-HuBERT, its entry.
         weights_id: digest of the upstream's weights as they are in memory, wherever they come from; None for an
             upstream without weights.
         checkpoint_sha256: of the file that they come from, where that is known.
@@ -48,6 +49,10 @@ class Row:
             epsilon 1e-05", which is divided by sqrt(variance + epsilon) (1e-05 is of s3prl and fairseq, 1e-07 of
             transformers), "none", or None where that is not known.
         weights: "trained", "random", or None for an upstream without weights.
+        train_step: after how many steps of training, where the checkpoint says it.
+        corpus: its name; with the part of it that was asked for.
+        split: of a task, the part that was scored; None for an analysis.
+        downstream: the analysis or the task's downstream.
         corpus_kind: "real" or "generated".
         measure: cca_phone, mi_word, SID, ...
         protocol: "default", "published", or None for a task.
@@ -62,10 +67,15 @@ class Row:
         frame_stride: samples from one frame to the next of the grid on which all taps were seen; None where each was
             seen at its own stride.
         units: of a discrete sequence, what its units are: "codes" (of the model), "k-means 100".
-        n: rows scored (held-out rows over all folds); n_over_d: training rows over the tap's dimension.
+        seed: of the run: of heads, clusters and drawings.
+        n: rows scored (held-out rows over all folds).
+        n_over_d: training rows over the tap's dimension.
         n_eff_over_d: independent rows per dimension that the training rows are worth.
         speakers: of the corpus that was analysed; None for a task.
         value: the number; None when refused.
+        ci_low, ci_high: the 95 % interval; None where none was computed.
+        unit: of the number; None where it has none.
+        higher_is_better: False where a lower number is better.
         refused: why there is no number, and what would help.
         grey: a number that the data barely supports, and why; tables show it grey.
         trivial: the two views are the same by construction (a base tap with itself).
@@ -77,17 +87,20 @@ class Row:
             row that has the same `folds_id`; None where `replicates` are kept.
         replicates: of a jackknifed score, the score without each fold (or speaker) in turn, for the same.
         folds_id: tells which folds of which corpus these are.
+        folds, split_by: how many, and what no two of them share: speaker, sentence or utterance.
         params, macs_per_s: of the upstream; multiply-accumulates for one second of audio, alone.
         pretraining, unit_iteration: what the upstream was trained on, and the HuBERT iteration that made its target
             units (0 when no HuBERT did); None where that is not known, or the weights are random.
         features: of a task, what it sees of the upstream, as on the command line: `-s`, `-l`, `-f`.
         published_corpus: the task's own SUPERB corpus, not one that was laid out for it.
         changed_settings: of a task, those that are not SUPERB's published ones, dotted.
+        task_checkpoint: of a task, the file in its folder that was scored.
         predictions: of a task, its files to be submitted, in the task's folder.
-        clusters: of a measure that counts on clusters, how many; clusters_asked: where that is an option's value and
-            not the program's choice, the same.
+        clusters: of a measure that counts on clusters, how many.
+        clusters_asked: the same, where it is an option's value and not the program's choice.
         details: what only rows of such measures say, by name: the `fields` that their downstream's about.yaml explains.
         options_id: digest of the options that made the row; see `digest`.
+        versions: of this package, of s3prl, torch and others: name -> version.
         newer: of a row that a newer version wrote, `schema` and the fields that this one does not know.
     """
 
