@@ -26,8 +26,8 @@ EXAMPLES = """examples:
   s3prl-plugin select demo_out --task SID --verify --dry-run
   s3prl-plugin select demo_out --task SID --verify --seeds 1337,1338,1339 --steps 2000
 
-tasks and what decides: PR, QbE: cca_phone, mi_phone; ASR: cca_word, cca_phone; IC, SF, KS: cca_word; SID, ASV, SD:
-cca_speaker (unverified); SE, SS: cca_mel (weak); ER: nothing is known to work
+tasks and what decides: PR, QbE: cca_phone, mi_phone, abx_phone; ASR: cca_word, cca_phone; IC, SF, KS: cca_word;
+SID, ASV, SD: cca_speaker (unverified); SE, SS: cca_mel (weak); ER: nothing is known to work
 """
 
 
