@@ -35,10 +35,13 @@ def load_results(path: str | _Path | _Iterable[str | _Path], *, pandas: bool | N
     """The results of runs as tidy records: one per number (or stated refusal of one).
 
     >>> import s3prl_plugin
-    >>> results = s3prl_plugin.load_results("study_out")  # doctest: +SKIP
-    >>> curve = results.query("measure == 'cca_phone' and headline")  # doctest: +SKIP
-    >>> curve.pivot_table(index="tap", columns="folder", values="value", observed=True).plot()  # doctest: +SKIP
-    >>> results.query("refused.notna()")[["measure", "tap", "refused"]]  # doctest: +SKIP
+    >>> results = s3prl_plugin.load_results("study_out", pandas=True)
+    >>> rows = results.query("measure == 'cca_phone' and headline")
+    >>> curves = rows.pivot_table(index="tap", columns="folder", values="value", observed=True)
+    >>> curves.idxmax().to_dict()
+    {'study_out/mr_hubert_tiny': 'mid.layer0', 'study_out/hubert_tiny': 'mid.layer3'}
+    >>> len(results.query("refused.notna()"))
+    0
 
     Args:
         path: the folder of a run, the folder of a study, a results.jsonl, or several of these.

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -38,13 +39,14 @@ def requirement_names(lines):
     return {re.match(r"[\w-]+", line).group() for line in lines}
 
 
-def test_the_readme_names_all_requirements_but_s3prl():
+def test_the_page_on_espnet_names_all_requirements_but_s3prl():
     """For who has espnet-s3prl, which `pip install s3prl_plugin` would write over."""
     settings = configparser.ConfigParser()
     settings.read(ROOT / "setup.cfg")
     required = [line for line in settings["options"]["install_requires"].split("\n") if line]
     said = re.search(
-        r"pip install --no-deps s3prl_plugin\n +pip install ((?:.*\\\n)*.*)", (ROOT / "README.md").read_text()
+        r"pip install --no-deps s3prl_plugin\npip install ((?:.*\\\n)*.*)",
+        (ROOT / "docs" / "which_s3prl.md").read_text(),
     )
     assert requirement_names(shlex.split(said.group(1).replace("\\\n", " "))) == requirement_names(required) - {"s3prl"}
 
@@ -66,4 +68,8 @@ def test_the_wheel_holds_every_package_and_data_file(tmp_path):
             package
         )
     assert data_files_in_tree() <= names
-    assert list(tmp_path.glob("*.tar.gz"))
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        inside = {name.partition("/")[2] for name in archive.getnames()}
+    documents = {path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.*")]}
+    assert {name for name in documents if "__pycache__" not in name} | {"CITATION.cff", "mkdocs.yml"} <= inside

@@ -38,7 +38,9 @@ def open_corpus(spec: str | Path, **options: object) -> Corpus:
     Raises:
         UserError: no such format or option, or the corpus cannot be read.
 
-    >>> open_corpus("timit:/data/TIMIT", part="test")  # doctest: +SKIP
+    >>> corpus = open_corpus("manifest:my_corpus", utterances=4)
+    >>> corpus.name, sorted(corpus.speakers)
+    ('my_corpus[utterances=4]', ['ann', 'bob'])
     """
     spec, written = _without_options(str(spec))
     options = {**written, **options}

@@ -23,7 +23,7 @@ def clean(tmp_path_factory):
     """The files of the page, with recordings, in a folder in which nothing else is."""
     folder = tmp_path_factory.mktemp("extending")
     page = (ROOT / "docs" / "extending.md").read_text()
-    for name, content in re.findall(r"^```\w+ (\S+)\n(.*?)^```$", page, re.M | re.S):
+    for name, content in re.findall(r'^```\w+ title="(\S+)"\n(.*?)^```$', page, re.M | re.S):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
