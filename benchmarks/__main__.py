@@ -110,7 +110,7 @@ def _line(name: str, there: str, here: str, ratio: str, spread: str, bar: str) -
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read the arguments and measure; a mistake is told in one line."""
+    """Read the arguments and measure; a mistake is reported in one line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=HELP,

@@ -316,7 +316,7 @@ def _with_offered(kind: str, own: dict[str, str]) -> dict[str, str]:
 
 
 def _supply_ctc_corpora(ctc: ModuleType) -> None:
-    """Put the plugin's readers of PR's and SF's corpora in the place of those that s3prl's package lacks."""
+    """Put the plugin's readers of PR's and SF's corpora in place of those that s3prl's package lacks."""
     if not any((Path(folder) / "corpus").is_dir() for folder in ctc.__path__):
         sys.meta_path.insert(0, AliasFinder("s3prl.downstream.ctc", lambda: {"corpus": CTC_CORPORA}))
 

@@ -43,7 +43,7 @@ class Item:
 
 
 def read(path: str | Path) -> list[Item]:
-    """The tokens of an item file, in its order; columns behind the seventh are passed over.
+    """The tokens of an item file, in its order; columns behind the seventh are skipped.
 
     Raises:
         UserError: it cannot be read, is empty, or has a line that is no token.

@@ -96,7 +96,7 @@ class CcaMatrix:
         return self.make_row.row(tap, NAME, HEADLINE, chance=0.0, **number, **rests_on, **fields)
 
     def _refusals(self, pair: Pair, reason: str, n: int) -> list[Row]:
-        """The rows of a pair that cannot be had."""
+        """The rows of a pair that is not available."""
         found = []
         for tap, _, fields in self.pairs.places(pair):
             found += self.make_row.refuse(tap, NAME, (HEADLINE,), "", reason, n=n, **fields)

@@ -64,7 +64,7 @@ class CcaProtocol(Protocol):
         ...
 
     def refusals(self, tap: Tap, measure: str, reason: str, **fields: Any) -> list[Row]:
-        """The rows of a measure that cannot be had."""
+        """The rows of a measure that is not available."""
         ...
 
 
@@ -164,7 +164,7 @@ class DefaultProtocol:
         return estimates | ({"svcca": svcca.jackknife(pair)} if "svcca" in self.scores else {})
 
     def _jackknifes(self, pair: FoldedPair) -> bool:
-        """Whether a jackknife is asked for and can be had: with three folds none can be left out."""
+        """Whether a jackknife is asked for and possible: with three folds none can be left out."""
         return self.intervals == "jackknife" and sum(n > 1 for n in pair.sizes) > MIN_FOLDS
 
     def _fields(self, estimate: Estimate, trivial: bool) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def evaluate(fit: PublishedFit, moments: Moments) -> PublishedScores:
         moments: of the rows to score.
 
     Raises:
-        LinAlgError: there are fewer rows than directions, from which the tool's weights cannot be had.
+        LinAlgError: there are fewer rows than directions, from which the tool's weights do not follow.
     """
     x, y = _kept(moments.x, fit.kept_x), _kept(moments.y, fit.kept_y)
     rows = Moments(x, y, moments.xy[np.ix_(fit.kept_x, fit.kept_y)])

@@ -62,5 +62,5 @@ class CkaRows:
         )
 
     def refusal(self, tap: Tap, measure: str, reason: str, headline: bool = True, **fields: Any) -> Row:
-        """The row of a CKA that cannot be had."""
+        """The row of a CKA that is not available."""
         return self.make_row.row(tap, measure, SCORE, headline=headline, refused=reason, **fields)

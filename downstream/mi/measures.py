@@ -133,7 +133,7 @@ class SegmentInformation(SegmentMeasure):
         scored = ~tokens.trains
         label = tokens.label[scored]
         stratum = np.zeros(len(label), dtype=np.int64) if tokens.stratum is None else tokens.stratum[scored]
-        # What chance gives goes by the tokens of a stratum, so that fewer clusters can be had in several.
+        # What chance gives goes by the tokens of a stratum, so that fewer clusters are possible in several.
         clusters, settings = protocol.clusters(self.unit, label[:: int(stratum.max(initial=0)) + 1])
         tables = []
         for seed in self.seeds:

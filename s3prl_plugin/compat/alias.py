@@ -1,4 +1,4 @@
-"""Second names for packages: importing one gives the very module objects of the other."""
+"""Second names for packages: importing one gives the module objects of the other."""
 
 from __future__ import annotations
 

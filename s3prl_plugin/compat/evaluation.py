@@ -46,7 +46,7 @@ def _evaluates(name: str) -> bool:
 
 
 def _look_names_up(module: ModuleType) -> None:
-    """Put the function in the place of the builtin one, for this module only."""
+    """Put the function in place of the builtin one, for this module only."""
     module.__dict__["eval"] = evaluate
     note(
         "s3prl", "0.4.18", "settings and checkpoints: strings are names out of a list, or lists of numbers; none is run"

@@ -43,7 +43,7 @@ def before_import(chosen: Chosen, act: After) -> None:
 
     Args:
         chosen: tells from its full name whether a module is one.
-        act: may give the module names that it then finds in the place of builtin ones.
+        act: may give the module names that it then finds in place of builtin ones.
     """
     _watch()
     _before.append((chosen, act))

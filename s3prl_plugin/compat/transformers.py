@@ -47,7 +47,7 @@ def entry_for(folder: Path) -> str | None:
 
 
 def fetches(entry: str) -> bool:
-    """Whether an entry takes names of the hub in the place of a file."""
+    """Whether an entry takes names of the hub in place of a file."""
     return any(entry == known for _, known in EXPERTS.values())
 
 

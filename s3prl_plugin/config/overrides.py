@@ -98,7 +98,7 @@ def read_value(text: str) -> Any:
 
 
 def apply(text: str | None, args: argparse.Namespace, config: dict[str, Any]) -> None:
-    """Do as -o says, in place; in the place of s3prl's own function, which runs the values.
+    """Do as -o says, in place; used instead of s3prl's own function, which runs the values.
 
     Raises:
         UserError: as `parse`, or it names an argument that there is none of, or a place that cannot hold keys.

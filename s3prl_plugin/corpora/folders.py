@@ -1,4 +1,4 @@
-"""What lies below a folder: linked folders are followed, and what a Mac leaves beside every file is passed over."""
+"""What lies below a folder: linked folders are followed, and what a Mac leaves beside every file is skipped."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def folders(package: str) -> list[Path]:
-    """Where a package lies; neither it nor a package around it is imported, as far as that can be helped."""
+    """Where a package lies; neither it nor a package around it is imported, as far as possible."""
     top, *inner = package.split(".")
     for name, parts in ((top, inner), (package, [])):
         try:

@@ -43,7 +43,7 @@ class Runner(StockRunner):
         args: s3prl's command-line arguments.
         config: the configuration of the run.
         upstream: an upstream that is loaded already, and the random state that stood right after it was loaded; a
-            task of a suite then draws the very numbers that it draws when it runs alone.
+            task of a suite then draws the same numbers that it draws when it runs alone.
         store: stands in front of that upstream and keeps its features.
 
     Attributes:

@@ -82,7 +82,7 @@ class TaskRunners:
         """The suite's store; None where it has none.
 
         Raises:
-            UserError: it cannot be had, or not as the suite says.
+            UserError: it is not available, or not as the suite says.
         """
         options = store_options.read(self._runner.config["suite"].get("store"))
         if not options.enabled:

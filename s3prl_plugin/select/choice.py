@@ -25,7 +25,7 @@ class Choice:
             among them.
         close: those of `not_told_apart` that are at most one standard error of the paired difference from the best.
         against_best: tap -> its paired difference to the best.
-        score: of the tap chosen so, on folds that did not choose it; None where that cannot be had.
+        score: of the tap chosen so, on folds that did not choose it; None where that is not available.
         times_best: tap -> how often it is the best without one of the folds (or speakers).
         left_out: (tap, why) of the state taps that have no number, or none that can be compared.
         tested: whether differences could be tested; if not, `not_told_apart` and `close` hold the best tap only.

@@ -109,7 +109,7 @@ def _ctc(task: Task, settings: Mapping[str, Any], samples: float) -> Iterator[st
         short, count = ctc_lengths.unaligned(settings, split, samples, factor)
         lost = f"{short} of {count} utterances of {split} have fewer frames than CTC needs for their labels"
         if short > TOLERATED * count:
-            raise UserError(f"{lost}, and would be passed over in silence; {_finer(task)}")
+            raise UserError(f"{lost}, and would be skipped in silence; {_finer(task)}")
         if short:
             yield f"{lost}: training passes over them, and they cannot be recognised without errors"
     masks = settings.get("specaug") or {}

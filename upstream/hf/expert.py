@@ -292,7 +292,7 @@ class UpstreamExpert(nn.Module):
 
 
 def _seen_through_norm(points: Sequence[Point]) -> list[Point]:
-    """A final normalisation stands in the place of the last layer; one that is passed before the layers is none."""
+    """A final normalisation stands in place of the last layer; one that is passed before the layers is none."""
     names = [point.name for point in points]
     if OUT not in names:
         return list(points)

@@ -103,7 +103,7 @@ def members(root: nn.Module, path: str) -> list[str]:
     Args:
         root: the network.
         path: `encoder.layers`; `encoder.layers[-1]` and `encoder.layers[-3:]` count from the end; `*` stands for any
-            part between dots. A module without parameters in a list is passed over.
+            part between dots. A module without parameters in a list is skipped.
 
     Returns:
         None of them where there is no such module.

@@ -17,7 +17,7 @@ def read_table(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[st
         needed: columns that must be there; others may be.
 
     Yields:
-        (line number, column -> cell, stripped), one per row; empty lines are passed over.
+        (line number, column -> cell, stripped), one per row; empty lines are skipped.
 
     Raises:
         UserError: no such file, not UTF-8, the header lacks a needed column, or a row is longer or shorter than it.

@@ -66,7 +66,7 @@ class UtteranceUnits:
         return torch.from_numpy(part.astype(np.int64))
 
     def at_stride(self, stride: int) -> UtteranceUnits:
-        """The same units at another rate: every so-manieth one at a lower rate, repeats at a higher one.
+        """The same units at another rate: every nth one at a lower rate, repeats at a higher one.
 
         fairseq decimates too: its units of MFCC frames come every 10 ms, and each frame of 20 ms has the first of two.
 

@@ -16,7 +16,7 @@ class Supply:
 
     Args:
         loader: iterated once per epoch. It may have `set_epoch(epoch, position)`, after which it begins at that batch
-            of that epoch; of another one, the batches before the position are passed over.
+            of that epoch; of another one, the batches before the position are skipped.
         seed: of whatever the loader draws.
         epoch, position: where to begin: the epoch from 0, and how many of its batches have been seen.
 

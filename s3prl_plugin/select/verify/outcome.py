@@ -48,7 +48,7 @@ class VerifyLine:
         rate: the learning rate of its heads.
         test: mean score over seeds, as the task counts it.
         lead: of it over the selected tap, so that more is better: a regret of the selection.
-        optimistic: chosen by the very scores that it is shown with.
+        optimistic: chosen by the same scores that it is shown with.
     """
 
     way: str

@@ -66,7 +66,7 @@ class VerifyTraining:
         """Train what is not finished; a subject that fails does not keep the others from being trained.
 
         Raises:
-            UserError: the task's corpus cannot be had, or the first subjects fail for the same reason.
+            UserError: the task's corpus is not available, or the first subjects fail for the same reason.
         """
         plan = self.plan
         corpus = superb.prepare(plan.task, str(plan.section["corpus"]), plan.folder / "data")
@@ -75,7 +75,7 @@ class VerifyTraining:
         engine.run(self._jobs(engine, str(corpus.root)), plan.heads)
 
     def _jobs(self, engine: Engine, corpus: str) -> Iterator[Job]:
-        """Every head; those of a subject that has failed are passed over."""
+        """Every head; those of a subject that has failed are skipped."""
         plan = self.plan
         for number, subject in enumerate(plan.features):
             engine.turns = number * plan.heads // len(plan.features)

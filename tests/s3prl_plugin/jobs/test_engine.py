@@ -140,7 +140,7 @@ def test_one_that_finds_everything_done_is_finished_before(clock):
 
 
 def test_what_comes_next_may_depend_on_what_was(make):
-    """The better of two is run once more; what follows a failure is passed over."""
+    """The better of two is run once more; what follows a failure is skipped."""
     scores = {"a": 1, "b": 3, "c": 2}
     found = {}
 

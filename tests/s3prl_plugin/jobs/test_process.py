@@ -16,7 +16,7 @@ from s3prl_plugin.jobs import process
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """Put a shell script in the place of python."""
+    """Put a shell script in place of python."""
 
     def write(script):
         path = tmp_path / "program"

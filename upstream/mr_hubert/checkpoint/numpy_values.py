@@ -1,7 +1,7 @@
 """What numpy leaves in a pickle, read without numpy's own constructors: numbers become Python's, arrays nothing.
 
 Training loops put a numpy number among a checkpoint's plain values easily (a best loss, a learning rate). Nothing that
-an upstream needs is an array, so their content is passed over.
+an upstream needs is an array, so their content is skipped.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ def _step(config: Config, objective: Objective, resolution: int) -> Fraction:
 
 
 def _every(objective: Objective, resolution: int) -> int:
-    """Of a resolution's frames, every so-manieth is asked for."""
+    """Of a resolution's frames, every nth is asked for."""
     return objective.auxiliary_every if resolution else 1
 
 

@@ -50,8 +50,8 @@ class Objective:
         lambdas: for "mean", one weight per resolution, finest first; empty for 1 each.
         use_single_prediction: the finest resolution only, no auxiliary loss.
         use_single_target: one set of units for all resolutions; otherwise one set for each, at its own rate.
-        auxiliary_every: the auxiliary resolutions are trained on every so-manieth of their frames. 2 gives a network
-            whose ratios are [1, 1] the very targets that [1, 2] has: intermediate supervision without a lower rate.
+        auxiliary_every: the auxiliary resolutions are trained on every nth of their frames. 2 gives a network
+            whose ratios are [1, 1] the same targets that [1, 2] has: intermediate supervision without a lower rate.
         mask_prob, mask_length, mask_min_spans: of the masked spans, see `pretrain_masks.span_mask`.
         shown: of the utterances in training, the share in which nothing is hidden and the same frames are asked for.
             0 as in HuBERT. BERT leaves some of the chosen words as they are, too; a front end that knows nothing yet

@@ -75,7 +75,7 @@ def make(
     say: Callable[[str], None] = print,
     progress: bool = True,
 ) -> Made:
-    """Make units, unless the folder holds the very same ones. Of several processes the first makes them.
+    """Make units, unless the folder holds the same ones. Of several processes the first makes them.
 
     Args:
         request: which units.

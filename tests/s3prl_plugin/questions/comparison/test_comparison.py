@@ -1,4 +1,4 @@
-"""Planted results of a whole study: every contrast says what was planted, and what cannot be had says why."""
+"""Planted results of a whole study: every contrast says what was planted, and what is not available says why."""
 
 import re
 from dataclasses import replace

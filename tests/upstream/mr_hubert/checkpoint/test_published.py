@@ -1,4 +1,4 @@
-"""The entries of published variants, with a small network in the place of a published one."""
+"""The entries of published variants, with a small network in place of a published one."""
 
 import dataclasses
 
