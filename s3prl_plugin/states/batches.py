@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from s3prl_plugin.states.taps import States
 from s3prl_plugin.strides import SAMPLE_RATE
 
 # Lengths of an utterance beside a longer one; at a number of frames that inner factors divide, much looks exact.
@@ -50,6 +51,29 @@ def of_one_length(lengths: Sequence[int]) -> list[list[int]]:
     for i, samples in enumerate(lengths):
         groups.setdefault(samples, []).append(i)
     return list(groups.values())
+
+
+def side_by_side(utterances: Sequence[Tensor]) -> Tensor:
+    """Utterances, (T, ...) each, as a batch; a shorter one repeats its last frame, as s3prl's featurizer would."""
+    longest = max(len(x) for x in utterances)
+    return torch.stack([torch.cat([x, x[-1:].expand(longest - len(x), *x.shape[1:])]) for x in utterances])
+
+
+def held(states: States) -> States:
+    """States in which every utterance's last frame repeats past its end: s3prl's featurizer often takes one more.
+
+    They are changed in place where no gradient is asked for: what is frozen asks for none itself, but the layer above
+    it does, and keeps its input for that.
+    """
+    tensors = []
+    for x, lengths in zip(states.tensors, states.lengths, strict=True):
+        ends = lengths.to(x.device)
+        rows, frames = (torch.arange(x.shape[1], device=x.device) >= ends[:, None]).nonzero(as_tuple=True)
+        if len(rows):
+            x = x.clone() if torch.is_grad_enabled() else x
+            x[rows, frames] = x[rows, ends[rows] - 1]
+        tensors.append(x)
+    return States(states.taps, tensors, states.lengths, states.waveforms)
 
 
 def said(moved: float) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from s3prl_plugin.states import batches
 from s3prl_plugin.states.taps import SAMPLE_RATE
 
 
@@ -70,8 +71,9 @@ class ForeignParts:
         self, utterances: Sequence[Mapping[str, Tensor]], samples: Sequence[int], device: torch.device
     ) -> Tensor | list[Tensor]:
         """The entry for a batch; frames past an utterance's end repeat its last one."""
-        batches = [batch_of([utterance[name] for utterance in utterances], device) for name in self.names]
-        return batches[0] if len(batches) == 1 else batches
+        pieces = [batches.side_by_side([utterance[name] for utterance in utterances]) for name in self.names]
+        found = [piece.to(device).float() for piece in pieces]
+        return found[0] if len(found) == 1 else found
 
 
 def parts_of(upstream: torch.nn.Module, key: str, layer: int | None, device: str | torch.device) -> Parts | None:
@@ -102,17 +104,6 @@ def parts_of(upstream: torch.nn.Module, key: str, layer: int | None, device: str
             return None
         places = range(layer % len(entry), layer % len(entry) + 1)
     return ForeignParts(upstream, key, places) if places else None
-
-
-def batch_of(utterances: Sequence[Tensor], device: torch.device) -> Tensor:
-    """Utterances, (T, D) each, as one (B, T, D) in float32; a shorter one repeats its last frame."""
-    shape = (len(utterances), max(len(x) for x in utterances), utterances[0].shape[-1])
-    dtypes = {x.dtype for x in utterances}
-    batch = torch.empty(shape, dtype=dtypes.pop() if len(dtypes) == 1 else torch.float32)
-    for row, x in zip(batch, utterances, strict=True):
-        row[: len(x)] = x
-        row[len(x) :] = x[-1]
-    return batch.to(device).float()
 
 
 def _listed(entry: Any) -> Any:

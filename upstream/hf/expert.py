@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,22 @@ import torch
 from torch import Tensor, nn
 
 from s3prl_plugin.compat.transformers import reason
-from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.states import batches, features, pooling
-from s3prl_plugin.states.frame_counts import FrameCount
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.states import batches
+from s3prl_plugin.states.tapped import TappedUpstream
 from s3prl_plugin.states.taps import ASIDE, States, Tap
+from s3prl_plugin.states.trial import undisturbed
 from s3prl_plugin.strides import SAMPLE_RATE
 from s3prl_plugin.upstream.hf import families, generic, loading, options, probing, tuning
 from s3prl_plugin.upstream.hf.families import OUT
 from s3prl_plugin.upstream.hf.hearing import Hearing
 from s3prl_plugin.upstream.hf.observing import Point, observe
-from s3prl_plugin.upstream.hf.parts import Parts
 from s3prl_plugin.upstream.hf.probing import Layout
 
 SHORT = SAMPLE_RATE // 4  # what fails on less is said to be too short
 
 
-class UpstreamExpert(nn.Module):
+class UpstreamExpert(TappedUpstream):
     """Waveforms in, every layer's hidden states out, each at its own frame rate.
 
     An utterance gives the same in any batch: where a longer one beside it would change its states, utterances of
@@ -62,68 +62,28 @@ class UpstreamExpert(nn.Module):
         self._frozen: list[nn.Module] = []
         self._prepare(loaded)
         self._layouts = [layouts[point.name] for point in self._points]
-        self._own_taps = self.taps = _taps(self._points, self._layouts)
-        self.last = self.options.stop_at or [tap.name for tap in self.taps if tap.role == "state"][-1]
-        self._pooling = pooling.parse(self.options.pool_to) if self.options.pool_to else None
-        if self._pooling is not None:
-            self.taps = pooling.pool_taps(self.taps, self._pooling)
-        self._rates = features.rates(self.taps, self.last, self.options.native)
-        self._laws: Sequence[FrameCount] | None = None
-        self._is_probed = False
+        taps = _taps(self._points, self._layouts)
+        last = self.options.stop_at or [tap.name for tap in taps if tap.role == "state"][-1]
+        self.show(taps, last, self.options.native, self.options.pool_to)
+        self._moved: float | None = None
         self.network.to(getattr(torch, self.options.dtype))
 
-    def forward(self, wavs: Sequence[Tensor]) -> dict[str, Any]:
-        """The hidden states of a batch.
-
-        Args:
-            wavs: per utterance, (L,) samples at 16 kHz.
-
-        Returns:
-            hidden_states: list of (B, T, D): all states at the finest rate, lower rates repeated, cut to the shortest;
-                with `native`, each at its own rate.
-            hidden_states_20ms, hidden_states_80ms, ...: lists: the states at that rate, cut to the shortest.
-            every tap's name: (B, T, D), at its rate.
-            last_hidden_state: the last state.
-            states: `States`; its lengths are on the CPU.
+    def compute(self, waveforms: list[Tensor], wanted: Sequence[str] | None) -> States:
+        """As of any `TappedUpstream`.
 
         Raises:
-            UserError: a waveform is too short or too long for the model, not one-dimensional, or not finite.
+            UserError: a waveform is too short or too long for the model.
         """
-        waveforms = self._checked(wavs)
+        for wave in waveforms:
+            if self._hearing.windows(len(wave)) > 1 and self.options.longer != "cut":
+                raise self._hearing.too_long(len(wave))
         per_utterance: list[list[Tensor]] = [[] for _ in waveforms]
         for group in self._groups([len(wave) for wave in waveforms]):
             for i, tensors in zip(group, self._together([waveforms[i] for i in group]), strict=True):
                 per_utterance[i] = tensors
         per_tap = list(zip(*per_utterance, strict=True))
         lengths = [torch.tensor([len(x) for x in tap]) for tap in per_tap]
-        states = States(self._own_taps, [_side_by_side(tap) for tap in per_tap], lengths, waveforms)
-        if self._pooling is not None:
-            states = pooling.pool(states, self._pooling)
-            held = [[states.utterance(k, i) for i in range(len(waveforms))] for k in range(len(states))]
-            states = States(states.taps, list(map(_side_by_side, held)), states.lengths, waveforms)
-        return features.from_states(states, self.last, self.options.native)
-
-    def parts(self, key: str, layer: int | None = None) -> Parts | None:
-        """What an entry of `forward`'s result is made of, for a store of features.
-
-        Args:
-            key: of the entry (`-s`).
-            layer: the only one of its list that is wanted (`-l`).
-
-        Returns:
-            None where there is no such entry or layer.
-        """
-        return Parts.of(self, key, layer)
-
-    def get_downsample_rates(self, key: str) -> float | list[float]:
-        """Samples from one frame to the next, for any key of `forward`'s result; a list where they differ in it.
-
-        Raises:
-            UserError: there is no such key.
-        """
-        if key not in self._rates:
-            raise UserError(f"this upstream has no {key!r}: {did_you_mean(key, self._rates)}")
-        return self._rates[key]
+        return States(self.own_taps, list(map(batches.side_by_side, per_tap)), lengths, waveforms)
 
     def describe(self) -> dict[str, Any]:
         """Where the numbers of this upstream come from: fields of a results row."""
@@ -194,41 +154,23 @@ class UpstreamExpert(nn.Module):
 
     def _groups(self, lengths: Sequence[int]) -> list[list[int]]:
         """Which utterances of a batch are computed together."""
-        if len(set(lengths)) == 1 or self._hearing.window is not None:
-            return [list(range(len(lengths)))]
-        if not self._is_probed:
-            self._probe()
-        if self._laws is not None:
+        if len(set(lengths)) == 1 or self._hearing.window is not None or self._mixes():
             return [list(range(len(lengths)))]
         return batches.of_one_length(lengths)
 
-    def _probe(self) -> None:
-        """Find out whether utterances of different lengths can be computed together."""
-        self._is_probed = True
-        training = [(module, module.training) for module in self.network.modules()]
-        self.network.eval()
-        device = next(self.network.parameters()).device
-        try:
-            with torch.no_grad():
-                moved = batches.moved_by_others(self._by_tap, device)
-                if moved <= batches.TOLERANCE:
-                    strides = [layout.stride for layout in self._layouts]
-                    self._laws = probing.counts(self._count_alone, strides)
-        finally:
-            for module, was in training:
-                module.training = was
-        if self._laws is None:
-            print(f"[upstream] {self.found.name}: {batches.said(moved)}", file=sys.stderr)
+    def _mixes(self) -> bool:
+        """Whether utterances of different lengths can be computed together; found out once."""
+        if self._moved is None:
+            with undisturbed(self.network):
+                moved = batches.moved_by_others(self._by_tap, next(self.network.parameters()).device)
+            self._moved = moved if moved > batches.TOLERANCE or self.laws is not None else inf  # ends are not known
+            if self._moved > batches.TOLERANCE:
+                print(f"[upstream] {self.found.name}: {batches.said(self._moved)}", file=sys.stderr)
+        return self._moved <= batches.TOLERANCE
 
     def _by_tap(self, waveforms: list[Tensor]) -> list[list[Tensor]]:
         """The states of a batch that is computed together, per tap and utterance."""
         return [list(tap) for tap in zip(*self._together(waveforms), strict=True)]
-
-    def _count_alone(self, samples: int) -> list[int]:
-        """The frames of every tap for one utterance."""
-        noise = torch.zeros(samples, device=next(self.network.parameters()).device)
-        noise[::7] = 0.1
-        return [len(x) for x in self._together([noise])[0]]
 
     def _together(self, waveforms: Sequence[Tensor]) -> list[list[Tensor]]:
         """The states of utterances that are computed together: per utterance and tap, its valid frames (T, D)."""
@@ -270,25 +212,9 @@ class UpstreamExpert(nn.Module):
             lengths: of all utterances that are computed together.
         """
         audio = ceil(samples / self._layouts[tap].stride)
-        if self._laws is not None and len(set(lengths)) > 1:
-            audio = min(audio, self._laws[tap](samples))
+        if len(set(lengths)) > 1 and self._moved is not None and self.laws is not None:
+            audio = min(audio, self.laws[tap](samples))
         return min(there, audio)
-
-    def _checked(self, wavs: Sequence[Tensor]) -> list[Tensor]:
-        """The waveforms in float32, if the model can take them."""
-        if not wavs:
-            raise UserError("a batch without waveforms; give at least one")
-        for i, wav in enumerate(wavs):
-            if wav.dim() != 1 or not wav.is_floating_point():
-                shape = " x ".join(map(str, wav.shape))
-                raise UserError(f"utterance {i} of the batch is {shape} of {wav.dtype}; give one channel of floats")
-            if not len(wav):
-                raise UserError(f"utterance {i} of the batch has no samples; leave it out")
-            if not wav.isfinite().all():
-                raise UserError(f"utterance {i} of the batch holds NaN or infinite samples; leave it out or mend it")
-            if self._hearing.windows(len(wav)) > 1 and self.options.longer != "cut":
-                raise self._hearing.too_long(len(wav))
-        return [wav.float() for wav in wavs]
 
 
 def _seen_through_norm(points: Sequence[Point]) -> list[Point]:
@@ -320,10 +246,3 @@ def _taps(points: Sequence[Point], layouts: Sequence[Layout]) -> tuple[Tap, ...]
         )
         for point, layout in zip(points, layouts, strict=True)
     )
-
-
-def _side_by_side(utterances: Sequence[Tensor]) -> Tensor:
-    """Utterances, (T, D) each, as a batch; a shorter one repeats its last frame, as s3prl's featurizer would."""
-    longest = max(len(x) for x in utterances)
-    held = [x if len(x) == longest else torch.cat([x, x[-1:].expand(longest - len(x), -1)]) for x in utterances]
-    return torch.stack(held)

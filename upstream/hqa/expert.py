@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.states import features, pooling, waveform_normalisation
-from s3prl_plugin.states.taps import SAMPLE_RATE, DecodableStates, States
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.states import waveform_normalisation
+from s3prl_plugin.states.batches import side_by_side
+from s3prl_plugin.states.tapped import TappedUpstream
+from s3prl_plugin.states.taps import DecodableStates, States
+from s3prl_plugin.states.waveforms import checked
 from s3prl_plugin.upstream.hqa import options
 from s3prl_plugin.upstream.hqa.checkpoint import load
 from s3prl_plugin.upstream.hqa.network import front_end
@@ -36,7 +39,7 @@ class Heard(NamedTuple):
     choose: Choice
 
 
-class UpstreamExpert(nn.Module):
+class UpstreamExpert(TappedUpstream):
     """Waveforms in; every level's continuous vectors and their codes' vectors out, each at its own rate.
 
     Every utterance is computed alone, whatever batch it comes in: codes are decisions, and the rounding of a padded
@@ -66,53 +69,26 @@ class UpstreamExpert(nn.Module):
         if self.options.random_weights:
             self._randomise()
         self.bits_per_s = self.config.bits_per_s
-        self._own_taps = self.taps = self.config.taps()
-        self._pooling = pooling.parse(self.options.pool_to) if self.options.pool_to else None
-        if self._pooling is not None:
-            self.taps = pooling.pool_taps(self.taps, self._pooling)
-        self._rates = features.rates(self.taps, None, self.options.native)
+        self.shortest = 2 * self.config.hop
+        self.show(self.config.taps(), None, self.options.native, self.options.pool_to)
 
     def forward(self, wavs: Sequence[Tensor]) -> dict[str, Any]:
-        """The states of a batch.
-
-        Args:
-            wavs: per utterance, (L,) samples at 16 kHz, at least one frame of the lowest level.
+        """As of any `TappedUpstream`, and the codes; the states can be decoded.
 
         Returns:
-            hidden_states: list of (B, T, D): all taps at the finest rate, lower rates repeated, cut to the shortest;
-                with `native`, each at its own rate.
-            hidden_states_10ms, hidden_states_20ms, ...: lists: the taps at that rate.
-            every tap's name: (B, T, D), at its rate.
-            last_hidden_state: the codes' vectors of the highest level.
             codes: per level, (B, T) integers; past an utterance's end they repeat its last one.
-            states: `States`, which can be decoded.
-
-        Raises:
-            UserError: a waveform is too short, not one-dimensional, or holds values that are not finite.
         """
-        waveforms = self._checked(wavs)
-        heard = [self._hear(wav) for wav in waveforms]
-        per_tap = list(zip(*(each.tensors for each in heard), strict=True))
-        lengths = [torch.tensor([len(x) for x in tap]) for tap in per_tap]
-        tensors = [_side_by_side(tap) for tap in per_tap]
-        states: States = DecodableStates(self._own_taps, tensors, lengths, waveforms, _Decoder(self, heard))
-        if self._pooling is not None:
-            states = pooling.pool(states, self._pooling)
-        found = features.from_states(states, None, self.options.native)
-        found["codes"] = [_side_by_side(level) for level in zip(*(each.codes for each in heard), strict=True)]
-        return found
+        states, heard = self._heard(checked(wavs, self.shortest))
+        codes = [side_by_side(level) for level in zip(*(each.codes for each in heard), strict=True)]
+        return {**self.entries(self.on_grid(states)), "codes": codes}
+
+    def compute(self, waveforms: list[Tensor], wanted: Sequence[str] | None) -> States:
+        """As of any `TappedUpstream`."""
+        return self._heard(waveforms)[0]
 
     def get_downsample_rates(self, key: str) -> float | list[float]:
-        """Samples from one frame to the next, for any key of `forward`'s result; a list where they differ in it.
-
-        Raises:
-            UserError: there is no such key.
-        """
-        if key == "codes":
-            return list(self.config.strides)
-        if key not in self._rates:
-            raise UserError(f"this upstream has no {key!r}: {did_you_mean(key, self._rates)}")
-        return self._rates[key]
+        """As of any `TappedUpstream`; of `codes`, per level."""
+        return list(self.config.strides) if key == "codes" else super().get_downsample_rates(key)
 
     def describe(self) -> dict[str, Any]:
         """Where the numbers of this upstream come from: fields of a results row."""
@@ -133,6 +109,14 @@ class UpstreamExpert(nn.Module):
             codes = heard.codes[level][None]
             mel = self.model.decode(level, codes, (len(heard.mel),), heard.choose)
         return front_end.DECIBEL * heard.mel, front_end.DECIBEL * mel[0].T
+
+    def _heard(self, waveforms: Sequence[Tensor]) -> tuple[States, list[Heard]]:
+        """The states of a batch, and its utterances."""
+        heard = [self._hear(wav) for wav in waveforms]
+        per_tap = list(zip(*(each.tensors for each in heard), strict=True))
+        lengths = [torch.tensor([len(x) for x in tap]) for tap in per_tap]
+        decoder = _Decoder(self, heard)
+        return DecodableStates(self.own_taps, list(map(side_by_side, per_tap)), lengths, waveforms, decoder), heard
 
     def _hear(self, waveform: Tensor) -> Heard:
         """One utterance at all levels."""
@@ -160,24 +144,6 @@ class UpstreamExpert(nn.Module):
             for name, parameter in self.model.named_parameters():
                 parameter.copy_(drawn[name])
 
-    def _checked(self, wavs: Sequence[Tensor]) -> list[Tensor]:
-        """The waveforms in float32, if the model can take them."""
-        if not wavs:
-            raise UserError("a batch without waveforms; give at least one")
-        shortest = 2 * self.config.hop
-        for i, wav in enumerate(wavs):
-            if wav.dim() != 1 or not wav.is_floating_point():
-                shape = " x ".join(map(str, wav.shape))
-                raise UserError(f"utterance {i} of the batch is {shape} of {wav.dtype}; give one channel of floats")
-            if len(wav) < shortest:
-                raise UserError(
-                    f"utterance {i} of the batch has {len(wav)} samples; one frame takes {shortest} "
-                    f"({1000 * shortest / SAMPLE_RATE:g} ms): leave it out or lengthen it"
-                )
-            if not wav.isfinite().all():
-                raise UserError(f"utterance {i} of the batch holds NaN or infinite samples; leave it out or mend it")
-        return [wav.float() for wav in wavs]
-
 
 class _Decoder:
     """Decodes the codes of a batch, on demand; see `taps.DecodableStates`."""
@@ -188,10 +154,3 @@ class _Decoder:
     def __call__(self, tap: int, i: int) -> tuple[Tensor, Tensor]:
         """Of utterance `i`, after the codes of the level of a tap."""
         return self.expert.decoded(self.heard[i], tap // 2)
-
-
-def _side_by_side(utterances: Sequence[Tensor]) -> Tensor:
-    """Utterances, (T, ...) each, as a batch; a shorter one repeats its last frame, as s3prl's featurizer would."""
-    longest = max(len(x) for x in utterances)
-    held = [torch.cat([x, x[-1:].expand(longest - len(x), *x.shape[1:])]) for x in utterances]
-    return torch.stack(held)

@@ -9,26 +9,28 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from s3prl_plugin import download
-from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.states import features, pooling, waveform_normalisation
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.states import batches, waveform_normalisation
+from s3prl_plugin.states.tapped import TappedUpstream
 from s3prl_plugin.states.taps import SAMPLE_RATE, States
 from s3prl_plugin.upstream.mr_hubert import facts, fine_tuning, options
 from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 from s3prl_plugin.upstream.mr_hubert.network.costs import macs_per_second
-from s3prl_plugin.upstream.mr_hubert.network.frames import hold_last_frame, length_groups
+from s3prl_plugin.upstream.mr_hubert.network.frames import length_groups
 from s3prl_plugin.upstream.mr_hubert.network.model import State
-from s3prl_plugin.upstream.mr_hubert.parts import Parts
 
 # What one more group of a batch costs, in samples of audio that could be computed meanwhile.
 GROUP_OVERHEAD = {"cpu": SAMPLE_RATE // 4, "cuda": 30 * SAMPLE_RATE}
 
 
-class UpstreamExpert(nn.Module):
-    """Waveforms in, every layer's hidden states out, each at its own frame rate.
+class UpstreamExpert(TappedUpstream):
+    """Waveforms in, every layer's hidden states out, each at its own frame rate; see `forward`.
+
+    Its `outputs` are the model's output per resolution, lowest rate first.
 
     Args:
         ckpt: a checkpoint of fairseq, or one that s3prl converted.
@@ -53,75 +55,24 @@ class UpstreamExpert(nn.Module):
         self.checkpoint = replace(loaded, weights={})  # they are in the network now
         self._prepare()
         self.network.to(getattr(torch, self.options.dtype))
-        self.taps = loaded.config.taps(self.options.stop_at)
-        self._pooling = pooling.parse(self.options.pool_to) if self.options.pool_to else None
-        if self._pooling is not None:
-            self.taps = pooling.pool_taps(self.taps, self._pooling)
-        self._rates = features.rates(self.taps, self.options.stop_at, self.options.native)
+        self.exact, self.shortest = self.options.exact_batches, loaded.config.min_samples
+        stop_at = self.options.stop_at
+        self.show(loaded.config.taps(stop_at), stop_at, self.options.native, self.options.pool_to)
 
-    def forward(self, wavs: Sequence[Tensor]) -> dict[str, Any]:
-        """The hidden states of a batch.
-
-        Args:
-            wavs: per utterance, (L,) samples at 16 kHz, at least 400 of them.
-
-        Returns:
-            hidden_states: list of (B, T, D): all state taps at the finest rate, lower rates repeated, cut to the
-                shortest; with `native`, each at its own rate.
-            hidden_states_20ms, hidden_states_40ms, ...: lists: the state taps at that rate, cut to the shortest.
-            every tap's name: (B, T, D), at its rate.
-            outputs: list: the model's output per resolution, lowest rate first.
-            last_hidden_state: the finest output; the last tap where `stop_at` is below it.
-            states: `States`; its lengths are on the CPU.
-
-        Raises:
-            UserError: a waveform is too short, not one-dimensional, or holds values that are not finite.
-        """
-        return features.from_states(self.states(wavs, self.options.stop_at), self.options.stop_at, self.options.native)
-
-    def states(self, wavs: Sequence[Tensor], stop_at: str | None) -> States:
-        """The states of a batch, as in `forward`, up to a tap; in exact batches a last frame repeats past its end.
-
-        Args:
-            wavs: per utterance, (L,) samples at 16 kHz.
-            stop_at: the last tap that is computed; all when None.
-
-        Raises:
-            UserError: as `forward`.
-        """
-        waveforms = self._checked(wavs)
+    def compute(self, waveforms: list[Tensor], wanted: Sequence[str] | None) -> States:
+        """As of any `TappedUpstream`."""
+        config, stop_at = self.network.config, self.options.stop_at
+        if wanted is not None:
+            stop_at = next(name for name in wanted if set(wanted) <= {tap.name for tap in config.taps(name)})
         found = self._run(waveforms, stop_at)
         lengths = [torch.tensor(state.lengths) for state in found]
-        states = States(self.network.config.taps(stop_at), [s.x for s in found], lengths, waveforms)
-        if self._pooling is not None:
-            states = pooling.pool(states, self._pooling)
-        if not self.options.exact_batches:
-            return states
-        # s3prl's featurizer often takes a frame more than there is.
-        held = [hold_last_frame(x, n.tolist()) for x, n in zip(states.tensors, states.lengths, strict=True)]
-        return States(states.taps, held, states.lengths, waveforms)
+        states = States(config.taps(stop_at), [s.x for s in found], lengths, waveforms)
+        return batches.held(states) if self.exact else states
 
-    def parts(self, key: str, layer: int | None = None) -> Parts | None:
-        """What an entry of `forward`'s result is made of, for a store of features.
-
-        Args:
-            key: of the entry (`-s`).
-            layer: the only one of its list that is wanted (`-l`).
-
-        Returns:
-            None where there is no such entry or layer.
-        """
-        return Parts.of(self, key, layer)
-
-    def get_downsample_rates(self, key: str) -> float | list[float]:
-        """Samples from one frame to the next, for any key of `forward`'s result; a list where they differ in it.
-
-        Raises:
-            UserError: there is no such key.
-        """
-        if key not in self._rates:
-            raise UserError(f"this upstream has no {key!r}: {did_you_mean(key, self._rates)}")
-        return self._rates[key]
+    def own_frames(self, samples: int) -> list[int]:
+        """As of any `TappedUpstream`."""
+        frames = self.network.config.tap_frames(samples)
+        return [frames[tap.name] for tap in self.own_taps]
 
     def describe(self) -> dict[str, Any]:
         """Where the numbers of this upstream come from: fields of a results row."""
@@ -156,27 +107,6 @@ class UpstreamExpert(nn.Module):
             if stop_at is not None:
                 fine_tuning.cut(self.network, stop_at)
             fine_tuning.reset_top(self.network, self.options.reset_top)
-
-    def _checked(self, wavs: Sequence[Tensor]) -> list[Tensor]:
-        """The waveforms in float32, if the network can take them."""
-        if not wavs:
-            raise UserError("a batch without waveforms; give at least one")
-        shortest = self.network.config.min_samples
-        for i, wav in enumerate(wavs):
-            if wav.dim() != 1 or not wav.is_floating_point():
-                shape = " x ".join(map(str, wav.shape))
-                raise UserError(f"utterance {i} of the batch is {shape} of {wav.dtype}; give one channel of floats")
-            if len(wav) < shortest:
-                raise UserError(
-                    f"utterance {i} of the batch has {len(wav)} samples; one frame takes {shortest} "
-                    f"({1000 * shortest / SAMPLE_RATE:g} ms): leave it out or lengthen it"
-                )
-        waveforms = [wav.float() for wav in wavs]
-        if not torch.stack([wav.sum() for wav in waveforms]).isfinite().all():
-            bad = next((i for i, wav in enumerate(waveforms) if not wav.isfinite().all()), None)
-            if bad is not None:
-                raise UserError(f"utterance {bad} of the batch holds NaN or infinite samples; leave it out or mend it")
-        return waveforms
 
     def _run(self, waveforms: list[Tensor], stop_at: str | None) -> list[State]:
         """The network's states; an exact batch of unequal lengths is computed in groups of similar ones."""

@@ -7,7 +7,6 @@ from s3prl_plugin.upstream.mr_hubert import small
 from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 from s3prl_plugin.upstream.mr_hubert.expert import UpstreamExpert
 from s3prl_plugin.upstream.mr_hubert.network.model import MRHuBERT
-from s3prl_plugin.upstream.mr_hubert.parts import tap_frames
 
 CONFIGS = {
     "two rates": small.small_config(dim=32, layers=(1, 2, 1)),
@@ -48,7 +47,7 @@ def test_the_number_of_frames_is_the_networks(name, samples):
     config = CONFIGS[name]
     with torch.no_grad():
         states = MRHuBERT(config)(torch.randn(1, samples), [samples])
-    assert tap_frames(config, samples) == {state.name: state.x.shape[1] for state in states}
+    assert config.tap_frames(samples) == {state.name: state.x.shape[1] for state in states}
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -81,7 +80,7 @@ def test_unequal_lengths_give_the_same_and_a_last_frame_is_held(tmp_path, name):
     for tap, x in zip((t for t in expert.taps if t.role == "state"), found, strict=True):
         for i, waveform in enumerate(waveforms):
             finest = min(t.stride for t in expert.taps)
-            valid = min(tap_frames(CONFIGS[name], len(waveform))[tap.name] * tap.stride // finest, x.shape[1])
+            valid = min(CONFIGS[name].tap_frames(len(waveform))[tap.name] * tap.stride // finest, x.shape[1])
             assert torch.equal(x[i, valid:], x[i, valid - 1].expand_as(x[i, valid:]))
 
 

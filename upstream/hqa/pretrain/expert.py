@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from s3prl_plugin import ranks
 from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.pretraining.data.datarc import DataOptions, open_loaders
-from s3prl_plugin.pretraining.data.settings import Stage, place_of, section
+from s3prl_plugin.pretraining.data.datarc import open_loaders
+from s3prl_plugin.pretraining.data.pretrain_expert import PretrainExpert
+from s3prl_plugin.pretraining.data.settings import Stage, place_of
 from s3prl_plugin.pretraining.data.utterances import TrainingBatch
 from s3prl_plugin.upstream.hqa.checkpoint import load
 from s3prl_plugin.upstream.hqa.network import front_end
@@ -27,42 +28,25 @@ from s3prl_plugin.upstream.hqa.pretrain.schedule import rate_factor
 TERMS = ("loss", "reconstruction", "kl", "commitment")
 
 
-class UpstreamPretrainExpert(nn.Module):
+class UpstreamPretrainExpert(PretrainExpert):
     """Trains every level of a hierarchy in a stage of its own, the levels below fixed; or one flat VQ-VAE.
 
-    Args:
-        datarc: what to train on, see `pretraining.datarc.DataOptions`; units are not needed.
-        upstream_config: the sections `model` and `training`, or a file with them.
-        device: where it will be.
-        multi_gpu: part of s3prl's interface; several processes are torchrun's matter.
-        seed: decides the order of the data; that of `training` everything else.
-        loaders: batches to train on and to validate on, in place of those that `datarc` describes.
-
-    Raises:
-        UserError: an option or the data cannot be used.
+    Its sections are `model` and `training`, whose seed decides all but the order of the data; units are not needed.
     """
 
     SECTIONS = options.SECTIONS
+    model: HQA
 
-    def __init__(
-        self,
-        datarc: Mapping[str, Any],
-        upstream_config: str | Path | Mapping[str, Any],
-        device: str = "cpu",
-        multi_gpu: bool = False,
-        *,
-        seed: int = 0,
-        loaders: tuple[Any, Any] | None = None,
-        **_: Any,
-    ):
-        super().__init__()
-        self.options = options.read(upstream_config)
+    read = staticmethod(options.read)
+
+    def open(self, datarc: Mapping[str, Any]) -> tuple[Any, Any]:
+        """As of any `PretrainExpert`."""
+        strides = self.options.model.config.strides[-1:]
+        return open_loaders(datarc, strides=strides, label_rates=(50.0,), seed=self.seed)
+
+    def build(self, datarc: Mapping[str, Any], upstream_config: str | Path | Mapping[str, Any]) -> None:
+        """As of any `PretrainExpert`."""
         config, recipe = self.options.model.config, self.options.training
-        self._training: Any
-        self._held_out: Any
-        self._training, self._held_out = loaders or open_loaders(
-            datarc, strides=config.strides[-1:], label_rates=(50.0,), seed=seed
-        )
         self._pretraining = recipe.pretraining or (str(datarc["corpus"]) if "corpus" in datarc else None)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
@@ -85,9 +69,8 @@ class UpstreamPretrainExpert(nn.Module):
 
     @classmethod
     def check(cls, config: Config) -> None:
-        """Refuse what a configuration cannot say, with file and line, before anything is loaded."""
-        options.read(config)
-        section(config, ("pretrain_expert", "datarc"), DataOptions)
+        """As of any `PretrainExpert`."""
+        super().check(config)
         for name in ("optimizer", "scheduler"):
             if name in config.data:
                 raise config.error((name,), f"{name}: an HQA has its own; set training.learning_rate")
@@ -95,14 +78,6 @@ class UpstreamPretrainExpert(nn.Module):
     def stages(self) -> list[Stage]:
         """One for every level, from the lowest."""
         return self._stages
-
-    def get_train_dataloader(self) -> Any:
-        """The batches to train on."""
-        return self._training
-
-    def get_valid_dataloader(self) -> Any:
-        """The batches to validate on; None without."""
-        return self._held_out
 
     def forward(
         self, data: TrainingBatch, records: dict[str, list[Any]], global_step: int, log_step: int
@@ -142,23 +117,16 @@ class UpstreamPretrainExpert(nn.Module):
         level, _ = place_of(self._stages, max(0, global_step - 1))
         logger.add_scalar(prefix + "codes-moved", float(self._levels[level].revived), global_step=global_step)
 
-    def names(self, data: TrainingBatch) -> Sequence[str]:
-        """The utterances of a batch."""
-        return data.names
-
     def add_state_to_save(self, all_states: dict[str, Any]) -> dict[str, Any]:
         """Add the weights, and the use of codes, to a state."""
         use = [(each.use, each.revived) for each in self._levels]
-        return {**all_states, "Upstream": self.model.state_dict(), "CodeUse": use}
+        return super().add_state_to_save({**all_states, "CodeUse": use})
 
     def load_model(self, all_states: Mapping[str, Any]) -> None:
         """Take the weights, and the use of codes, from a state."""
-        self.model.load_state_dict(all_states["Upstream"])
+        super().load_model(all_states)
         for each, (use, revived) in zip(self._levels, all_states["CodeUse"], strict=True):
             each.use, each.revived = use.clone(), revived
-
-    def on_before_zero_grad(self) -> None:
-        """Nothing: part of s3prl's interface."""
 
     def export(self, path: Path, step: int) -> None:
         """Write the checkpoint that `hqa_local` reads; levels that were not trained yet are random in it."""

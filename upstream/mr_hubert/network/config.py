@@ -155,6 +155,25 @@ class Config:
             samples = (samples - kernel) // stride + 1
         return max(samples, 0)
 
+    def tap_frames(self, samples: int) -> dict[str, int]:
+        """How many frames every tap has for an utterance of so many samples."""
+        frames = {}
+        count, skips = self.feature_frames(samples), []
+        down = len(self.ratios)
+        for i, block in enumerate(self.blocks):
+            frames.update(dict.fromkeys(self.block_taps(block), count))
+            if i < down:
+                skips.append(count)
+                count = adapter_frames(count, self.ratios[i], self.adapter_kernel)
+                continue
+            if i > down:
+                count = min(count, skips.pop())
+            frames[f"res_out{i - down}"] = count
+            if i < 2 * down:
+                up = self.ratios[2 * down - 1 - i][::-1]
+                count = count * up[0] if self.plain_adapters else adapter_frames(count, up, self.adapter_kernel)
+        return frames
+
     @property
     def min_samples(self) -> int:
         """The shortest waveform that gives a frame at every tap."""

@@ -28,22 +28,6 @@ def zero_padding(x: Tensor, lengths: Sequence[int]) -> Tensor:
     return x if valid is None else x.masked_fill(~valid[..., None], 0)
 
 
-def hold_last_frame(x: Tensor, lengths: Sequence[int]) -> Tensor:
-    """`x` (B, T, C) with every sequence's last frame repeated past its end; in place where no gradient is asked for.
-
-    What is frozen asks for none itself, but the layer above it does, and keeps `x` for that.
-    """
-    valid = valid_frames(lengths, x)
-    if valid is None:
-        return x
-    rows, frames = (~valid).nonzero(as_tuple=True)
-    last = torch.tensor(lengths, device=x.device)[rows] - 1
-    if torch.is_grad_enabled():
-        x = x.clone()
-    x[rows, frames] = x[rows, last]
-    return x
-
-
 class Conv1d(nn.Conv1d):
     """`torch.nn.Conv1d` on (B, T, C)."""
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from s3prl_plugin import ranks
 from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.pretraining.data.datarc import DataOptions, open_loaders
+from s3prl_plugin.pretraining.data.datarc import open_loaders
+from s3prl_plugin.pretraining.data.pretrain_expert import PretrainExpert
 from s3prl_plugin.pretraining.data.reading import ReadAhead
-from s3prl_plugin.pretraining.data.settings import section
 from s3prl_plugin.pretraining.data.utterances import TrainingBatch
 from s3prl_plugin.states.taps import SAMPLE_RATE
 from s3prl_plugin.upstream.mr_hubert.checkpoint import load
@@ -26,41 +26,20 @@ from s3prl_plugin.upstream.mr_hubert.pretrain.masks import MaskingPlan, plan
 from s3prl_plugin.upstream.mr_hubert.pretrain.network import PretrainNetwork
 
 
-class UpstreamPretrainExpert(nn.Module):
-    """Trains a network to tell the units of frames that it does not see.
+class UpstreamPretrainExpert(PretrainExpert):
+    """Trains a network to tell the units of frames that it does not see; see `PretrainExpert`.
 
-    Args:
-        datarc: what to train on, see `pretraining.datarc.DataOptions`.
-        upstream_config: the sections `model`, `objective` and `initial`, or a file with them.
-        device: where it will be.
-        multi_gpu: part of s3prl's interface; several processes are torchrun's matter.
-        seed: decides the first weights, the order of the data and the masks.
-        loaders: batches to train on and to validate on, in place of those that `datarc` describes; the first has a
-            `speech` with the number of classes per set of units.
-
-    Raises:
-        UserError: an option or the data cannot be used.
+    Its sections are `model`, `objective` and `initial`; the seed decides the first weights and the masks, too.
     """
 
     SECTIONS = (*pretrain_options.SECTIONS, start.SECTION)
+    model: PretrainNetwork
 
-    def __init__(
-        self,
-        datarc: Mapping[str, Any],
-        upstream_config: str | Path | Mapping[str, Any],
-        device: str = "cpu",
-        multi_gpu: bool = False,
-        *,
-        seed: int = 0,
-        loaders: tuple[Any, Any] | None = None,
-        **_: Any,
-    ):
-        super().__init__()
-        self.options = pretrain_options.read(upstream_config)
-        self.seed = seed
-        opened: tuple[Any, Any] = loaders or self._open(datarc)
-        self._training, self._held_out = opened
-        self.model = PretrainNetwork(self.options, self._classes(), seed)
+    read = staticmethod(pretrain_options.read)
+
+    def build(self, datarc: Mapping[str, Any], upstream_config: str | Path | Mapping[str, Any]) -> None:
+        """As of any `PretrainExpert`."""
+        self.model = PretrainNetwork(self.options, self._classes(), self.seed)
         start.begin(self.model.network, start.read(upstream_config))
         self._plans: dict[int, MaskingPlan] = {}
         self._counts: Tensor | None = None  # of the update that is under way, over all batches and processes
@@ -68,23 +47,14 @@ class UpstreamPretrainExpert(nn.Module):
 
     @classmethod
     def check(cls, config: Config) -> None:
-        """Refuse what a configuration cannot say, with file and line, before anything is loaded."""
-        pretrain_options.read(config)
+        """As of any `PretrainExpert`."""
+        super().check(config)
         start.read(config)
-        section(config, ("pretrain_expert", "datarc"), DataOptions)
 
     @property
     def device(self) -> torch.device:
         """Where the network is."""
         return self.model.mask_emb.device
-
-    def get_train_dataloader(self) -> Any:
-        """The batches to train on."""
-        return self._training
-
-    def get_valid_dataloader(self) -> Any:
-        """The batches to validate on, from their beginning; None without."""
-        return self._held_out
 
     def before_step(self, batches: Sequence[TrainingBatch], global_step: int) -> None:
         """Draw the masks of an update's batches, and count what is asked for in those of all processes."""
@@ -140,21 +110,6 @@ class UpstreamPretrainExpert(nn.Module):
         mean_square = float(squares) / max(float(counts[-1]), 1.0)
         logger.add_scalar(f"{prefix}feature-penalty", mean_square, global_step=global_step)
 
-    def names(self, data: TrainingBatch) -> Sequence[str]:
-        """The utterances of a batch."""
-        return data.names
-
-    def add_state_to_save(self, all_states: dict[str, Any]) -> dict[str, Any]:
-        """Add the weights to a state."""
-        return {**all_states, "Upstream": self.model.state_dict()}
-
-    def load_model(self, all_states: Mapping[str, Any]) -> None:
-        """Take the weights from a state."""
-        self.model.load_state_dict(all_states["Upstream"])
-
-    def on_before_zero_grad(self) -> None:
-        """Nothing: part of s3prl's interface."""
-
     def export(self, path: Path, step: int) -> None:
         """Write the checkpoint that `mr_hubert_local` (or `hubert_fairseq_local`), s3prl and fairseq read."""
         objective = self.options.objective
@@ -192,8 +147,8 @@ class UpstreamPretrainExpert(nn.Module):
         names = [f"{stride * 1000 / SAMPLE_RATE:g}ms" for stride in config.strides[: self.options.heads]]
         return [name if name not in names[:i] else f"{name}-auxiliary" for i, name in enumerate(names)]
 
-    def _open(self, datarc: Mapping[str, Any]) -> tuple[ReadAhead, ReadAhead | None]:
-        """The loaders that the configuration describes."""
+    def open(self, datarc: Mapping[str, Any]) -> tuple[ReadAhead, ReadAhead | None]:
+        """As of any `PretrainExpert`."""
         config, objective = self.options.config, self.options.objective
         rates = [objective.label_rate * config.strides[0] / stride for stride in config.strides]
         return open_loaders(
