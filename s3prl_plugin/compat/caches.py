@@ -22,7 +22,7 @@ from s3prl_plugin.compat.hooks import note
 from s3prl_plugin.compat.plain_files import PLAIN_FILES
 from s3prl_plugin.compat.replaced import StandIn, replaced
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.files import unfinished
+from s3prl_plugin.files import cache, unfinished
 
 # processes that ASV's dataset measures its files in, whatever the machine; each of them loads torch
 STOCK_JOBS = 12
@@ -51,10 +51,10 @@ def private_caches(folder: str | Path) -> Iterator[None]:
 
 
 def cache_folder() -> Path:
-    """Where the caches are: `private_caches`' folder, else `$S3PRL_PLUGIN_CACHE`, else ~/.cache/s3prl_plugin."""
+    """Where the caches are: `private_caches`' folder, else that of `files.cache`."""
     if _folder is not None:
         return _folder
-    return Path(os.environ.get("S3PRL_PLUGIN_CACHE") or Path.home() / ".cache" / "s3prl_plugin")
+    return cache.folder()
 
 
 def _own_file_lists(dataset: ModuleType) -> None:

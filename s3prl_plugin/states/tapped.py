@@ -139,7 +139,11 @@ class TappedUpstream(nn.Module):
 
     @cached_property
     def laws(self) -> list[FrameCount] | None:
-        """By which taps count frames, learned from utterances; None where one of them follows none."""
+        """By which taps count frames; None where one of them follows none."""
+        return self.find_laws()
+
+    def find_laws(self) -> list[FrameCount] | None:
+        """The same, learned from utterances."""
         device = next(self.parameters()).device
 
         def count(samples: int) -> list[int]:

@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from s3prl_plugin.compat.transformers import reason
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.states import batches
+from s3prl_plugin.states import batches, macs, provenance
+from s3prl_plugin.states.frame_counts import FrameCount
 from s3prl_plugin.states.tapped import TappedUpstream
 from s3prl_plugin.states.taps import ASIDE, States, Tap
 from s3prl_plugin.states.trial import undisturbed
 from s3prl_plugin.strides import SAMPLE_RATE
-from s3prl_plugin.upstream.hf import families, generic, loading, options, probing, tuning
+from s3prl_plugin.upstream.hf import families, generic, kept, loading, options, probing, tuning
 from s3prl_plugin.upstream.hf.families import OUT
 from s3prl_plugin.upstream.hf.hearing import Hearing
 from s3prl_plugin.upstream.hf.observing import Point, observe
@@ -58,7 +59,9 @@ class UpstreamExpert(TappedUpstream):
         if self._hearing.rate != SAMPLE_RATE:
             said = f"hears {self._hearing.rate} Hz: waveforms are resampled from {SAMPLE_RATE}"
             print(f"[upstream] {loaded.found.name}: {said}", file=sys.stderr)
-        layouts = self._learn(loaded)
+        self._findings = kept.Findings(None if loaded.code else self._identity())
+        points, layouts = self._findings.once("taps", lambda: self._find_taps(loaded), kept.write_taps, kept.read_taps)
+        self._order(points, layouts)
         self._frozen: list[nn.Module] = []
         self._prepare(loaded)
         self._layouts = [layouts[point.name] for point in self._points]
@@ -95,6 +98,7 @@ class UpstreamExpert(TappedUpstream):
             "waveform_normalisation": self._hearing.normalisation,
             "weights": "random" if self.options.random_weights else "trained",
             "params": sum(p.numel() for p in self.network.parameters()),
+            "macs_per_s": self._findings.once("macs", lambda: macs.for_one_second(self), stop_at=self.options.stop_at),
             "options": {**self.options.changed(), **({"trust_remote_code": True} if self.runs_code else {})},
         }
 
@@ -117,8 +121,21 @@ class UpstreamExpert(TappedUpstream):
             module.eval()
         return self
 
-    def _learn(self, loaded: loading.Loaded) -> Mapping[str, Layout]:
-        """Find the taps, in the order in which they are passed, and how their states lie in tensors."""
+    def find_laws(self) -> list[FrameCount] | None:
+        """As of any `TappedUpstream`."""
+        stop_at = self.options.stop_at
+        return self._findings.once("laws", super().find_laws, kept.write_laws, kept.read_laws, stop_at=stop_at)
+
+    def _identity(self) -> dict[str, Any]:
+        """What decides where the taps are, and how many frames they have."""
+        return {
+            "config": self.found.config_id,
+            "network": type(self.network).__qualname__,
+            "layers": self.options.paths,
+        }
+
+    def _find_taps(self, loaded: loading.Loaded) -> tuple[list[Point], dict[str, Layout]]:
+        """The taps, and how the states of those that are passed lie in tensors, in the order of passing."""
         if self.options.paths:
             points = families.named_points(self.network, self.options.paths, loaded.prefix)
         elif loaded.family is not None:
@@ -126,17 +143,19 @@ class UpstreamExpert(TappedUpstream):
         else:
             points = generic.find(self._hearing)
         try:
-            layouts = probing.without_tokens(self._hearing, points, probing.learn(self._hearing, points))
+            return points, probing.without_tokens(self._hearing, points, probing.learn(self._hearing, points))
         except UserError as error:
             raise UserError(f"{self.found.name}: {error}") from None
-        passed = [next(point for point in points if point.name == name) for name in layouts]
+
+    def _order(self, points: Sequence[Point], layouts: Mapping[str, Layout]) -> None:
+        """Bring the taps into the order in which they are passed."""
         absent = [point for point in points if point.name not in layouts]
         if absent:
             raise UserError(
                 f"{self.found.name}: {absent[0].path} is not passed in this network; name its lists (layers)"
             )
-        self._passed, self._points = passed, _seen_through_norm(passed)
-        return layouts
+        self._passed = [next(point for point in points if point.name == name) for name in layouts]
+        self._points = _seen_through_norm(self._passed)
 
     def _prepare(self, loaded: loading.Loaded) -> None:
         """Cut, freeze and re-initialise what the options name."""
@@ -161,12 +180,23 @@ class UpstreamExpert(TappedUpstream):
     def _mixes(self) -> bool:
         """Whether utterances of different lengths can be computed together; found out once."""
         if self._moved is None:
-            with undisturbed(self.network):
-                moved = batches.moved_by_others(self._by_tap, next(self.network.parameters()).device)
+            device = next(self.network.parameters()).device
+            moved = self._findings.once(
+                "moved",
+                lambda: self._moved_by_others(device),
+                weights=provenance.weights_id(self.network),
+                dtype=self.options.dtype,
+                device=device.type,
+                stop_at=self.options.stop_at,
+            )
             self._moved = moved if moved > batches.TOLERANCE or self.laws is not None else inf  # ends are not known
             if self._moved > batches.TOLERANCE:
                 print(f"[upstream] {self.found.name}: {batches.said(self._moved)}", file=sys.stderr)
         return self._moved <= batches.TOLERANCE
+
+    def _moved_by_others(self, device: torch.device) -> float:
+        with undisturbed(self.network):
+            return batches.moved_by_others(self._by_tap, device)
 
     def _by_tap(self, waveforms: list[Tensor]) -> list[list[Tensor]]:
         """The states of a batch that is computed together, per tap and utterance."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,9 +19,8 @@ from s3prl_plugin.corpora.generated.recipe import Recipe, lines
 from s3prl_plugin.corpora.generated.speaking import speak_lines
 from s3prl_plugin.corpora.generated.synthesis import NOTE
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files import cache
 from s3prl_plugin.files.unfinished import is_free, whole_folder
-
-CACHE = "S3PRL_PLUGIN_CACHE"
 
 
 def read(
@@ -56,7 +54,7 @@ def generate(
         UserError: espeak-ng is not installed, or the folder holds something else.
     """
     recipe = Recipe(voices, sentences, seed)
-    path = Path(folder).expanduser() if folder is not None else _cache() / _key(recipe)
+    path = Path(folder).expanduser() if folder is not None else cache.folder("generated") / _key(recipe)
     if not is_free(path):
         _check_same(path, recipe)
         return path
@@ -69,11 +67,6 @@ def generate(
         }
         speak_lines(list(lines(recipe)), about, temporary, progress)
     return path
-
-
-def _cache() -> Path:
-    """The folder that keeps what was generated."""
-    return Path(os.environ.get(CACHE) or Path.home() / ".cache" / "s3prl_plugin").expanduser() / "generated"
 
 
 def _key(recipe: Recipe) -> str:

@@ -8,19 +8,17 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from s3prl_plugin.corpora.corpus import Corpus
 from s3prl_plugin.corpora.formats import manifest
-from s3prl_plugin.corpora.formats.generated import CACHE
 from s3prl_plugin.corpora.generated.espeak import INSTALL
 from s3prl_plugin.corpora.generated.recipe import VERSION, SpokenLine
 from s3prl_plugin.corpora.generated.speaking import speak_lines
 from s3prl_plugin.corpora.generated.synthesis import NOTE
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files import cache
 from s3prl_plugin.files.unfinished import is_free, whole_folder
 
 
@@ -36,16 +34,11 @@ def speak(lines: Sequence[SpokenLine]) -> Corpus:
     Raises:
         UserError: espeak-ng is not installed.
     """
-    path = _cache() / _key(lines)
+    path = cache.folder("spoken") / _key(lines)
     if is_free(path):
         with whole_folder(path) as temporary:
             speak_lines(lines, {"name": "generated", "kind": "generated", "note": NOTE}, temporary)
     return manifest.read(path, phone_set="as_is")
-
-
-def _cache() -> Path:
-    """The folder that keeps what was spoken."""
-    return Path(os.environ.get(CACHE) or Path.home() / ".cache" / "s3prl_plugin").expanduser() / "spoken"
 
 
 def _key(lines: Sequence[SpokenLine]) -> str:

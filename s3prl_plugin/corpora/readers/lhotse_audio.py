@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin.corpora.formats.generated import CACHE
+from s3prl_plugin.files import cache
 
 INSTALL = "pip install 's3prl_plugin[lhotse]'"
 TRANSFORMS = ("Resample", "Speed", "Tempo", "Volume")
@@ -54,8 +54,8 @@ def audio_of(recording: dict[str, Any], channel: int, folder: Path) -> tuple[Pat
 
 def _decoded(recording: dict[str, Any]) -> Path:
     """A recording as lhotse decodes it, kept in the cache."""
-    cache = Path(os.environ.get(CACHE) or Path.home() / ".cache" / "s3prl_plugin").expanduser() / "lhotse"
-    path = cache / f"{hashlib.sha256(json.dumps(recording, sort_keys=True).encode()).hexdigest()[:16]}.wav"
+    folder = cache.folder("lhotse")
+    path = folder / f"{hashlib.sha256(json.dumps(recording, sort_keys=True).encode()).hexdigest()[:16]}.wav"
     if path.is_file():
         return path
     try:
@@ -69,8 +69,8 @@ def _decoded(recording: dict[str, Any]) -> Path:
         samples = loaded.load_audio()
     except Exception as error:  # whatever the library and those that it reads with raise
         raise Unusable(f"audio that lhotse cannot read ({type(error).__name__})") from None
-    cache.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=cache, suffix=".wav")
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".wav")
     os.close(handle)
     soundfile.write(temporary, samples.T, loaded.sampling_rate, subtype="FLOAT")
     os.replace(temporary, path)

@@ -154,7 +154,7 @@ def test_the_same_bits_one_child_at_a_time_and_without_fork(tmp_path, monkeypatc
 
 
 def test_it_is_made_once_and_kept(tmp_path, monkeypatch):
-    monkeypatch.setenv(generated.CACHE, str(tmp_path))
+    monkeypatch.setenv("S3PRL_PLUGIN_CACHE", str(tmp_path))
     first = generated.generate(voices=1, sentences=1, progress=False)
     assert first.parent == tmp_path / "generated"
     monkeypatch.setattr(generated, "speak_lines", lambda *a: pytest.fail("made again"))
