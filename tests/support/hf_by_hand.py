@@ -1,5 +1,6 @@
 """What a small model's taps hold for one utterance, from transformers' own interface and the modules one by one."""
 
+import inspect
 import math
 
 import hf_models
@@ -13,7 +14,15 @@ NORM_BEHIND = [
     "wav2vec2-conformer",
     "whisper",
     "moonshine",
+    "voxtral_encoder",
+    "speech_to_text",
+    "omniasr",
+    "lasr_encoder",
+    "glmasr_encoder",
+    "voxtral_realtime_encoder",
 ]
+HEARS = {"omniasr": "audio_tower", **dict.fromkeys(["whisper", "moonshine", "speech_to_text", "cohere_asr"], "encoder")}
+WINDOWED = ("whisper", "voxtral_encoder", "qwen2_audio_encoder", "audioflamingo3_encoder")
 
 
 def inputs(name, wave):
@@ -23,7 +32,9 @@ def inputs(name, wave):
         import torchaudio  # the plugin mends its import
 
         wave = torchaudio.functional.resample(wave, 16000, prepare.sampling_rate)
-    masked = {} if name in ("mimi", "encodec", "dac") else {"return_attention_mask": True}
+    asks = "return_attention_mask" in inspect.signature(type(prepare).__call__).parameters
+    masked = {"return_attention_mask": True} if asks else {}
+    masked |= {"padding": True} if name == "glmasr_encoder" else {}  # as its processor does
     return prepare(wave.numpy(), sampling_rate=prepare.sampling_rate, return_tensors="pt", **masked)
 
 
@@ -34,23 +45,35 @@ def states(name, model, wave):
     Frames that begin after the audio's end are left out.
     """
     given = inputs(name, wave)
-    hand = {"sew": _sew, "sew-d": _sew, "seamless_m4t": _seamless, "mimi": _mimi, "encodec": _encodec, "dac": _dac}
+    hand = {
+        **dict.fromkeys(["qwen2_audio_encoder", "audioflamingo3_encoder"], _masked_window),
+        "fun_asr_nano_encoder": _leaving,
+        "wavtokenizer": _encodec,
+        "pocket_tts_audio_tokenizer": _mimi,
+        "pe_audio_encoder": _pe_audio,
+    }
+    hand |= {"sew": _sew, "sew-d": _sew, "seamless_m4t": _seamless, "mimi": _mimi, "encodec": _encodec, "dac": _dac}
     found = hand.get(name, _returned)(name, model, given)
     return {tap: x[: frames(name, model, wave, given, x)] for tap, x in found.items()}
 
 
 def frames(name, model, wave, given, x):
     """The frames of audio among those of a tap."""
-    if name == "whisper":
-        return math.ceil(len(wave) / 320)
-    if name == "parakeet":
+    if name in WINDOWED:
+        return math.ceil(len(wave) * len(x) / (30 * 16000))
+    if name == "nemotron_asr_streaming_encoder":
+        return math.ceil(len(wave) / 1280)
+    if name in ("parakeet", "cohere_asr"):
+        model = getattr(model, "encoder", model)
         return int(model._get_output_attention_mask(given["attention_mask"], target_length=len(x)).sum())
     return len(x)
 
 
 def _returned(name, model, given):
     """Of models whose `hidden_states` are what they seem, but for the last one behind a norm."""
-    root = model.encoder if name in ("whisper", "moonshine") else model
+    root = model.get_submodule(HEARS.get(name, ""))
+    takes = inspect.signature(root.forward).parameters
+    given = {key: x for key, x in given.items() if key in takes and not (name in WINDOWED and "mask" in key)}
     said = root(**given, output_hidden_states=True)
     found = {f"layer{i}": x[0] for i, x in enumerate(said.hidden_states)}
     main = next(iter(given.values()))
@@ -59,7 +82,12 @@ def _returned(name, model, given):
         found["out"] = said.last_hidden_state[0]
     if hasattr(model, "feature_extractor"):
         found["front"] = model.feature_extractor(main)[0].T
-    if name == "whisper":
+    if name == "omniasr":
+        x = main
+        for layer in root.subsampling.conv_layers:
+            x = layer(x)
+        found["front"] = x[0].T
+    if name in ("whisper", "voxtral_encoder"):
         found["front"] = root.conv2(torch.nn.functional.gelu(root.conv1(main)))[0].T
     if name == "moonshine":
         x = root.groupnorm(root.conv1(main[:, None]).tanh())
@@ -123,9 +151,47 @@ def _mimi(name, model, given):
     return {**found, "down": said.latents[0].T}
 
 
+def _masked_window(name, model, given):
+    """Whisper's encoder, which attends to the audio alone, and means of two frames behind it."""
+    from transformers.masking_utils import create_bidirectional_mask
+
+    front = model.conv2(torch.nn.functional.gelu(model.conv1(given["input_features"])))
+    x = torch.nn.functional.gelu(front).transpose(1, 2) + model.embed_positions.weight
+    valid = torch.arange(x.shape[1]) < (given["attention_mask"].sum(-1, keepdim=True) - 1) // 2 + 1
+    mask = create_bidirectional_mask(config=model.config, inputs_embeds=x, attention_mask=valid)
+    found = {"front": front[0].T, "layer0": x[0]}
+    for i, layer in enumerate(model.layers, 1):
+        x = layer(x, mask)
+        found[f"layer{i}"] = x[0]
+    return {**found, "down": model.layer_norm(model.avg_pooler(x.transpose(1, 2)).transpose(1, 2))[0]}
+
+
+def _leaving(name, model, given):
+    """What leaves every layer, where what enters the first has another dimension."""
+    said = model(**given, output_hidden_states=True)
+    return {f"layer{i}": x[0] for i, x in enumerate(said.hidden_states[1:])}
+
+
+def _pe_audio(name, model, given):
+    """DAC's convolutions, and a transformer with a class token in front."""
+    from transformers.masking_utils import create_bidirectional_mask
+
+    x, valid = model.embedder(given["input_values"], padding_mask=given["padding_mask"])
+    x, valid = model.patch_embedder(x, padding_mask=valid)
+    mask = create_bidirectional_mask(config=model.config, inputs_embeds=x, attention_mask=valid)
+    turned = model.rotary_emb(x, torch.arange(x.shape[1])[None])
+    found = {"layer0": x[0, 1:]}
+    for i, layer in enumerate(model.layers, 1):
+        x = layer(x, attention_mask=mask, position_embeddings=turned)
+        found[f"layer{i}"] = x[0, 1:]
+    found.popitem()
+    return {**found, "out": model.norm(x)[0, 1:]}
+
+
 def _encodec(name, model, given):
     """Convolutions, an LSTM, a convolution."""
-    *front, lstm, elu, last = model.encoder.layers
+    encoder = model.encoder_model.encoder if name == "wavtokenizer" else model.encoder
+    *front, lstm, elu, last = encoder.layers
     x = given["input_values"]
     for layer in front:
         x = layer(x)

@@ -117,7 +117,60 @@ MIMI = {
 }
 ENCODEC = {"num_filters": 4, "hidden_size": 16, "codebook_size": 16, "codebook_dim": 16}
 DAC = {"encoder_hidden_size": 8, "decoder_hidden_size": 32, "codebook_size": 16, "codebook_dim": 4, "n_codebooks": 2}
-OWN_RATES = {"Mimi": 24000, "Encodec": 24000, "Dac": 44100}
+ENCODER = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+CONFORMER_80MS = {**ENCODER, "subsampling_conv_channels": 8}
+QWEN2_AUDIO = {"encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 64, "d_model": 32}
+SPEECH2TEXT = {**QWEN2_AUDIO, "vocab_size": 50, "decoder_layers": 1, "decoder_ffn_dim": 32, "conv_channels": 32}
+OMNIASR = {
+    "vocab_size": 50,
+    "audio_config": {
+        **ENCODER,
+        **dict.fromkeys(["hidden_dropout", "activation_dropout", "attention_dropout"], 0.0),
+        "num_conv_pos_embeddings": 16,
+        "num_conv_pos_embedding_groups": 4,
+    },
+}
+COHERE = {
+    "encoder_config": {**CONFORMER_80MS, "num_mel_bins": 128},
+    "vocab_size": 50,
+    **ENCODER,
+    "num_hidden_layers": 1,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+}
+GRANITE = {**ENCODER, "num_hidden_layers": 3, "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 50}
+FUN_ASR = {**ENCODER, "num_hidden_layers": 3, "num_timestamp_prediction_layers": 1}
+PE_AUDIO = {
+    **ENCODER,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "dac_config": {
+        "encoder_hidden_size": 4,
+        "downsampling_ratios": [2, 8, 10, 12],
+        "decoder_hidden_size": 32,
+        "n_codebooks": 1,
+        "codebook_size": 16,
+        "codebook_dim": 32,
+    },
+}
+WAVTOKENIZER = {
+    "num_filters": 4,
+    "hidden_size": 32,
+    "codebook_size": 16,
+    "codebook_dim": 32,
+    "decoder_hidden_size": 32,
+    "decoder_intermediate_size": 32,
+    "decoder_num_layers": 1,
+}
+POCKET_TTS = {
+    **ENCODER,
+    "num_filters": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "upsample_groups": 32,
+    "latent_dim": 16,
+}
+OWN_RATES = {"Mimi": 24000, "Encodec": 24000, "Dac": 44100, "PocketTTSAudioTokenizer": 24000}
 EXTRACTORS = {
     "Wav2Vec2Bert": "SeamlessM4TFeatureExtractor",
     "SeamlessM4T": "SeamlessM4TFeatureExtractor",
@@ -127,6 +180,21 @@ EXTRACTORS = {
     "Mimi": "EncodecFeatureExtractor",
     "Encodec": "EncodecFeatureExtractor",
     "Dac": "DacFeatureExtractor",
+    "VoxtralEncoder": "WhisperFeatureExtractor",
+    "Qwen2AudioEncoder": "WhisperFeatureExtractor",
+    "AudioFlamingo3Encoder": "WhisperFeatureExtractor",
+    "GlmAsrEncoder": "WhisperFeatureExtractor",
+    "Speech2Text": "Speech2TextFeatureExtractor",
+    "OmniASRCTC": "OmniASRFeatureExtractor",
+    "LasrEncoder": "LasrFeatureExtractor",
+    "NemotronAsrStreamingEncoder": "NemotronAsrStreamingFeatureExtractor",
+    "CohereAsr": "CohereAsrFeatureExtractor",
+    "VoxtralRealtimeEncoder": "VoxtralRealtimeFeatureExtractor",
+    "GraniteSpeech5Encoder": "GraniteSpeech5FeatureExtractor",
+    "FunAsrNanoEncoder": "FunAsrNanoFeatureExtractor",
+    "PeAudioEncoder": "PeAudioFeatureExtractor",
+    "WavTokenizer": "WavTokenizerFeatureExtractor",
+    "PocketTTSAudioTokenizer": "EncodecFeatureExtractor",
 }
 # name of a small model -> its class, as transformers begins the names of its config and model, and its sizes
 MODELS = {
@@ -149,6 +217,21 @@ MODELS = {
     "mimi": ("Mimi", MIMI),
     "encodec": ("Encodec", ENCODEC),
     "dac": ("Dac", DAC),
+    "voxtral_encoder": ("VoxtralEncoder", ENCODER),
+    "qwen2_audio_encoder": ("Qwen2AudioEncoder", QWEN2_AUDIO),
+    "audioflamingo3_encoder": ("AudioFlamingo3Encoder", ENCODER),
+    "speech_to_text": ("Speech2Text", {**SPEECH2TEXT, "decoder_attention_heads": 2}),
+    "omniasr": ("OmniASRCTC", OMNIASR),
+    "lasr_encoder": ("LasrEncoder", {**CONFORMER_80MS, "num_key_value_heads": 2}),
+    "nemotron_asr_streaming_encoder": ("NemotronAsrStreamingEncoder", {**CONFORMER_80MS, "num_key_value_heads": 2}),
+    "cohere_asr": ("CohereAsr", COHERE),
+    "glmasr_encoder": ("GlmAsrEncoder", {**ENCODER, "num_key_value_heads": 2}),
+    "voxtral_realtime_encoder": ("VoxtralRealtimeEncoder", {**ENCODER, "head_dim": 16}),
+    "granite_speech5_encoder": ("GraniteSpeech5Encoder", GRANITE),
+    "fun_asr_nano_encoder": ("FunAsrNanoEncoder", FUN_ASR),
+    "pe_audio_encoder": ("PeAudioEncoder", PE_AUDIO),
+    "wavtokenizer": ("WavTokenizer", WAVTOKENIZER),
+    "pocket_tts_audio_tokenizer": ("PocketTTSAudioTokenizer", POCKET_TTS),
 }
 
 
@@ -180,6 +263,7 @@ def extractor(name):
     given = {"sampling_rate": OWN_RATES[kind]} if kind in OWN_RATES else {}
     given |= {"do_normalize": False} if kind == "Moonshine" else {}
     given |= {"hop_length": 512} if kind == "Dac" else {}
+    given |= {"feature_size": 128} if kind.endswith("Encoder") and EXTRACTORS[kind].startswith("Whisper") else {}
     return getattr(transformers, EXTRACTORS.get(kind, "Wav2Vec2FeatureExtractor"))(**given)
 
 

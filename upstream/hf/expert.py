@@ -54,8 +54,9 @@ class UpstreamExpert(TappedUpstream):
         loaded = loading.load(ckpt, self.options.seed if self.options.random_weights else None)
         self.found, self.runs_code = loaded.found, loaded.code
         self.network = loaded.root.eval()
-        windowed = loaded.family is not None and loaded.family.window
-        self._hearing = Hearing(self.network, loaded.extractor, windowed)
+        family = loaded.family
+        windowed, mask = (family.window, family.mask) if family is not None else (False, None)
+        self._hearing = Hearing(self.network, loaded.extractor, windowed, mask)
         if self._hearing.rate != SAMPLE_RATE:
             said = f"hears {self._hearing.rate} Hz: waveforms are resampled from {SAMPLE_RATE}"
             print(f"[upstream] {loaded.found.name}: {said}", file=sys.stderr)
@@ -78,8 +79,7 @@ class UpstreamExpert(TappedUpstream):
             UserError: a waveform is too short or too long for the model.
         """
         for wave in waveforms:
-            if self._hearing.windows(len(wave)) > 1 and self.options.longer != "cut":
-                raise self._hearing.too_long(len(wave))
+            self._hearing.check_length(len(wave), self.options.longer == "cut")
         per_utterance: list[list[Tensor]] = [[] for _ in waveforms]
         for group in self._groups([len(wave) for wave in waveforms]):
             for i, tensors in zip(group, self._together([waveforms[i] for i in group]), strict=True):
@@ -141,11 +141,24 @@ class UpstreamExpert(TappedUpstream):
         elif loaded.family is not None:
             points = families.points(self.network, loaded.family)
         else:
-            points = generic.find(self._hearing)
+            points = self._find_points()
+        tokens = loaded.family.tokens if loaded.family is not None else 0
         try:
-            return points, probing.without_tokens(self._hearing, points, probing.learn(self._hearing, points))
+            return points, probing.without_tokens(self._hearing, points, probing.learn(self._hearing, points), tokens)
         except UserError as error:
             raise UserError(f"{self.found.name}: {error}") from None
+
+    def _find_points(self) -> list[Point]:
+        """The taps of a network of which nothing is known."""
+        try:
+            return generic.find(self._hearing)
+        except UserError as error:
+            raise UserError(f"{self.found.name}: {error}") from None
+        except Exception as error:  # whatever a network raises that wants more than its feature extractor gives
+            raise UserError(
+                f"{self.found.name}: a {self.found.model_type} cannot be called with speech alone ({reason(error)}); "
+                "save the part that hears by itself"
+            ) from None
 
     def _order(self, points: Sequence[Point], layouts: Mapping[str, Layout]) -> None:
         """Bring the taps into the order in which they are passed."""

@@ -30,6 +30,8 @@ class Family:
     norm: str | None = None
     aside: Mapping[str, str] = field(default_factory=dict)
     window: bool = False
+    mask: str | None = None
+    tokens: int = 0
 
 
 @cache

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -26,19 +25,22 @@ class Hearing:
         extractor: transformers' feature extractor of the model; None where the network takes waveforms at 16 kHz, and
             their lengths if its second argument is called so.
         windowed: the model hears a window of fixed length.
+        mask: what keeps audio from the padding of a window, see families.yaml.
 
     Attributes:
         rate: samples per second that the model takes.
         window: of its own samples; None where any length will do.
         frames: of the extractor's features in a window.
+        most: of its own samples at once, what is longer would be cut off; None where any length will do.
         prepared_by: what makes features of waveforms, in words.
     """
 
-    def __init__(self, root: nn.Module, extractor: Any, windowed: bool = False):
-        self.root = root
+    def __init__(self, root: nn.Module, extractor: Any, windowed: bool = False, mask: str | None = None):
+        self.root, self._mask = root, mask
         self.rate = SAMPLE_RATE if extractor is None else int(extractor.sampling_rate)
         self.window: int | None = int(extractor.n_samples) if windowed else None
         self.frames: int | None = int(extractor.nb_max_frames) if windowed else None
+        self.most: int | None = getattr(extractor, "n_samples", None)
         self._extractor = extractor
         self._takes = list(inspect.signature(root.forward).parameters)
         self._asks = set(inspect.signature(type(extractor).__call__).parameters) if extractor is not None else set()
@@ -92,18 +94,33 @@ class Hearing:
         found = self._extractor([wave.detach().cpu().numpy() for wave in waveforms], **options)
         name = self._extractor.model_input_names[0]
         main = found[name].to(device, dtype)
-        masks = {key: found[key].to(device) for key in MASKS if key in found and key in self._takes}
-        return [main], masks
+        if self.window is not None:
+            return [main], self._masks_in_window(found, main)
+        return [main], {key: found[key].to(device) for key in MASKS if key in found and key in self._takes}
 
-    def windows(self, samples: int) -> int:
-        """How many windows so many samples at 16 kHz take; 1 where there are none."""
-        return 1 if self.window_samples is None else -(-samples // self.window_samples)
+    def _masks_in_window(self, found: Mapping[str, Tensor], main: Tensor) -> dict[str, Tensor]:
+        """What keeps the audio from the padding behind it."""
+        if self._mask is None:
+            return {}
+        mask = found["attention_mask"].to(main.device)
+        if self._mask == "features":
+            return {"input_features_mask": mask}
+        valid = mask[:, ::2, None, None].bool().movedim(1, -1)  # (B, 1, 1, T): a layer has every other frame
+        return {
+            "attention_mask": torch.zeros_like(valid, dtype=main.dtype).masked_fill(~valid, torch.finfo(main.dtype).min)
+        }
 
-    def too_long(self, samples: int) -> UserError:
-        """What is said of audio that is longer than a window."""
-        assert self.window_samples is not None
-        most = Fraction(self.window_samples, SAMPLE_RATE)
-        return UserError(
-            f"an utterance of {samples / SAMPLE_RATE:.1f} s: this model hears {float(most):g} s at once; leave it out, "
-            "or set the option longer: cut (its states near a cut lack what lies behind it)"
+    def check_length(self, samples: int, cut: bool) -> None:
+        """Refuse audio that is longer than the model hears at once.
+
+        Args:
+            samples: at 16 kHz.
+            cut: it may be cut into windows.
+        """
+        if self.most is None or samples * self.rate <= self.most * SAMPLE_RATE or (cut and self.window is not None):
+            return
+        cure = ", or set the option longer: cut (its states near a cut lack what lies behind it)"
+        raise UserError(
+            f"an utterance of {samples / SAMPLE_RATE:.1f} s: this model hears {self.most / self.rate:g} s at once; "
+            f"leave it out{cure if self.window is not None else ' or cut it'}"
         )

@@ -24,6 +24,8 @@ from s3prl_plugin.upstream.hf.families import Family
 # What training changes and a measurement must not have: layers that are left out, frames that are hidden.
 _DROPS = ("layerdrop", "encoder_layerdrop", "speech_encoder_layerdrop")
 _HEARS = ("input_values", "input_features")
+# Twelve frames of 1280 samples a second and one of 640: no time in the results would be right.
+_UNEVEN = ("qwen3_asr", "qwen3_asr_encoder", "qwen3_omni_moe_audio_encoder")
 
 
 @dataclass
@@ -109,6 +111,10 @@ def _config(found: Folder) -> Any:
         )
     if kind.main_input_name not in _HEARS and families.of(found.model_type) is None:
         raise UserError(f"{found.name}: a {found.model_type} takes {kind.main_input_name}, not speech; give an encoder")
+    if found.model_type in _UNEVEN:
+        raise UserError(
+            f"{found.name}: the frames of a {found.model_type} are not equally far apart; it is not supported"
+        )
     if found.model_type == "encodec" and getattr(config, "chunk_length_s", None):
         raise UserError(f"{found.name}: this EnCodec cuts audio into windows of its own; the one of 24 kHz can be used")
     return _steady(config)

@@ -66,10 +66,13 @@ def learn(hearing: Hearing, points: Sequence[Point]) -> dict[str, Layout]:
     raise UserError(f"{uneven}; such models are not supported, for no time in the results would be right")
 
 
-def without_tokens(hearing: Hearing, points: Sequence[Point], layouts: Mapping[str, Layout]) -> dict[str, Layout]:
+def without_tokens(
+    hearing: Hearing, points: Sequence[Point], layouts: Mapping[str, Layout], least: int = 0
+) -> dict[str, Layout]:
     """The layouts with the frames that a network puts in front of its layers, such as a class token.
 
-    Where they enter the first layer they are the same for all utterances.
+    Where they enter the first layer they are the same for all utterances, but where convolutions mixed them with the
+    audio: then somebody has to know of them (`least`).
     """
     found = dict(layouts)
     entering = [point for point in points if point.enters]
@@ -81,7 +84,7 @@ def without_tokens(hearing: Hearing, points: Sequence[Point], layouts: Mapping[s
         seen = observe(lambda: hearing(noise), hearing.root, entering)
     for point in entering:
         x = found[point.name].frames(seen[point.name][0])
-        tokens = int((x[0] == x[1]).all(-1).cumprod(0).sum())
+        tokens = max(least, int((x[0] == x[1]).all(-1).cumprod(0).sum()))
         behind = [each.name for each in points if each.layer is not None and each.block == point.block]
         found |= {name: replace(found[name], tokens=tokens) for name in (*behind, *_norms(points))}
     return found

@@ -179,3 +179,30 @@ def test_a_model_of_no_known_family_is_seen_by_the_rule(tmp_path):
     transformers.Speech2TextFeatureExtractor().save_pretrained(tmp_path)
     upstream = load(tmp_path)
     assert {tap.name: tap.stride for tap in upstream.taps} == {"layer0": 640, "layer1": 640, "out": 640}
+
+
+def test_what_has_no_frames_of_time_alone_or_none_that_are_equally_far_apart(tmp_path):
+    from s3prl import hub
+
+    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    ast = transformers.ASTModel(transformers.ASTConfig(**small))
+    qwen = {"encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 32, "d_model": 32, "output_dim": 32}
+    qwen3 = transformers.Qwen3ASREncoder(transformers.Qwen3ASREncoderConfig(**qwen, downsample_hidden_size=8))
+    for model, extractor, reason in (
+        (ast, transformers.ASTFeatureExtractor(), "no list of layers is seen here"),
+        (qwen3, transformers.Qwen3ASRFeatureExtractor(), "not equally far apart"),
+    ):
+        folder = tmp_path / type(model).__name__
+        model.save_pretrained(folder)
+        extractor.save_pretrained(folder)
+        with pytest.raises(UserError, match=reason):
+            hub.hf(ckpt=str(folder))
+
+
+def test_audio_that_the_extractor_would_cut_off_is_refused(tmp_path):
+    from s3prl import hub
+
+    upstream = hub.hf(ckpt=hf_models.save("glmasr_encoder", tmp_path), longer="cut")
+    upstream([torch.zeros(30 * 16000)])
+    with pytest.raises(UserError, match=r"30\.0 s: this model hears 30 s at once; leave it out or cut it"):
+        upstream([torch.zeros(30 * 16000 + 1)])

@@ -37,8 +37,22 @@ STRIDES = {
     "mimi": (["640"], {"down": "1280"}),
     "encodec": (["640/3"], {"latent": "640/3"}),
     "dac": (["81920/441"], {"front": "81920/441"}),
+    "voxtral_encoder": (["320"], {"front": "320"}),
+    **dict.fromkeys(["qwen2_audio_encoder", "audioflamingo3_encoder"], (["320"], {"front": "320", "down": "640"})),
+    "speech_to_text": (["640"], {}),
+    "omniasr": (["320"], {"front": "320"}),
+    "lasr_encoder": (["640"], {}),
+    **dict.fromkeys(["nemotron_asr_streaming_encoder", "cohere_asr"], (["1280"], {})),
+    **dict.fromkeys(["glmasr_encoder", "voxtral_realtime_encoder"], (["320"], {})),
+    "granite_speech5_encoder": (["1280", "320", "640"], {}),
+    "fun_asr_nano_encoder": (["960"], {}),
+    "pe_audio_encoder": (["640"], {}),
+    "wavtokenizer": (["400"], {"latent": "400"}),
+    "pocket_tts_audio_tokenizer": (["80"], {"down": "1280"}),
 }
 SHORTEST = {"sew": 801, "sew-d": 801, "moonshine": 1281, "wav2vec2-bert": 561, "seamless_m4t": 561, "parakeet": 641}
+SHORTEST |= {"speech_to_text": 1601, "lasr_encoder": 2401, "granite_speech5_encoder": 1281, "cohere_asr": 641}
+LAYERS = {"dac": 1, "encodec": 2, "wavtokenizer": 2, "granite_speech5_encoder": 4}
 LENGTHS = (4001, 16001, 17777, 48001)
 
 
@@ -89,7 +103,7 @@ def test_every_tap_is_a_forward_by_hand_alone_among_others_and_in_training(folde
     observed = {tap.name: str(tap.stride) for tap in upstream.taps if tap.role == "state"}
     beside = {tap.name: str(tap.stride) for tap in upstream.taps if tap.role == "output"}
     assert (sorted(set(observed.values())), beside) == STRIDES[name]
-    layers = {"dac": 1, "encodec": 2}.get(name, 3)
+    layers = LAYERS.get(name, 3)
     assert len({tap.dim for tap in upstream.taps if tap.role == "state"}) == 1  # as a weighted sum needs it
     assert list(observed) == [f"layer{i}" for i in range(layers - 1)] + [list(observed)[-1]]
     assert list(observed)[-1] in (f"layer{layers - 1}", "out")
@@ -114,6 +128,7 @@ def test_the_rule_for_unknown_networks_sees_what_the_entry_says(folder, name):
 def test_the_rates_that_the_documentation_lists_are_those_of_the_networks(folder):
     """families.yaml says them in milliseconds; every family's small model has the real one's kernels."""
     small = {"hubert": "wav2vec2-adapter", "parakeet_encoder": "parakeet", "parakeet_ctc": "parakeet"}
+    small |= {name: f"{name}_encoder" for name in ("voxtral", "qwen2_audio", "audioflamingo3")}
     for family in families.families():
         name = small.get(family.types[0], family.types[0])
         upstream = load(folder(name))

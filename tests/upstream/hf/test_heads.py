@@ -48,3 +48,43 @@ def test_the_encoder_inside_is_what_is_seen(name, tmp_path):
     for i in range(2):  # of two layers; the last is behind a norm in some
         x = found.utterance(f"layer{i}", 0)
         torch.testing.assert_close(x, said.hidden_states[i][0, : len(x)], atol=1e-5, rtol=1e-5)
+
+
+LLM = {
+    "model_type": "llama",
+    "vocab_size": 60,
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+}
+QWEN2_AUDIO = {**hf_models.QWEN2_AUDIO, "model_type": "qwen2_audio_encoder"}
+
+
+@pytest.mark.parametrize(
+    ("name", "audio", "small"),
+    [
+        ("Voxtral", {**hf_models.ENCODER, "model_type": "voxtral_encoder"}, "voxtral_encoder"),
+        ("Qwen2Audio", QWEN2_AUDIO, "qwen2_audio_encoder"),
+        ("AudioFlamingo3", {**hf_models.ENCODER, "model_type": "audioflamingo3_encoder"}, "audioflamingo3_encoder"),
+    ],
+)
+def test_of_a_language_model_that_hears_its_audio_tower_is_seen(name, audio, small, tmp_path):
+    from s3prl import hub
+
+    text = {**LLM, **({"model_type": "qwen2"} if name != "Voxtral" else {})}
+    config = getattr(transformers, f"{name}Config")(audio_config=audio, text_config=text)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = getattr(transformers, f"{name}ForConditionalGeneration")(config)
+    model.save_pretrained(tmp_path / "whole")
+    hf_models.extractor(small).save_pretrained(tmp_path / "whole")
+    model.model.audio_tower.save_pretrained(tmp_path / "alone")
+    hf_models.extractor(small).save_pretrained(tmp_path / "alone")
+    wave = 0.1 * torch.randn(16001, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        whole, alone = (hub.hf(ckpt=str(tmp_path / part))([wave])["states"] for part in ("whole", "alone"))
+    assert whole.taps == alone.taps
+    assert all(torch.equal(x, y) for x, y in zip(whole.tensors, alone.tensors, strict=True))
