@@ -91,6 +91,8 @@ class Row:
         params, macs_per_s: of the upstream; multiply-accumulates for one second of audio, alone.
         pretraining, unit_iteration: what the upstream was trained on, and the HuBERT iteration that made its target
             units (0 when no HuBERT did); None where that is not known, or the weights are random.
+        training_data: whether the upstream may have heard the row's corpus in training: "none" (it was not trained),
+            "known" (`pretraining` says on what it was), "unknown" (it may have).
         features: of a task, what it sees of the upstream, as on the command line: `-s`, `-l`, `-f`.
         published_corpus: the task's own SUPERB corpus, not one that was laid out for it.
         changed_settings: of a task, those that are not SUPERB's published ones, dotted.
@@ -161,6 +163,7 @@ class Row:
     macs_per_s: float | None = None
     pretraining: str | None = None
     unit_iteration: int | None = None
+    training_data: str | None = None
     checkpoint: str | None = None
     model_type: str | None = None
     waveform_normalisation: str | None = None

@@ -34,7 +34,7 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
 
     Returns:
         upstream, upstream_config, variant, checkpoint_sha256, weights, weights_id, train_step, params, macs_per_s,
-        pretraining, unit_iteration, checkpoint, model_type, waveform_normalisation, versions.
+        pretraining, unit_iteration, training_data, checkpoint, model_type, waveform_normalisation, versions.
     """
     model = getattr(model, "module", model)  # of DistributedDataParallel, in fine-tuning
     params = sum(p.numel() for p in model.parameters())
@@ -47,6 +47,7 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
     options = described.get("options") or {}
     if options:
         name += "[" + ",".join(f"{key}={value}" for key, value in sorted(options.items())) + "]"
+    weights = described.get("weights", "trained" if params else None)
     own_config = None if hasattr(model, "describe") else getattr(args, "upstream_model_config", None)
     return {
         "upstream": name,
@@ -54,12 +55,13 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
         or (hashlib.sha256(Path(own_config).read_bytes()).hexdigest()[:16] if own_config else None),
         "variant": described.get("variant"),
         "checkpoint_sha256": described.get("checkpoint_sha256"),
-        "weights": described.get("weights", "trained" if params else None),
+        "weights": weights,
         "train_step": described.get("train_step"),
         "params": described.get("params", params),
         "macs_per_s": described["macs_per_s"] if "macs_per_s" in described else macs.for_one_second(model),
         "pretraining": described.get("pretraining"),
         "unit_iteration": described.get("unit_iteration"),
+        "training_data": training_data(weights, None if init_ckpt is not None else described.get("pretraining")),
         "checkpoint": described.get("checkpoint"),
         "model_type": described.get("model_type"),
         "waveform_normalisation": described["waveform_normalisation"]
@@ -68,6 +70,18 @@ def of_upstream(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, A
         "weights_id": _weights_id_once(model) if params else None,
         "versions": {**versions(), **registry.origin("upstream", args.upstream)},
     }
+
+
+def training_data(weights: str | None, heard: str | None) -> str:
+    """What can be said of whether an upstream heard a corpus in training; see `results.Row`.
+
+    Args:
+        weights: "trained", "random" or None.
+        heard: all that it was trained on, where that is known.
+    """
+    if weights in (None, "random"):
+        return "none"
+    return "unknown" if heard is None else "known"
 
 
 def identity(

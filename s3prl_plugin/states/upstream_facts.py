@@ -65,7 +65,7 @@ class Facts:
 
     Attributes:
         upstream, checkpoint_sha256, weights, weights_id, train_step, params, macs_per_s, checkpoint, model_type,
-            waveform_normalisation, versions: as in the rows of the run.
+            waveform_normalisation, pretraining, training_data, versions: as in the rows of the run.
         options: of the upstream (`-g`), those that differ from their defaults.
         taps: what was observed, under these options.
         architecture: what the loaded network is, whatever the options make of its output: of this plugin's upstreams
@@ -87,6 +87,8 @@ class Facts:
     checkpoint: str | None = None
     model_type: str | None = None
     waveform_normalisation: str | None = None
+    pretraining: str | None = None
+    training_data: str | None = None
     versions: Mapping[str, str] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     taps: tuple[Tap, ...] = ()
@@ -103,7 +105,7 @@ class Facts:
 
 _OF_ROWS = (
     *("upstream", "checkpoint_sha256", "weights", "weights_id", "train_step", "params", "macs_per_s"),
-    *("checkpoint", "model_type", "waveform_normalisation", "versions"),
+    *("checkpoint", "model_type", "waveform_normalisation", "pretraining", "training_data", "versions"),
 )
 
 
