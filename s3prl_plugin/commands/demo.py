@@ -45,16 +45,13 @@ def run(args: argparse.Namespace) -> int:
     from s3prl_plugin.inference import current
     from s3prl_plugin.plugins import plugin_flag
     from s3prl_plugin.questions import asking
-    from s3prl_plugin.report import page
-    from s3prl_plugin.report.drawing import figures
-    from s3prl_plugin.report.drawing.charts.needed import PACKAGES, require_altair
-    from s3prl_plugin.report.text import table
+    from s3prl_plugin.report import drawing, page, tables, text
+    from s3prl_plugin.report.drawing.needed import PACKAGES, require_altair
 
     if args.batch_size is not None and args.batch_size < 1:
         raise UserError(f"--batch-size {args.batch_size}: give 1 or more")
     if args.checkpoint and not args.upstream:
         raise UserError("-k needs --upstream: which entry shall load it? For an MR-HuBERT: --upstream mr_hubert_local")
-    figures.require_matplotlib()
     require_altair(*PACKAGES)
     upstream, checkpoint = args.upstream or SMALL_MODEL, args.checkpoint
     words = ["-m", "train", "-d", "suite", "-c", str(_suite_file(args)), "-u", upstream, "-p", str(args.out)]
@@ -64,10 +61,10 @@ def run(args: argparse.Namespace) -> int:
     words += ["--device", args.device] if args.device else []
     words += plugin_flag.flags()
     status = run_downstream.main(words)
-    latest = table.groups(current.read(args.out).rows)[-1]
-    picture = figures.save(figures.layer_curves(latest), args.out / "layers.png")
+    latest = tables.groups(current.read(args.out).rows)[-1]
+    picture = drawing.save(drawing.layer_curves(latest), args.out / "layers.png")
     print()
-    print(table.whole(latest))
+    print(text.text([tables.of_run(latest)]), end="")
     print(f"\nresults: {args.out / results.FILE_NAME}\nlayer curves: {picture}")
     print(
         f"the whole of it, to look at in a browser: {page.write([args.out], args.out / 'report.html', asking.sections)}"

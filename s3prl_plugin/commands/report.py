@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   s3prl-plugin report demo_out -o report.html
   s3prl-plugin report STUDY -o report.html
   s3prl-plugin report demo_out --figures figures --format pdf,svg --width column
+  s3prl-plugin report demo_out --figures figures --measures cca_phone,mi_phone
   s3prl-plugin report demo_out --json | jq .value
   s3prl-plugin report demo_out --differences
   s3prl-plugin report out_mono_base out_b5_a --differences
@@ -44,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", help="of the figures: png, svg, pdf or several (default: png)")
     parser.add_argument("--width", choices=("column", "page"), help="of the figures (default: page)")
+    parser.add_argument(
+        "--measures",
+        metavar="NAME,NAME",
+        help="of the figures: layer curves of these alone (default: all that there is)",
+    )
     parser.add_argument(
         "--differences",
         action="store_true",
@@ -85,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     from s3prl_plugin.errors import UserError
     from s3prl_plugin.inference import current
     from s3prl_plugin.inference.folders import folders as folders_of
-    from s3prl_plugin.report.text import difference_table, table
+    from s3prl_plugin.report import differences, tables, text
 
     _check(args)
     if args.submission:
@@ -107,15 +113,15 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{given}: the results are empty; run an analysis or a task first")
     if args.differences:
         runs, names = [rows for _, rows in found], [str(folder) for folder in folders]
-        lines = (json.dumps(record, ensure_ascii=False) for record in difference_table.records(runs, names))
-        print("\n".join(lines) if args.json else difference_table.text(runs, names))
+        lines = (json.dumps(record, ensure_ascii=False) for record in differences.records(runs, names))
+        print("\n".join(lines) if args.json else text.text(differences.sections(runs, names)).rstrip())
         return 0
     for folder, rows in found:
-        for group in table.groups(rows):
+        for group in tables.groups(rows):
             if args.json:
                 print("\n".join(results.line(row) for row in group))
             elif args.output is None:
-                print(table.whole(group, str(folder) if len(once) > 1 else None) + "\n")
+                print(text.text([tables.of_run(group, str(folder) if len(once) > 1 else None)]))
     if args.figures:
         _figures(args, found)
     return 0
@@ -136,21 +142,24 @@ def _page(args: argparse.Namespace) -> None:
 def _figures(args: argparse.Namespace, runs: Sequence[tuple[Path, Sequence[Row]]]) -> None:
     """Save the figures, and name each as soon as it is there."""
     from s3prl_plugin import results
-    from s3prl_plugin.report.drawing import figures
+    from s3prl_plugin.report import drawing
 
-    kinds = figures.formats(args.format or "png")
+    kinds = drawing.formats(args.format or "png")
+    wanted = args.measures.split(",") if args.measures else None
     with results.at_place_of_user(args.figures):
-        for path in figures.write(figures.named(runs), args.figures, kinds, width=args.width or "page"):
+        for path in drawing.write(
+            drawing.named(runs), args.figures, kinds, width=args.width or "page", measures=wanted
+        ):
             print(f"figure: {path}", file=sys.stderr if args.json else sys.stdout, flush=True)
 
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse flags that would be ignored."""
     from s3prl_plugin.errors import UserError
-    from s3prl_plugin.report.drawing import figures
+    from s3prl_plugin.report import drawing
 
-    figures.formats(args.format or "png")
-    for name in ("format", "width"):
+    drawing.formats(args.format or "png")
+    for name in ("format", "width", "measures"):
         if getattr(args, name) is not None and args.figures is None:
             raise UserError(f"--{name} {getattr(args, name)}: it is about figures; give --figures DIR, too")
     if args.submission:
@@ -183,15 +192,14 @@ def _check(args: argparse.Namespace) -> None:
 
 def _comparison(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     """Print what the models differ by."""
-    from s3prl_plugin.questions import comparison, factorial, trajectories
-    from s3prl_plugin.report.sections import asked_once
-    from s3prl_plugin.report.text import sections
+    from s3prl_plugin.questions import asking
+    from s3prl_plugin.report import text
 
-    grown = (*factorial.sections(folders, figures=False), *trajectories.sections(folders, figures=False))
-    found = comparison.compare(folders)
-    found = replace(found, sections=asked_once((*grown, *found.sections)))
-    text = sections.text(found.sections, (*found.banners, *found.notes), brief=len(found.models) > 2)
-    print(json.dumps(asdict(found), ensure_ascii=False) if args.json else text, end="")
+    found = asking.report(folders)
+    if args.json:
+        print(json.dumps(found.as_json(), ensure_ascii=False))
+    else:
+        print(text.text(found.sections, (*found.banners, *found.notes), brief=len(found.models) > 2), end="")
     return 0
 
 
@@ -210,20 +218,20 @@ def _leaderboard(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     """Print the leaderboard, and write it where asked."""
     from s3prl_plugin import results
     from s3prl_plugin.inference import current
-    from s3prl_plugin.report.leaderboard import data, standings
-    from s3prl_plugin.report.leaderboard import text as leaderboard_text
+    from s3prl_plugin.report import text
+    from s3prl_plugin.report.leaderboard import data, sections, standings
 
     boards = standings.boards([(folder, current.read(folder).rows) for folder in folders])
     if args.output is not None:
         formats = {
-            ".md": lambda: leaderboard_text.text(boards, leaderboard_text.MARKDOWN),
+            ".md": lambda: "# SUPERB leaderboard\n\n" + text.text(sections.sections(boards), markdown=True),
             ".csv": lambda: data.to_csv(boards),
             ".json": lambda: data.to_json(boards),
         }
         content = formats[args.output.suffix]().encode("utf-8")
         with results.at_place_of_user(args.output):
             results.replace_file(args.output, content)
-    print(data.to_json(boards) if args.json else leaderboard_text.text(boards), end="")
+    print(data.to_json(boards) if args.json else text.text(sections.sections(boards)), end="")
     if args.output is not None:
         print(f"leaderboard: {args.output}", file=sys.stderr)
     return 0

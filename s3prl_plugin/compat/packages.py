@@ -68,7 +68,11 @@ TASKS: tuple[tuple[str, str, tuple[Package, ...]], ...] = (
     ("SS", "separation_stft2", (_LIBROSA, _H5PY, _ASTEROID)),
     ("phones", "phone_linear", (_PANDAS,)),
 )
-DEMO = (Package("espeakng_loader", "espeakng-loader"), Package("matplotlib", "matplotlib"))
+DEMO = (
+    Package("espeakng_loader", "espeakng-loader"),
+    Package("altair", "altair"),
+    Package("vl_convert", "vl-convert-python"),
+)
 
 
 @dataclass(frozen=True, slots=True)

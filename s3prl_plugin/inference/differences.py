@@ -20,6 +20,7 @@ from s3prl_plugin.inference.intervals import Estimate
 from s3prl_plugin.inference.state_taps import OUTPUT, is_output, states
 from s3prl_plugin.results import Row
 
+SIGNIFICANT = 0.05  # p values below it tell two numbers apart
 OWN_REFERENCE = "_intra"  # the end of a measure's name whose other view is a tap of the same model
 CONDITIONS = ("subset", "control", "segments", "frame_stride")
 FOLDS = ("folds_id", "seed")

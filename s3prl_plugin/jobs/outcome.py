@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from s3prl_plugin.jobs.durations import clock
-from s3prl_plugin.report.text.table import aligned
+from s3prl_plugin.report.text import aligned
 
 
 @dataclass(frozen=True, slots=True)

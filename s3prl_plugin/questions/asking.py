@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.questions import comparison, factorial, rates, trajectories
-from s3prl_plugin.report.sections import Section, asked_once
+from s3prl_plugin.report.sections import Report, Section, asked_once
 
 Question = Callable[[Sequence[Path]], Sequence[Section]]
 QUESTIONS: dict[str, tuple[Question, int]] = {
@@ -38,3 +39,14 @@ def sections(
         except UserError as error:
             silent.append(f"{name}: {error}")
     return list(asked_once(found)), silent
+
+
+def report(folders: Sequence[Path]) -> Report:
+    """What several models differ by, without figures, and what must be known before reading it.
+
+    Raises:
+        UserError: there are fewer than two folders, or one cannot be read.
+    """
+    grown = (*factorial.sections(folders, figures=False), *trajectories.sections(folders, figures=False))
+    found = comparison.compare(folders)
+    return replace(found, sections=asked_once((*grown, *found.sections)))

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from s3prl_plugin.analysis import about
 from s3prl_plugin.inference import differences, state_taps
-from s3prl_plugin.inference.differences import Difference, estimate
+from s3prl_plugin.inference.differences import SIGNIFICANT, Difference, estimate
 from s3prl_plugin.inference.held_out import HeldOut, held_out
 from s3prl_plugin.results import Row
-
-LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +106,7 @@ def choose(rows: Iterable[Row], measure: str) -> Choice | Absent:
             tested=False,
         )
     best = compared[0].b
-    equal = [each.a for each in compared if each.p_holm is not None and each.p_holm >= LEVEL]
+    equal = [each.a for each in compared if each.p_holm is not None and each.p_holm >= SIGNIFICANT]
     ordered = [row for row in valued if row is best or row in equal]
     with_replicates = [row for row in valued if row is best or any(row is each.a for each in compared)]
     return Choice(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from s3prl_plugin.inference.state_taps import is_output
-from s3prl_plugin.report.text.table import WEIGHT
+from s3prl_plugin.report.tables import WEIGHT
 from s3prl_plugin.results import Row
 from s3prl_plugin.select.choice import Absent, Choice, choose, lowest, rows_of
 from s3prl_plugin.select.criteria import Criterion

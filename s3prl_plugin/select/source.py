@@ -17,7 +17,7 @@ from s3prl_plugin.inference.folders import FILE_NAME as STUDY_FILE
 from s3prl_plugin.inference.folders import folders as folders_of
 from s3prl_plugin.inference.state_taps import states
 from s3prl_plugin.plugins import plugin_flag
-from s3prl_plugin.report.text.table import WEIGHT
+from s3prl_plugin.report.tables import WEIGHT
 from s3prl_plugin.results import Row
 
 OWN = (

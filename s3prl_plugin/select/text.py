@@ -9,7 +9,8 @@ from typing import Any
 from s3prl_plugin import registry
 from s3prl_plugin.analysis import about
 from s3prl_plugin.inference.held_out import HeldOut
-from s3prl_plugin.report.text import table
+from s3prl_plugin.report import tables
+from s3prl_plugin.report.text import aligned
 from s3prl_plugin.results import Row
 from s3prl_plugin.select.choice import Absent, Choice
 from s3prl_plugin.select.recommendation import Recommendation
@@ -30,7 +31,7 @@ def text(found: Recommendation, prepared: Ready | None) -> str:
     measures = " and ".join(criterion.measures)
     parts = [
         f"{found.source.folder}: "
-        + table.headline([row for row in found.source.rows if row.tap is not None] or found.source.rows),
+        + "\n".join(tables.headline([row for row in found.source.rows if row.tap is not None] or found.source.rows)),
         f"{criterion.task}, {criterion.title}: chosen by {measures}. Evidence: {criterion.evidence} "
         f"({criterion.because})",
         "\n".join(f"note: {note}" for note in found.source.notes),
@@ -155,7 +156,7 @@ def _tap_table(found: Recommendation) -> str:
     ]
     if found.weights:
         legend.append(f"weight: learned by {found.criterion.task}'s sum of normalised states, mean over its runs")
-    return "\n".join([table.aligned(lines), *legend])
+    return "\n".join([aligned(lines), *legend])
 
 
 def _cells(each: Choice, tap: str) -> list[str]:

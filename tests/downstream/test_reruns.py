@@ -17,8 +17,8 @@ from s3prl_plugin.downstream.rank.expert import DownstreamExpert as Rank
 from s3prl_plugin.downstream.rate.expert import DownstreamExpert as Rate
 from s3prl_plugin.inference import current
 from s3prl_plugin.report.page import models
+from s3prl_plugin.report.page.layers import summary
 from s3prl_plugin.report.page.panels import panels
-from s3prl_plugin.report.page.summary import summary
 from s3prl_plugin.states.taps import Tap
 
 TAPS = tuple(Tap(i, f"mid.layer{i}", "mid", f"layer{i}", 640, 8) for i in range(5))

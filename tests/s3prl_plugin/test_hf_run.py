@@ -58,11 +58,9 @@ def test_the_folder_its_digest_and_its_architecture_stand_beside_every_number(fo
     assert (facts.checkpoint, facts.model_type, facts.checkpoint_sha256) == (folder, "hubert", model.found.digest)
     assert facts.versions == rows[0].versions
     models, *_, software = tables(read_models([tmp_path / "out"]))
-    shown = dict(zip((head for head, *_ in models.columns), (cell.text for cell in models.rows[0]), strict=True))
+    shown = dict(zip(models.names, (cell.value for cell in models.cells[0]), strict=True))
     assert (shown["loaded from"], shown["model type"], shown["weights"]) == (folder, "hubert", "trained")
-    assert ("transformers", importlib.metadata.version("transformers")) in [
-        tuple(cell.text for cell in line) for line in software.rows
-    ]
+    assert ("transformers", importlib.metadata.version("transformers")) in [tuple(line) for line in software.rows]
 
 
 @pytest.mark.parametrize(("key", "weights"), [("last_hidden_state", None), ("hidden_states", 4)])

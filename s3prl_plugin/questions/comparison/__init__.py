@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.questions.comparison import runs as reading
 from s3prl_plugin.questions.comparison.alignment import alignments, left_out
 from s3prl_plugin.questions.comparison.autoencoder import autoencoder
-from s3prl_plugin.questions.comparison.banners import banners, notes
 from s3prl_plugin.questions.comparison.costs import costs
 from s3prl_plugin.questions.comparison.fact_differences import BY_CHANCE
 from s3prl_plugin.questions.comparison.grids import grid_table
@@ -19,31 +17,15 @@ from s3prl_plugin.questions.comparison.roles import is_multi_resolution
 from s3prl_plugin.questions.comparison.runs import Run
 from s3prl_plugin.questions.comparison.untrained import untrained
 from s3prl_plugin.questions.comparison.words import words
-from s3prl_plugin.report.sections import Section
+from s3prl_plugin.report import cautions
+from s3prl_plugin.report.sections import Report, Section
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["compare", "sections"]
 
 STEP = "train_step"
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What can be said about several runs together.
-
-    Attributes:
-        models: the names of what is compared: the checkpoints as they are, else all runs.
-        banners: why nothing here is a finding, a sentence each; empty where it may be one.
-        notes: what is left out.
-        sections: the answers.
-    """
-
-    models: tuple[str, ...]
-    banners: tuple[str, ...]
-    notes: tuple[str, ...]
-    sections: tuple[Section, ...]
-
-
-def compare(folders: Sequence[Path]) -> Comparison:
+def compare(folders: Sequence[Path]) -> Report:
     """Compare runs.
 
     The questions of a multi-resolution study are answered where the runs are of two MR-HuBERTs or more; which run
@@ -51,6 +33,9 @@ def compare(folders: Sequence[Path]) -> Comparison:
 
     Args:
         folders: of two runs or more, one upstream each; of a study, `inference.folders.folders(expdir)`.
+
+    Returns:
+        Of the checkpoints as they are, else of all runs.
 
     Raises:
         UserError: fewer than two, or a folder cannot be read.
@@ -63,9 +48,12 @@ def compare(folders: Sequence[Path]) -> Comparison:
     if _are_models([run for run in runs.plain if is_multi_resolution(run)]):
         answers += [loss(runs), rate(runs), words(runs)]
     answers += [untrained(runs), autoencoder(runs), costs(runs), grid_table(runs), *alignments(runs)]
-    models = tuple(run.name for run in runs.models)
-    found = tuple(each for each in answers if each is not None)
-    return Comparison(models, banners(runs), (*notes(runs), *left_out(runs)), found)
+    return Report(
+        sections=tuple(each for each in answers if each is not None),
+        banners=cautions.banners({run.name: run.rows for run in runs.runs}),
+        models=tuple(run.name for run in runs.models),
+        notes=(*reading.without_facts(runs), *runs.notes, *left_out(runs)),
+    )
 
 
 def _are_models(runs: Sequence[Run]) -> bool:
@@ -81,7 +69,7 @@ def _are_models(runs: Sequence[Run]) -> bool:
 
 
 def sections(folders: Sequence[Path]) -> tuple[Section, ...]:
-    """The same for the page: the sections, before them what was left out; its banners and the grid it shows itself.
+    """The same for the page, which has its own banners and shows the grid itself; what was left out stands first.
 
     Args, Raises: as `compare`.
     """

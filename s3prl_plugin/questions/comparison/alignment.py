@@ -9,7 +9,7 @@ from s3prl_plugin.inference.state_taps import states
 from s3prl_plugin.questions.comparison import contrasts, fact_differences
 from s3prl_plugin.questions.comparison.contrasts import Scores, Shown
 from s3prl_plugin.questions.comparison.runs import Run, Runs
-from s3prl_plugin.report.sections import Cell, Contrast, PlainTable, Section
+from s3prl_plugin.report.sections import Contrast, Section, Table, Value
 from s3prl_plugin.results import Row
 from s3prl_plugin.strides import ms_text
 
@@ -74,7 +74,7 @@ def _best(runs: Runs, a: Run, b: Run, measure: str, name: str, differ: str) -> C
     return contrasts.contrast(runs, Shown(f"{name}, best tap", differ, name), measure, best)
 
 
-def _table(runs: Runs, a: Run, b: Run, measure: str, segments: str | None) -> tuple[PlainTable | None, list[str]]:
+def _table(runs: Runs, a: Run, b: Run, measure: str, segments: str | None) -> tuple[Table | None, list[str]]:
     """All taps that can be aligned, and what cannot."""
     same = a.facts is not None and b.facts is not None and a.facts.architecture == b.facts.architecture
     try:
@@ -96,7 +96,7 @@ def _table(runs: Runs, a: Run, b: Run, measure: str, segments: str | None) -> tu
     without = f"{len(alone)} tap{'s' * (len(alone) != 1)} without a partner {place}." if alone else ""
     if not rows:
         return None, [*reasons[:1], *([f"{measure}{kind}: {without}"] if without else [])]
-    table = PlainTable(
+    table = Table(
         title=f"{measure}{kind}: taps of {a.name} and of {b.name} (exploratory)",
         columns=("tap", "less tap", "ms", "depth", a.name, b.name, "difference", "low", "high", "p"),
         rows=tuple(rows),
@@ -105,7 +105,7 @@ def _table(runs: Runs, a: Run, b: Run, measure: str, segments: str | None) -> tu
     return table, reasons[:1]
 
 
-def _line(one: Row, other: Row, depth: float | None, found: differences.Difference) -> tuple[Cell, ...]:
+def _line(one: Row, other: Row, depth: float | None, found: differences.Difference) -> tuple[Value, ...]:
     rates = dict.fromkeys(ms_text(row.stride) for row in (one, other) if row.stride)
     return (
         one.tap,

@@ -11,7 +11,7 @@ from s3prl_plugin.questions.comparison import contrasts, roles
 from s3prl_plugin.questions.comparison.contrasts import Shown
 from s3prl_plugin.questions.comparison.roles import Pair
 from s3prl_plugin.questions.comparison.runs import Run, Runs
-from s3prl_plugin.report.sections import Contrast, PlainTable, Section
+from s3prl_plugin.report.sections import Contrast, Section, Table
 from s3prl_plugin.states.upstream_facts import Forward
 
 
@@ -34,7 +34,7 @@ def costs(runs: Runs) -> Section | None:
     )
 
 
-def _table(models: list[Run]) -> PlainTable:
+def _table(models: list[Run]) -> Table:
     rows = []
     for run in models:
         assert run.facts is not None
@@ -48,7 +48,7 @@ def _table(models: list[Run]) -> PlainTable:
                 forward.where if forward else "not measured",
             )
         )
-    return PlainTable(
+    return Table(
         title="Cost of one second of audio",
         columns=("model", "parameters (M)", "multiply-accumulates (M)", "milliseconds", "measured on"),
         rows=tuple(rows),

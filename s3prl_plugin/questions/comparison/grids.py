@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from s3prl_plugin.questions.comparison.contrasts import MIDDLE
 from s3prl_plugin.questions.comparison.runs import GRID, RANDOM, Missing, Run, Runs
-from s3prl_plugin.report.sections import PlainTable, Section
+from s3prl_plugin.report.sections import Section, Table
 from s3prl_plugin.strides import milliseconds
 
 
@@ -82,7 +82,7 @@ def grid_table(runs: Runs) -> Section | None:
         title="How far does each frame rate blur phones and words?",
         notes=("It is a property of the corpus and the frame rate, not of any model.",),
         tables=(
-            PlainTable(
+            Table(
                 title="Segments that are blurred, %",
                 columns=("segments", "corpus", "a segment is", *(f"{round(rate, 2):g} ms" for rate in rates)),
                 rows=rows,

@@ -241,3 +241,13 @@ def _data_of(row: Row) -> tuple[Any, ...]:
 
 def _what(data: Sequence[Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in zip(_DATA, data, strict=True) if value is not None)
+
+
+def without_facts(runs: Runs) -> tuple[str, ...]:
+    """What cannot be asked of runs that are older than their facts, in a sentence."""
+    names = [run.name for run in runs.runs if run.facts is None]
+    said = (
+        f"Not known what these are made of, since there is no {upstream_facts.FILE_NAME}: {', '.join(names)}. They are "
+        "put side by side only; give the commands of their runs again to have it written."
+    )
+    return (said,) if names else ()

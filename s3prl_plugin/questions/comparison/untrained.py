@@ -6,7 +6,7 @@ from s3prl_plugin.inference.intervals import Estimate
 from s3prl_plugin.questions.comparison import contrasts, grids
 from s3prl_plugin.questions.comparison.contrasts import MEASURES, Scores, Shown
 from s3prl_plugin.questions.comparison.runs import Missing, Run, Runs
-from s3prl_plugin.report.sections import Contrast, PlainTable, Section
+from s3prl_plugin.report.sections import Contrast, Section, Table
 
 FAMILY = "random weights"
 
@@ -47,7 +47,7 @@ def _of_model(runs: Runs, run: Run, random: Run) -> list[Contrast]:
     return found
 
 
-def _table(runs: Runs, sides: list[tuple[Run, Run]]) -> PlainTable:
+def _table(runs: Runs, sides: list[tuple[Run, Run]]) -> Table:
     """The middle block's mean of both."""
     rows = []
     for run, random in sides:
@@ -55,7 +55,7 @@ def _table(runs: Runs, sides: list[tuple[Run, Run]]) -> PlainTable:
             values = [_middle(runs, each, measure) for each in (run, random)]
             if any(value is not None for value in values):
                 rows.append((run.name, measure, *values))
-    return PlainTable(
+    return Table(
         title="Mean of the middle block (of a model without blocks: of all layers)",
         columns=("model", "measure", "as it is", "random weights"),
         rows=tuple(rows),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from s3prl_plugin.inference.differences import SIGNIFICANT
 from s3prl_plugin.report.sections import Contrast
 
 NO_EFFECT = 0.02
-LEVEL = 0.05
 NOT_DECIDED = "Not decided"
 
 
@@ -79,7 +79,7 @@ def effect(what: str, contrasts: Iterable[Contrast], units: Sequence[str]) -> st
     family = [each for each in contrasts if each.family is not None and each.value is not None and not each.grey]
     if not family:
         return f"{NOT_DECIDED}: no declared contrast could be had."
-    differ = [each for each in family if each.p_holm is not None and each.p_holm < LEVEL]
+    differ = [each for each in family if each.p_holm is not None and each.p_holm < SIGNIFICANT]
     if differ:
         up = sum(_better(each) for each in differ)
         down = len(differ) - up

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin.questions.factorial.design import Design
-from s3prl_plugin.report.drawing.charts import palette
+from s3prl_plugin.report.drawing import palette
 from s3prl_plugin.report.sections import Figure
 
 if TYPE_CHECKING:

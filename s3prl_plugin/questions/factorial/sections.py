@@ -27,7 +27,7 @@ from s3prl_plugin.questions.factorial.contrasts import (
 )
 from s3prl_plugin.questions.factorial.design import Arm, Design
 from s3prl_plugin.questions.factorial.effects import MIN_SEEDS, WEIGHTS
-from s3prl_plugin.report.sections import OVER_SEEDS, Contrast, Figure, PlainTable, Section
+from s3prl_plugin.report.sections import OVER_SEEDS, Contrast, Figure, Section, Table
 
 GRID = (
     "So what the lower rate does to phones and words is in part the grid of long frames: `each_also: {pooled: "
@@ -73,8 +73,6 @@ def _view(runs: Runs, found: Design, figures: bool) -> list[Section]:
     notes += [f"Seen: {view}." if found.view else f"Seen: {view}. {GRID}", *found.notes]
     seeds = sorted({seed for arm in found.cells.values() for seed in arm.runs})
     notes += [_who(arm, seeds) for arm in found.cells.values() if sorted(arm.runs) != seeds]
-    if any(row.corpus_kind == "generated" for arm in found.arms for run in arm.runs.values() for row in run.rows[:1]):
-        notes.append("Generated speech: a check of the software, never a finding about speech.")
     name = OVER_SEEDS if not found.view else f"{OVER_SEEDS}-" + found.view.replace(" ", "-").replace(":", "-")
     ending = f" ({found.view})" if found.view else ""
     main = corrected([main_effect(found, each, which) for which in WEIGHTS for each in numbers])
@@ -122,7 +120,7 @@ def _who(arm: Arm, seeds: Sequence[int]) -> str:
     return f"{arm.name} lacks the seed{'s' * (len(lacking) != 1)} {', '.join(lacking)}, which then count for no effect."
 
 
-def _design_table(found: Design) -> PlainTable:
+def _design_table(found: Design) -> Table:
     """What the arms are."""
     rows = []
     for arm in found.arms:
@@ -144,10 +142,10 @@ def _design_table(found: Design) -> PlainTable:
         )
     note = f"No factorial: {found.refused}." if found.refused else ""
     columns = ("arm", "blocks (ms)", "auxiliary loss", "sampling", "parameters", "seeds", "part of")
-    return PlainTable(title="The models", columns=columns, rows=tuple(rows), note=note)
+    return Table(title="The models", columns=columns, rows=tuple(rows), note=note)
 
 
-def _means_table(found: Design, numbers: Sequence[Numbers]) -> PlainTable:
+def _means_table(found: Design, numbers: Sequence[Numbers]) -> Table:
     """Mean and spread over seeds."""
     rows = []
     for each in numbers:
@@ -160,7 +158,7 @@ def _means_table(found: Design, numbers: Sequence[Numbers]) -> PlainTable:
                 )
     columns = ("measure", "of", "arm", "mean", "sd over seeds", "seeds")
     note = f"Fewer than {MIN_SEEDS} seeds carry no interval."
-    return PlainTable(title="Means over seeds", columns=columns, rows=tuple(rows), note=note)
+    return Table(title="Means over seeds", columns=columns, rows=tuple(rows), note=note)
 
 
 def _figures(found: Design, numbers: Sequence[Numbers]) -> tuple[Figure, ...]:

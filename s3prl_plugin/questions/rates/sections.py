@@ -8,9 +8,9 @@ from pathlib import Path
 
 from s3prl_plugin.inference import current
 from s3prl_plugin.questions.rates.points import CONTENT, ERROR, MEASURES, Point, best, cheapest, model_of, points
-from s3prl_plugin.report.sections import Cell, Figure, PlainTable, Section
+from s3prl_plugin.report.sections import Cell, Column, Figure, Section, Table
 from s3prl_plugin.results import Row
-from s3prl_plugin.strides import milliseconds
+from s3prl_plugin.strides import milliseconds, ms_text
 
 NOTES = (
     "A score is what a single unit tells about the phone or word whose midpoint it covers, or about who speaks, "
@@ -19,7 +19,6 @@ NOTES = (
     "Bits by entropy are what an ideal coder of single units takes, nominal ones are log2 K a unit; neighbours are "
     "taken as independent.",
 )
-GENERATED = "Generated speech: for trying the software, never a finding about speech."
 
 
 def sections(folders: Iterable[str | Path]) -> tuple[Section, ...]:
@@ -42,7 +41,7 @@ def sections(folders: Iterable[str | Path]) -> tuple[Section, ...]:
 def _section(corpus: str, rows: Sequence[Row], several: bool) -> Section:
     """What was found on one corpus."""
     found = points(rows, _names(rows))
-    notes = [*NOTES, *([GENERATED] if any(row.corpus_kind == "generated" for row in rows) else [])]
+    notes = [*NOTES]
     figures: list[Figure] = []
     if importlib.util.find_spec("altair") is None:
         notes.append("Figures need altair: pip install 's3prl_plugin[report]'.")
@@ -83,46 +82,23 @@ def _verdict(found: Sequence[Point]) -> str | None:
     return f"What one unit tells at most, of {'. Of '.join(said)}." if said else None
 
 
-def _table(found: Sequence[Point]) -> PlainTable:
+def _table(found: Sequence[Point]) -> Table:
     """A line for every point."""
-    columns = (
-        "model and units",
-        "tap",
-        "K",
-        "ms",
-        "bit/s, nominal",
-        "bit/s, entropy",
-        *CONTENT.values(),
-        "mel error, dB",
-    )
+    scores = [Column(name, "number", decimals=3) for name in (*CONTENT.values(), "mel error, dB")]
+    heads = ("model and units", "tap", "K", "ms", "bit/s, nominal", "bit/s, entropy", *scores)
     rows = tuple(
         (
-            each.series,
-            each.tap,
-            _clusters(each),
-            round(milliseconds(each.stride), 2),
-            round(each.bits_per_s, 1),
+            *(each.series, each.tap, next((row.clusters for row in each.rows.values() if row.clusters), None)),
+            *(Cell(milliseconds(each.stride), text=ms_text(each.stride)), round(each.bits_per_s, 1)),
             None if each.entropy_bits_per_s is None else round(each.entropy_bits_per_s, 1),
-            *(_cell(each, measure) for measure in (*CONTENT, ERROR)),
+            *(_cell(each.rows.get(measure)) for measure in (*CONTENT, ERROR)),
         )
         for each in found
     )
-    note = "± half of the 95 % interval; in brackets: barely supported by the data; -: refused or not asked"
-    return PlainTable(title="Bits per second, and what they tell", columns=columns, rows=rows, note=note)
+    note = "± half of the 95 % interval; -: not asked"
+    return Table(title="Bits per second, and what they tell", columns=heads, rows=rows, note=note)
 
 
-def _clusters(point: Point) -> int | None:
-    """K."""
-    return next((row.clusters for row in point.rows.values() if row.clusters), None)
-
-
-def _cell(point: Point, measure: str) -> Cell:
+def _cell(row: Row | None) -> Cell:
     """A number with its interval."""
-    row = point.rows.get(measure)
-    if row is None or row.value is None:
-        return "-"
-    if row.ci_low is None or row.ci_high is None:
-        text = f"{row.value:.3f}"
-    else:
-        text = f"{row.value:.3f} ±{(row.ci_high - row.ci_low) / 2:.3f}"
-    return f"({text})" if row.grey else text
+    return Cell(row.value, low=row.ci_low, high=row.ci_high, grey=row.grey, refused=row.refused) if row else Cell()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin.questions.trajectories.numbers import KINDS, Number
 from s3prl_plugin.questions.trajectories.runs import Run
-from s3prl_plugin.report.drawing.charts import palette
+from s3prl_plugin.report.drawing import palette
 from s3prl_plugin.report.sections import Figure
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _panel(
     x = update_axis([value["update"] for value in values])
     scale = alt.Scale(domain=[0, 1]) if kind == "peak" else alt.Scale(zero=kind not in ("rank",), nice=True)
     y = alt.Y("value:Q", scale=scale, title=None, axis=alt.Axis(tickCount=5))
-    colours = palette.cycled(palette.MODEL_COLOURS, len(runs))
+    colours = [colour for colour, _ in palette.model_styles(runs).values()]
     legend = (
         alt.Legend(orient="bottom", columns=3, labelLimit=220, symbolOpacity=1, symbolType="circle")
         if len(runs) > 1

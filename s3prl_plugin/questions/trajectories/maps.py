@@ -6,7 +6,7 @@ from typing import Final
 
 from s3prl_plugin.inference import state_taps
 from s3prl_plugin.questions.trajectories.runs import Run
-from s3prl_plugin.report.drawing.charts.palette import resolution
+from s3prl_plugin.report.drawing.palette import resolution
 from s3prl_plugin.report.sections import Figure
 
 SCHEME: Final = "viridis"

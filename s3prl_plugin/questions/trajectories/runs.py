@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s3prl_plugin.inference import current
-from s3prl_plugin.report.drawing.charts.places import in_order
-from s3prl_plugin.report.matrices import SUFFIX
-from s3prl_plugin.report.text.table import WEIGHT, label
+from s3prl_plugin.report.drawing.places import in_order
+from s3prl_plugin.report.tables import MATRIX, WEIGHT, label
 from s3prl_plugin.results import Row
 
 FEWEST = 2  # checkpoints that show a change
@@ -113,6 +112,6 @@ def _counts(row: Row) -> bool:
         and row.tap is not None
         and row.protocol == "default"
         and row.score != WEIGHT
-        and not row.measure.endswith(SUFFIX)
+        and not row.measure.endswith(MATRIX)
         and "random_weights=" not in row.upstream
     )

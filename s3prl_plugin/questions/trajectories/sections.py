@@ -9,7 +9,7 @@ from pathlib import Path
 from s3prl_plugin.questions.trajectories import changes, numbers, runs
 from s3prl_plugin.questions.trajectories.numbers import KINDS, Number
 from s3prl_plugin.questions.trajectories.runs import Run
-from s3prl_plugin.report.sections import Cell, Figure, PlainTable, Section
+from s3prl_plugin.report.sections import Figure, Section, Table, Value
 
 NOTES = {
     "peak": "A peak's interval reaches from the first to the last tap that could be the highest in truth: no other one "
@@ -44,7 +44,7 @@ def sections(folders: Iterable[str | Path], figures: bool = True) -> tuple[Secti
     kinds = [kind for kind in KINDS if any(n.kind == kind for each in per_run.values() for ns in each for n in ns)]
     notes = [NOTES[kind] for kind in kinds]
     notes += [f"Not shown: {sentence}." for sentence in left_out]
-    notes += _warnings(found)
+    notes.append("One training run each: intervals are over folds of the corpus and speak of these checkpoints.")
     drawn: tuple[Figure, ...] = ()
     maps: list[Section] = []
     if figures and importlib.util.find_spec("altair") is None:
@@ -82,33 +82,24 @@ def _has(run: Run, kind: str, per_run: dict[str, list[list[Number]]]) -> bool:
     return any(n.kind == kind for ns in per_run[run.name] for n in ns)
 
 
-def _table(run: Run, kind: str, found: list[list[Number]]) -> PlainTable:
+def _table(run: Run, kind: str, found: list[list[Number]]) -> Table:
     """One kind of number: updates down, measures across, each with its interval."""
     measures = list(dict.fromkeys(n.measure for ns in found for n in ns if n.kind == kind))
     columns = ["update", *(name for measure in measures for name in (measure, "95 % interval"))]
     rows = []
     for checkpoint, own in zip(run.checkpoints, found, strict=True):
         here = {n.measure: n for n in own if n.kind == kind}
-        cells: list[Cell] = [checkpoint.update]
+        cells: list[Value] = [checkpoint.update]
         for measure in measures:
             n = here.get(measure)
             cells += [None if n is None or n.value is None else round(n.value, 4), _interval(n)]
         rows.append(tuple(cells))
     reasons = dict.fromkeys(n.refused for ns in found for n in ns if n.kind == kind and n.refused)
     note = "; ".join(f"no number: {reason}" for reason in reasons if reason)
-    return PlainTable(title=f"{run.name}: {KINDS[kind]}", columns=tuple(columns), rows=tuple(rows), note=note)
+    return Table(title=f"{run.name}: {KINDS[kind]}", columns=tuple(columns), rows=tuple(rows), note=note)
 
 
 def _interval(n: Number | None) -> str:
     if n is None or n.low is None or n.high is None:
         return ""
     return f"{n.low:.3f} to {n.high:.3f}"
-
-
-def _warnings(found: list[Run]) -> list[str]:
-    """What a reader must know before believing them."""
-    rows = [row for run in found for checkpoint in run.checkpoints for row in checkpoint.rows]
-    notes = ["One training run each: intervals are over folds of the corpus and speak of these checkpoints."]
-    if any(row.corpus_kind == "generated" for row in rows):
-        notes.append("Generated speech: a check of the software, never a finding about speech.")
-    return notes

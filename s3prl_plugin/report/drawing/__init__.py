@@ -1,1 +1,33 @@
-"""Drawings: for the page (charts, by Altair) and for papers (figures, by matplotlib)."""
+"""Pictures of results by one grammar (altair, Vega-Lite): the report page's charts, and figures for print.
+
+    from s3prl_plugin import load_results
+    from s3prl_plugin.report import drawing
+
+    figure = drawing.layer_curves("result/suite", measures=["cca_phone", "mi_phone"], width="column")
+    drawing.save(figure, "phones.pdf")  # the ending decides the format; text stays text
+
+    drawing.layer_curves(load_results("study"))  # a line per model; in a notebook, a cell's last figure is shown
+    drawing.heat_map(load_results("result/suite"))  # how alike the taps are: cca_matrix, cka_matrix
+    drawing.weights({"mono": "study/mono_base", "b5": "study/b5_a"})  # what the tasks' weighted sums take of each tap
+
+Every function takes a folder, what `load_results` returns, rows, or name -> one of these. They need altair, and `save`
+needs vl-convert: pip install 's3prl_plugin[report]'.
+"""
+
+from s3prl_plugin.report.drawing.figures import FORMATS, WIDTHS, formats, layer_curves, named, save, weights, write
+from s3prl_plugin.report.drawing.maps import grid_mixing, heat_map
+from s3prl_plugin.report.drawing.needed import require_altair
+
+__all__ = [
+    "FORMATS",
+    "WIDTHS",
+    "formats",
+    "grid_mixing",
+    "heat_map",
+    "layer_curves",
+    "named",
+    "require_altair",
+    "save",
+    "weights",
+    "write",
+]

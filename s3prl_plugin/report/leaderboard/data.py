@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from s3prl_plugin.report.leaderboard import superb_score
+from s3prl_plugin.report.leaderboard.sections import banner
 from s3prl_plugin.report.leaderboard.standings import Board, Cell, Entry
-from s3prl_plugin.report.leaderboard.text import banner
 
 _ABOUT = ("variant", "checkpoint_sha256", "weights_id", "weights", "train_step", "features", "params")
 _ALSO = ("pretraining", "unit_iteration")

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from s3prl_plugin.report.leaderboard.standings import FREE
 from s3prl_plugin.report.leaderboard.superb_score import reference_columns, reference_tasks
-from s3prl_plugin.report.text.table import aligned
+from s3prl_plugin.report.text import aligned
 from s3prl_plugin.results import Row
 from s3prl_plugin.superb.tasks import Task, task
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from s3prl_plugin.analysis import about
 from s3prl_plugin.inference import differences
-from s3prl_plugin.report import matrices
 from s3prl_plugin.report.page.models import Model
-from s3prl_plugin.report.text import table
+from s3prl_plugin.report.tables import MATRIX, label
 from s3prl_plugin.results import Row
+
+MOST_REASONS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +50,30 @@ class Panel:
 
     @property
     def remarks(self) -> list[str]:
-        """Why numbers are missing or uncertain, each with the models and taps it is about."""
-        return remarks(self.models)
+        """Why numbers are missing or uncertain, each with the models and taps it is about; the first reasons alone."""
+        reasons: dict[str, dict[str, list[str]]] = {}
+        for name, rows in self.models.items():
+            for row in rows:
+                said = f"refused: {row.refused}" if row.value is None else row.grey and f"barely supported: {row.grey}"
+                if said:
+                    reasons.setdefault(said, {}).setdefault(name, []).append(str(row.tap))
+        lines = []
+        for said, whose in reasons.items():
+            parts = []
+            for name, taps in whose.items():
+                part = "every tap" if len(taps) == len(self.models[name]) else _some(taps)
+                parts.append(f"{name} ({part})" if len(self.models) > 1 else part)
+            lines.append(f"{said}: {_some(parts)}")
+        rest = len(lines) - MOST_REASONS
+        more = [f"and {rest} more reasons, which show at their marks"] if rest > 0 else []
+        return lines[:MOST_REASONS] + more
 
 
 def panels(models: Sequence[Model]) -> list[Panel]:
     """The layer-wise headline scores of all models: phones first, then words, speakers, the spectrum, other layers."""
     found: dict[tuple[Any, ...], dict[str, list[Row]]] = {}
     for model in models:
-        rows = [row for row in model.rows if row.headline and row.tap is not None and not _is_matrix(row)]
+        rows = [row for row in model.rows if row.headline and row.tap is not None and not row.measure.endswith(MATRIX)]
         seeds = _of_several_seeds(rows)
         for row in rows:
             place = _place(row)
@@ -71,13 +87,9 @@ def panels(models: Sequence[Model]) -> list[Panel]:
     return sorted(made, key=lambda panel: panel.meaning.place)
 
 
-def _is_matrix(row: Row) -> bool:
-    return row.measure.endswith(matrices.SUFFIX)
-
-
 def _place(row: Row) -> tuple[Any, ...]:
     """What puts a row of one model into a panel."""
-    return table.label(row), row.score, row.corpus, row.split, differences.reference(row)
+    return label(row), row.score, row.corpus, row.split, differences.reference(row)
 
 
 def _of_several_seeds(rows: Sequence[Row]) -> set[tuple[Any, ...]]:
@@ -98,37 +110,10 @@ def _title(place: tuple[Any, ...], several_corpora: bool) -> str:
     return label + (f" on {corpus}" if several_corpora else "") + (f", seed {seed}" if seed is not None else "")
 
 
-def remarks(models: dict[str, list[Row]]) -> list[str]:
-    """Why numbers are missing or uncertain, each with the models and taps it is about."""
-    reasons: dict[str, dict[str, list[str]]] = {}
-    for name, rows in models.items():
-        for row in rows:
-            said = (
-                f"refused: {row.refused}" if row.value is None else f"barely supported: {row.grey}" if row.grey else ""
-            )
-            if said:
-                reasons.setdefault(said, {}).setdefault(name, []).append(str(row.tap))
-    several = len(models) > 1
-    lines = []
-    for said, whose in reasons.items():
-        parts = []
-        for name, taps in whose.items():
-            part = "every tap" if len(taps) == len(models[name]) else _some(taps)
-            parts.append(f"{name} ({part})" if several else part)
-        lines.append(f"{said}: {_some(parts)}")
-    return _shortened(lines)
-
-
 def _some(words: Sequence[str], most: int = 6) -> str:
     """The first of some words, and how many more there are."""
     rest = len(words) - most
     return ", ".join(words[:most]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _shortened(lines: list[str], most: int = 6) -> list[str]:
-    """The first reasons; the others show when one points at a mark."""
-    rest = len(lines) - most
-    return lines[:most] + ([f"and {rest} more reasons, which show at their marks"] if rest > 0 else [])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where the numbers come from, and what must be known before they are believed."""
+"""Where the numbers come from: models, corpora and folds, what n counts, and the software that ran."""
 
 from __future__ import annotations
 
@@ -8,34 +8,10 @@ from pathlib import Path
 
 from s3prl_plugin.analysis import token_counts
 from s3prl_plugin.report.page.models import Model
-from s3prl_plugin.report.page.tables import Shown, Table, cell, columns, without_empty
+from s3prl_plugin.report.sections import Cell, Column, Table
 from s3prl_plugin.results import Row
 
 FOLDS_FILE = "folds.tsv"
-WANTED_SPEAKERS = 40
-CHECK = "A check of the software, not a finding"
-
-
-def banners(models: Sequence[Model]) -> list[str]:
-    """Why nothing on the page is a finding, where that is so, and which models are none."""
-    reasons = []
-    generated = sorted({str(r.corpus) for m in models for r in m.rows if r.corpus_kind == "generated"})
-    if generated:
-        reasons.append(
-            "speech is generated" if generated == ["generated"] else f"speech is generated ({', '.join(generated)})"
-        )
-    random = [model.name for model in models if model.first.weights == "random"]
-    if random and len(random) == len(models):
-        reasons.append("weights are random")
-    few = {count for model in models for count in speakers_of(model)}
-    few = {count for count in few if count < WANTED_SPEAKERS}
-    if few:
-        reasons.append(f"there are {min(few)} speakers, fewer than {WANTED_SPEAKERS}")
-    found = [f"{CHECK}: {'; '.join(reasons)}."] if reasons else []
-    if random and len(random) < len(models):  # the controls of a study, say: they take nothing from the others
-        whose = f"{len(random)} of {len(models)} models ({', '.join(random)})"
-        found.append(f"The weights of {whose} are random: these show what the architecture alone gives.")
-    return found
 
 
 def speakers_of(model: Model) -> set[int]:
@@ -53,42 +29,44 @@ def speakers(folder: Path) -> int | None:
         return len({line.get("speaker") for line in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)})
 
 
-def tables(models: Sequence[Model]) -> list[Table]:
+def tables(models: Sequence[Model]) -> tuple[Table, ...]:
     """Models, corpora and software."""
-    found = [without_empty(_models(models)), without_empty(_analyses(models)), _tokens(models), _versions(models)]
-    return [table for table in found if table.rows]
+    found = (_models(models), _analyses(models), _tokens(models), _versions(models))
+    return tuple(table.without_empty() for table in found if table.rows)
 
 
 def _models(models: Sequence[Model]) -> Table:
     """One line per model."""
-    head = ["model", "upstream", "variant", "loaded from", "model type",
-            ("waveforms", "how they are scaled before the model hears them"), "checkpoint", "weights", "step",
-            ("M parameters", ""), ("G MACs for 1 s", "multiply-accumulates for one second of audio, alone"),
-            "pre-training data",
-            ("units", "the HuBERT iteration that made its target units"), "folder"]  # fmt: skip
-    return Table("Models", columns(head), tuple(_model(model) for model in models))
+    heads = (
+        "model", "upstream", "variant", "loaded from", "model type",
+        Column("waveforms", hint="how they are scaled before the model hears them"), "checkpoint", "weights", "step",
+        Column("M parameters", decimals=2),
+        Column("G MACs for 1 s", hint="multiply-accumulates for one second of audio, alone", decimals=3),
+        "pre-training data", Column("units", hint="the HuBERT iteration that made its target units"), "folder",
+    )  # fmt: skip
+    return Table(title="Models", columns=heads, rows=tuple(_model(model) for model in models))
 
 
-def _model(model: Model) -> tuple[Shown, ...]:
+def _model(model: Model) -> tuple[Cell, ...]:
     """One model."""
     row = model.first
     known = row.checkpoint_sha256 or next((r.weights_id for r in model.rows if r.weights_id), None)
     trained = row.weights == "trained"
+    units = str(row.unit_iteration) if trained and row.unit_iteration is not None else ""
     return (
-        Shown(model.name),
-        Shown(row.upstream),
-        Shown(row.variant or ""),
-        Shown(row.checkpoint or ""),
-        Shown(row.model_type or ""),
-        Shown(row.waveform_normalisation or ""),
-        Shown(known[:12] if known else "", hint=f"SHA-256 {known}" if row.checkpoint_sha256 else ""),
-        Shown(row.weights or "none"),
-        cell(row.train_step) if trained else Shown(""),
-        cell(None if row.params is None else round(row.params / 1e6, 2)),
-        cell(None if row.macs_per_s is None else round(row.macs_per_s / 1e9, 3)),
-        Shown((row.pretraining or "") if trained else ""),
-        Shown(str(row.unit_iteration) if trained and row.unit_iteration is not None else ""),
-        Shown(", ".join(folder.name for folder in model.folders)),
+        Cell(model.name),
+        *(
+            Cell(said or "")
+            for said in (row.upstream, row.variant, row.checkpoint, row.model_type, row.waveform_normalisation)
+        ),
+        Cell(known[:12] if known else "", hint=f"SHA-256 {known}" if row.checkpoint_sha256 else ""),
+        Cell(row.weights or "none"),
+        Cell(row.train_step if trained else None),
+        Cell(row.params and row.params / 1e6),
+        Cell(row.macs_per_s and row.macs_per_s / 1e9),
+        Cell((row.pretraining or "") if trained else ""),
+        Cell(units),
+        Cell(", ".join(folder.name for folder in model.folders)),
     )
 
 
@@ -101,24 +79,19 @@ def _analyses(models: Sequence[Model]) -> Table:
                      row.folds_id)  # fmt: skip
             found.setdefault(whole, {}).setdefault(model.name, []).append(row)
     counts = {model.name: speakers_of(model) for model in models}
-    head = ["corpus", "speech", "split", "speakers", "downstream", "measures or tasks", "protocol", "folds",
-            ("folds by", "what is kept together in a fold"), ("folds' id", "the same for paired comparisons"),
-            "seeds", "models"]  # fmt: skip
     rows = []
     for about, whose in found.items():
         corpus, kind, split, downstream, protocol, folds, split_by, folds_id = about
         every = [row for rows_of in whose.values() for row in rows_of]
         number = {row.speakers for row in every if row.speakers} or {n for name in whose for n in counts[name] if folds}
-        models_said = "all" if len(whose) == len(models) and len(models) > 1 else ", ".join(whose)
-        rows.append(
-            (
-                Shown(_text(corpus)), Shown(_text(kind)), Shown(_text(split)), Shown(_listed(number)),
-                Shown(_text(downstream)), Shown(_listed(row.measure for row in every)), Shown(_text(protocol)),
-                Shown(_text(folds)), Shown(_text(split_by)), Shown(_text(folds_id)[:8]),
-                Shown(_listed(row.seed for row in every)), Shown(models_said),
-            )
-        )  # fmt: skip
-    return Table("Corpora and folds", columns(head), tuple(rows))
+        measures, seeds = listed(row.measure for row in every), listed(row.seed for row in every)
+        said = [corpus, kind, split, listed(number), downstream, measures, protocol, folds, split_by,
+                str(folds_id or "")[:8], seeds, _whose(whose, models)]  # fmt: skip
+        rows.append(tuple("" if each is None else str(each) for each in said))
+    heads = ("corpus", "speech", "split", "speakers", "downstream", "measures or tasks", "protocol", "folds",
+             Column("folds by", hint="what is kept together in a fold"),
+             Column("folds' id", hint="the same for paired comparisons"), "seeds", "models")  # fmt: skip
+    return Table(title="Corpora and folds", columns=heads, rows=tuple(rows))
 
 
 def _tokens(models: Sequence[Model]) -> Table:
@@ -132,31 +105,29 @@ def _tokens(models: Sequence[Model]) -> Table:
                 for cells in map(token_counts.cells, records):
                     whose = found.setdefault(cells, [])
                     whose += [model.name] if model.name not in whose else []
-    rows = tuple(
-        (*map(Shown, cells), Shown("all" if len(whose) == len(models) and len(models) > 1 else ", ".join(whose)))
-        for cells, whose in found.items()
-    )
-    head = ["measure", "asked for", ("found", "in the corpus"), "left out", "used",
-            ("learned from", "clusters are learned on these, and scored on the others"),
-            ("n", "scored: what n of its rows says"), "models"]  # fmt: skip
-    return without_empty(Table("What n counts", columns(head), rows, tuple(notes)))
+    heads = ("measure", "asked for", Column("found", hint="in the corpus"), "left out", "used",
+             Column("learned from", hint="clusters are learned on these, and scored on the others"),
+             Column("n", hint="scored: what n of its rows says"), "models")  # fmt: skip
+    rows = tuple((*cells, _whose(whose, models)) for cells, whose in found.items())
+    return Table(title="What n counts", columns=heads, rows=rows, notes=tuple(notes))
 
 
 def _versions(models: Sequence[Model]) -> Table:
     """The software that ran; a package of which there were several versions has them all."""
     found: dict[str, dict[str, None]] = {}
-    for model in models:
-        for row in model.rows:
-            for package, version in row.versions.items():
-                found.setdefault(package, {})[version] = None
-    rows = tuple((Shown(package), Shown(", ".join(versions))) for package, versions in found.items())
-    return Table("Software that ran", columns(["package", "version"]), rows)
+    for row in (row for model in models for row in model.rows):
+        for package, version in row.versions.items():
+            found.setdefault(package, {})[version] = None
+    rows = tuple((package, ", ".join(versions)) for package, versions in found.items())
+    return Table(title="Software that ran", columns=("package", "version"), rows=rows)
 
 
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
+def _whose(names: Iterable[str], models: Sequence[Model]) -> str:
+    """Some of the models, in words."""
+    names = list(names)
+    return "all" if len(names) == len(models) > 1 else ", ".join(names)
 
 
-def _listed(values: Iterable[object]) -> str:
+def listed(values: Iterable[object]) -> str:
     """Every value once."""
     return ", ".join(str(value) for value in dict.fromkeys(values) if value is not None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from s3prl_plugin.report.text import table
+from s3prl_plugin.report import tables
+from s3prl_plugin.report.text import aligned
 from s3prl_plugin.select.recommendation import Recommendation
 from s3prl_plugin.select.verify.outcome import Gain, Verification
 from s3prl_plugin.select.verify.plan import Plan
@@ -14,7 +15,7 @@ def text(plan: Plan, found: Recommendation, said: Verification) -> str:
     way = "more is better" if headline.higher_is_better else "less is better"
     seeds = f"mean of {len(plan.seeds)} seeds" if plan.steps else "nothing was trained"
     parts = [
-        table.headline([row for row in found.source.rows if row.tap is not None]),
+        "\n".join(tables.headline([row for row in found.source.rows if row.tap is not None])),
         f"{plan.task.name}: {headline.name} on {plan.task.split} ({headline.unit}, {way}), {seeds}",
         _ways(plan, said),
         "\n".join([_regret(plan, said), *_foretold(found, said)]),
@@ -37,7 +38,7 @@ def _ways(plan: Plan, said: Verification) -> str:
             "; paired over seeds, so the intervals speak of new heads on this upstream and test split, not of other "
             "test speech"
         )
-    return f"{table.aligned(lines)}\n{legend}"
+    return f"{aligned(lines)}\n{legend}"
 
 
 def _regret(plan: Plan, said: Verification) -> str:
@@ -67,7 +68,7 @@ def _taps(said: Verification) -> str:
     for name, rate, dev, test in said.taps:
         on_dev = f"{dev:.4f}" if dev is not None else ""
         lines.append([name, f"{rate:g}" if rate is not None else "", on_dev, f"{test:.4f}"])
-    return table.aligned(lines)
+    return aligned(lines)
 
 
 def _edges(plan: Plan, said: Verification) -> list[str]:

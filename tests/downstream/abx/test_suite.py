@@ -6,7 +6,7 @@ import tap_rows
 
 from s3prl_plugin import results
 from s3prl_plugin.commands import main
-from s3prl_plugin.report.text.table import label
+from s3prl_plugin.report.tables import label
 from s3prl_plugin.select.choice import choose
 from s3prl_plugin.select.criteria import criterion
 

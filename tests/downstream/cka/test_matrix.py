@@ -14,8 +14,7 @@ from s3prl_plugin.analysis.other_models import second_upstream
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.downstream.cka.expert import DownstreamExpert
-from s3prl_plugin.report.drawing import figures
-from s3prl_plugin.report.text import table
+from s3prl_plugin.report import drawing, tables, text
 from s3prl_plugin.states.taps import Tap
 
 TAPS = (
@@ -119,11 +118,11 @@ def test_layer_tables_and_curves_leave_matrices_out(corpus, tmp_path):
     made.log_records("test", records={}, logger=None, global_step=0)
     rows = results.read(tmp_path)
     assert len(rows) == 3 + 9
-    text = table.layer_table(rows)
-    assert "cka_mel" in text
-    assert "cka_matrix" not in text
-    assert table.whole(rows).count("cka_matrix") == 1, "in a table of its own"
-    figures.save(figures.layer_curves(rows), tmp_path / "layers.svg")
+    shown = text.table(tables.layer_table(rows))
+    assert "cka_mel" in shown
+    assert "cka_matrix" not in shown
+    assert text.text([tables.of_run(rows)]).count("cka_matrix") == 1, "in a table of its own"
+    drawing.save(drawing.layer_curves(rows), tmp_path / "layers.svg")
     assert "cka_matrix" not in (tmp_path / "layers.svg").read_text()
 
 

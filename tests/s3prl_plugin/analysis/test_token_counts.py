@@ -106,7 +106,7 @@ def test_the_page_has_the_table(folder, tmp_path):
     out, rows = folder
     models = [Model("one", (out,), tuple(rows)), Model("two", (out,), tuple(rows))]
     table = next(each for each in provenance.tables(models) if each.title == "What n counts")
-    assert [row[0].text for row in table.rows] == [
+    assert [row[0] for row in table.rows] == [
         "mi_phone",
         "mi_word",
         "mi_frames",
@@ -114,7 +114,7 @@ def test_the_page_has_the_table(folder, tmp_path):
         "cca_phone",
         "cca_word",
     ]
-    assert {row[-1].text for row in table.rows} == {"all"}
+    assert {row[-1] for row in table.rows} == {"all"}
     assert any("clusters are learned on all frames" in note for note in table.notes)
     without = [replace(models[0], folders=(tmp_path,))]
     assert not any(each.title == "What n counts" for each in provenance.tables(without))

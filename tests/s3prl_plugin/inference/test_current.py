@@ -13,8 +13,8 @@ from s3prl_plugin.inference import current, differences, state_taps
 from s3prl_plugin.questions import asking
 from s3prl_plugin.report import page
 from s3prl_plugin.report.page import models
+from s3prl_plugin.report.page.layers import summary
 from s3prl_plugin.report.page.panels import panels
-from s3prl_plugin.report.page.summary import summary
 from s3prl_plugin.select.choice import choose
 
 

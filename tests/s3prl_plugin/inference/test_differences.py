@@ -12,7 +12,7 @@ import scipy.stats
 from s3prl_plugin import commands, results
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.inference import differences
-from s3prl_plugin.report.text import difference_table
+from s3prl_plugin.report import differences as shown
 from s3prl_plugin.results import Row
 
 FOLDS = 8
@@ -238,7 +238,7 @@ def test_the_command_prints_a_table_and_lines_of_json(tmp_path, capsys):
     assert commands.main(["report", folders[0], "--differences"]) == 0
     text = capsys.readouterr().out
     assert "every tap less the best" in text
-    assert next(line for line in text.splitlines() if line.startswith("layer0")).count("*") == 1
+    assert next(line for line in text.splitlines() if line.strip().startswith("layer0")).count("*") == 1
     assert commands.main(["report", *folders, "--differences", "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(each["tap"], each["less_upstream"], each["comparisons"]) for each in lines] == [
@@ -254,7 +254,7 @@ def test_the_command_prints_a_table_and_lines_of_json(tmp_path, capsys):
 
 def test_a_folder_of_several_upstreams_is_not_compared_with_another():
     with pytest.raises(UserError, match=r"several upstreams \(u, v\)"):
-        difference_table.text([[row(), row(upstream="v")], [row()]], ["a", "b"])
+        shown.sections([[row(), row(upstream="v")], [row()]], ["a", "b"])
 
 
 def test_a_tap_a_whole_step_away_is_not_of_the_same_depth():

@@ -1,10 +1,13 @@
 """Matrices as text: the number of a pair stands where its taps cross."""
 
-from s3prl_plugin.report.matrices import matrix_tables
-from s3prl_plugin.report.text import table
+from s3prl_plugin.report import tables, text
 from s3prl_plugin.results import Row
 
 TAPS = ("enc0.pre", "mid.out")
+
+
+def matrix_tables(rows):
+    return "\n\n".join(text.table(each) for each in tables.matrix_tables(rows))
 
 
 def row(tap, tap2, value=None, **changes):
@@ -37,10 +40,10 @@ def test_another_model_s_taps_are_named_below():
 def test_refusals_and_grey_numbers_are_told_once():
     rows = [row(TAPS[0], TAPS[0], 1.0, grey="few rows"), row(TAPS[0], TAPS[1], refused="fewer rows")]
     rows += [row(TAPS[1], TAPS[0], refused="fewer rows"), row(TAPS[1], TAPS[1], 1.0)]
-    text = matrix_tables(rows)
-    assert "(100)" in text
-    assert len({len(line) for line in text.splitlines()[1:4]}) == 1, "the columns are aligned"
-    assert text.count("fewer rows") == text.count("() few rows") == 1
+    shown = matrix_tables(rows)
+    assert "(100)" in shown
+    assert len({len(line) for line in shown.splitlines()[1:4]}) == 1, "the columns are aligned"
+    assert shown.count("fewer rows") == shown.count("( ) few rows") == 1
 
 
 def test_only_matrices_and_each_by_itself():
@@ -48,14 +51,14 @@ def test_only_matrices_and_each_by_itself():
     other_score = [row(a, b, 0.9, score="r") for a in TAPS for b in TAPS]
     other_model = [row(a, "layer0", 0.7, upstream2="v") for a in TAPS]
     headline = [row(tap, None, 0.3, measure="cca_mel", headline=True) for tap in TAPS]
-    text = table.whole([*headline, *one, *other_score, *other_model])
-    assert text.count("across") == 2
-    assert "90" not in text
+    shown = text.text([tables.of_run([*headline, *one, *other_score, *other_model])])
+    assert shown.count("across") == 2
+    assert "90" not in shown
     assert matrix_tables(headline) == ""
-    layers = table.layer_table([*headline, *one])
+    layers = text.table(tables.layer_table([*headline, *one]))
     assert "cca_matrix" not in layers
 
 
 def test_what_another_model_is_compared_by_is_in_the_column_s_name():
     rows = [row(tap, "layer3", 0.5, upstream2="v", measure="cca_inter", headline=True) for tap in TAPS]
-    assert "cca_inter (layer3 of v)" in table.layer_table(rows)
+    assert "cca_inter (layer3 of v)" in text.table(tables.layer_table(rows))

@@ -4,7 +4,7 @@ import pytest
 from s3prl_plugin.analysis.planning.crowding import Crowding
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.report.text import table
+from s3prl_plugin.report import tables
 from s3prl_plugin.states.taps import Tap
 
 
@@ -57,9 +57,9 @@ def test_a_report_of_layers_and_tasks_is_not_disturbed(plan):
     tap = Tap(0, "enc0", "enc0", "out", 320, 8)
     score = RowMaker("cca", {}, plan).row(tap, "cca_phone", "r2", headline=True, value=0.5)
     grid = rows_of(plan, "phone")[1]
-    assert table.layer_table([score, *grid]) == table.layer_table([score])
-    assert table.task_table([score, *grid]) == ""
-    assert table.whole([score, *grid]) == table.whole([score])
+    assert tables.layer_table([score, *grid]) == tables.layer_table([score])
+    assert tables.task_table([score, *grid]).rows == ()
+    assert tables.of_run([score, *grid]) == tables.of_run([score])
 
 
 def test_no_segments_no_rows():

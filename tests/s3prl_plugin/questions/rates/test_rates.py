@@ -7,6 +7,7 @@ import pytest
 from s3prl_plugin import results
 from s3prl_plugin.questions.rates import sections
 from s3prl_plugin.questions.rates.points import cheapest, frontier, points
+from s3prl_plugin.report.sections import written
 from s3prl_plugin.results import Row
 
 
@@ -47,7 +48,7 @@ def rows():
     ]
 
 
-def written(folder, rows):
+def folders_of(folder, rows):
     """Folders of one upstream each."""
     folders = [folder / upstream for upstream in dict.fromkeys(row.upstream for row in rows)]
     for each in folders:
@@ -77,7 +78,7 @@ def test_the_cheapest_that_tells_nearly_as_much_and_what_none_outdoes(rows):
 
 
 def test_the_section_answers_and_its_table_has_every_point(tmp_path, rows):
-    (section,) = sections(written(tmp_path, rows))
+    (section,) = sections(folders_of(tmp_path, rows))
     assert section.name == "rates"
     assert section.verdict.startswith(
         "What one unit tells at most, of phones: 0.70 at 249 bit/s, hubert_base layer9 (k-means 100)"
@@ -85,17 +86,18 @@ def test_the_section_answers_and_its_table_has_every_point(tmp_path, rows):
     assert "Of words: 0.30 at 300 bit/s, hqa_tiny level1.quantised (codes)." in section.verdict
     (table,) = section.tables
     assert len(table.rows) == 4
-    by_tap = {line[1]: dict(zip(table.columns, line, strict=True)) for line in table.rows}
+    shown = [[written(*pair) for pair in zip(line, table.heads, strict=True)] for line in table.cells]
+    by_tap = {line[1]: dict(zip(table.names, line, strict=True)) for line in shown}
     assert by_tap["level1.quantised"]["phones"] == "0.380 ±0.020"
-    assert by_tap["level1.quantised"]["words"] == "(0.300)"
+    assert by_tap["level1.quantised"]["words"] == "0.300"
     assert by_tap["level1.quantised"]["mel error, dB"] == "10.000"
-    assert (by_tap["layer9"]["K"], by_tap["layer9"]["words"]) == (100, "-")
-    assert not any("Generated" in note for note in section.notes)
+    assert (by_tap["layer9"]["K"], by_tap["layer9"]["words"]) == ("100", "-")
+    assert table.greys == ["limited by data"]
 
 
 def test_figures_show_all_models_on_one_plot(tmp_path, rows):
     pytest.importorskip("altair")
-    (section,) = sections(written(tmp_path, rows))
+    (section,) = sections(folders_of(tmp_path, rows))
     assert [figure.title.partition(":")[0] for figure in section.figures] == [
         "Phones",
         "Words",
@@ -111,14 +113,13 @@ def test_figures_show_all_models_on_one_plot(tmp_path, rows):
 
 
 def test_a_section_for_every_corpus_and_none_without_rates(tmp_path, rows):
-    folders = written(tmp_path, rows)
+    folders = folders_of(tmp_path, rows)
     results.write(tmp_path / "b", level(0, 0.3, 0.1, 9.0)[:1])
     generated = [row("rate_bits", 5.0, corpus="generated", corpus_kind="generated")]
     results.write(tmp_path / "c", generated)
     results.write(tmp_path / "d", [Row(upstream="u", measure="cca_phone", score="r2", value=0.1, tap="layer0")])
     found = sections([*folders, *(tmp_path / name for name in "bcd")])
     assert [each.name for each in found] == ["rates-speech", "rates-generated"]
-    assert any("never a finding about speech" in note for note in found[1].notes)
     assert found[1].verdict is None
     assert sections([tmp_path / "d"]) == ()
 

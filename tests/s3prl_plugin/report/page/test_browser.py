@@ -160,7 +160,9 @@ def test_a_click_on_the_legend_brings_a_model_to_the_fore(opened):
 
 def test_models_stand_side_by_side_on_request(opened):
     assert visible(opened, "#curves .beside svg.marks") == 0
-    opened.find_element("css selector", "#curves [data-view=beside]").click()
+    button = opened.find_element("css selector", "#curves [data-view=beside]")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", button)
+    button.click()
     wait(opened, "return document.querySelectorAll('#curves .beside svg.marks').length === 6")
     assert visible(opened, "#curves figure.over") == 0
     assert opened.get_log("browser") == []

@@ -12,8 +12,8 @@ from s3prl_plugin import commands
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.questions import asking
 from s3prl_plugin.report import page
-from s3prl_plugin.report.page import intervals
-from s3prl_plugin.report.sections import Contrast, PlainTable, Section
+from s3prl_plugin.report.page import document
+from s3prl_plugin.report.sections import Contrast, Section, Table, contrast_table
 
 pytest.importorskip("altair", reason="the report page needs altair")
 pytest.importorskip("vl_convert", reason="the report page needs vl_convert")
@@ -106,7 +106,6 @@ def test_taps_that_are_as_good_are_named(tmp_path):
     ("changes", "speakers", "told"),
     [
         ({}, 60, None),
-        ({}, 12, "there are 12 speakers, fewer than 40"),
         ({"corpus_kind": "generated", "corpus": "generated"}, 60, "speech is generated"),
         ({"weights": "random"}, 60, "weights are random"),
     ],
@@ -115,6 +114,12 @@ def test_what_is_no_finding_says_so(tmp_path, changes, speakers, told):
     text = made(tmp_path, page_rows.layers("hubert", **changes), speakers=speakers).text
     assert ("A check of the software, not a finding" in text) == (told is not None)
     assert told is None or told in text
+
+
+def test_few_speakers_are_told_more_mildly(tmp_path):
+    text = made(tmp_path, page_rows.layers("hubert"), speakers=12).text
+    assert "A check of the software" not in text
+    assert "Few speakers: 12, and 40 or more are wanted" in text
 
 
 def test_random_controls_beside_trained_models_take_nothing_from_them(tmp_path):
@@ -216,19 +221,20 @@ def test_sections_of_others_are_shown_whatever_they_hold(tmp_path):
         Contrast(label="a - c", value=-0.25, grey="other units", **about),
         Contrast(label="a - d", refused=f"no folds {EVIL}", **about),
     )
-    table = PlainTable(title="costs", columns=("what", "p"), rows=(("x", 0.0000001), ("y", None)), note="a note")
+    table = Table(title="costs", columns=("what", "p"), rows=(("x", 0.0000001), ("y", None)), note="a note")
     section = Section(name="layers", title="Why?", verdict="Because.", contrasts=contrasts, tables=(table,))
     folder = page_rows.write(tmp_path / "r0", page_rows.layers("hubert"))
     parsed = Parsed(page.html([folder], lambda folders: ([section], ["rates: nothing to say"])))
-    for word in ("Why?", "Because.", "+0.125", "+0.100 to +0.150", "< .001", "0.002", "-0.250", "other units",
+    for word in ("Why?", "Because.", "+0.125", "+0.100 to +0.150", "<.001", "0.002", "-0.250", "other units",
                  "exploratory", f"no folds {EVIL}", "a note", "not shown: rates: nothing to say"):  # fmt: skip
         assert word in parsed.text
     assert parsed.text.index("Because.") < parsed.text.index("cca_phone")  # the answer stands at the top, too
-    drawn = intervals.drawings(contrasts)
+    drawn = [line[3].bar for line in document.lines(contrast_table(contrasts))]
     assert drawn[2] is None
-    assert [each.differs for each in drawn[:2]] == [True, False]
-    assert drawn[0].zero < drawn[0].low < drawn[0].value < drawn[0].high
-    assert drawn[0].zero - drawn[1].value == pytest.approx(2 * (drawn[0].value - drawn[0].zero), abs=0.2)
+    assert [each["differs"] for each in drawn[:2]] == [True, False]
+    zero = document.BAR / 2
+    assert zero < drawn[0]["low"] < drawn[0]["value"] < drawn[0]["high"]
+    assert zero - drawn[1]["value"] == pytest.approx(2 * (drawn[0]["value"] - zero), abs=0.2)
 
 
 def test_the_command_writes_the_page_alone(tmp_path, capsys):

@@ -7,8 +7,7 @@ import page_rows
 import pytest
 
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.report.drawing import charts
-from s3prl_plugin.report.drawing.charts import marks, palette, places
+from s3prl_plugin.report.drawing import curves, maps, palette, places
 
 pytest.importorskip("altair", reason="the charts need altair")
 vl_convert = pytest.importorskip("vl_convert", reason="vl_convert draws the charts")
@@ -45,7 +44,7 @@ def with_outputs(rows):
 
 def test_a_curve_shows_every_tap_its_block_and_its_resolution():
     rows = with_outputs(page_rows.layers("hubert", count=6))
-    words = texts(svg(charts.layer_curve(rows, width=500)))
+    words = texts(svg(curves.layer_curve(rows, width=500)))
     for tap in (row.tap for row in rows):
         assert tap in words
     for word in ("encoder", "middle", "decoder", "outputs", "20 ms", "40 ms", "cca_phone", "hubert", "r"):
@@ -56,14 +55,14 @@ def test_points_have_the_colour_of_their_resolution_whatever_else_is_there():
     fine = [row for row in page_rows.layers("hubert", count=6) if row.stride == 320]
     coarse = [row for row in page_rows.layers("hubert", count=6) if row.stride == 640]
     for rows, absent in ((fine, coarse), (coarse, fine)):
-        drawn = svg(charts.layer_curve(rows, width=400))
+        drawn = svg(curves.layer_curve(rows, width=400))
         assert palette.resolution_style(rows[0].stride)[0] in drawn
         assert palette.resolution_style(absent[0].stride)[0] not in drawn
 
 
 def test_values_stand_where_the_axis_says():
     rows = page_rows.layers("hubert", count=6, best=2)
-    spec = charts.layer_curve(rows, width=400).to_dict()
+    spec = curves.layer_curve(rows, width=400).to_dict()
     points = spec["datasets"]["points"]
     assert [p["value"] for p in points] == pytest.approx([row.value for row in rows], abs=1e-5)
     assert [p["place"] for p in points] == list(range(6))
@@ -78,10 +77,10 @@ def test_refused_and_unsure_numbers_look_different():
     rows = page_rows.layers("hubert", count=6)
     rows[1] = page_rows.refused(rows[1:2])[0]
     rows[2] = replace(rows[2], grey="few rows")
-    drawn = svg(charts.layer_curve(rows, width=400))
+    drawn = svg(curves.layer_curve(rows, width=400))
     assert texts(drawn).count("×") == 1
-    assert "×" not in texts(svg(charts.layer_curve(page_rows.layers("hubert", count=6), width=400)))
-    hollow = [sum(p.get("fill") == marks.PAPER and p.get("stroke") == colour for p in paths(drawn))
+    assert "×" not in texts(svg(curves.layer_curve(page_rows.layers("hubert", count=6), width=400)))
+    hollow = [sum(p.get("fill") == palette.PAPER and p.get("stroke") == colour for p in paths(drawn))
               for colour in (palette.resolution_style(320)[0], palette.resolution_style(640)[0])]  # fmt: skip
     assert hollow == [0, 1]
 
@@ -101,7 +100,7 @@ def test_models_of_the_same_taps_stand_tap_by_tap_and_others_by_depth():
 
 def test_overlaid_models_have_a_line_each_and_can_be_chosen():
     models = {f"model_{i}": page_rows.layers(f"model_{i}", count=6, seed=i) for i in range(10)}
-    chart = charts.overlaid_curves(models, width=500)
+    chart = curves.overlaid_curves(models, width=500)
     words = texts(svg(chart))
     assert all(name in words for name in models)
     styles = palette.model_styles(list(models))
@@ -118,20 +117,20 @@ def test_a_heat_map_has_all_pairs_and_marks_what_is_refused():
     rows = page_rows.matrix("hubert", count=6)
     rows[3] = page_rows.refused(rows[3:4])[0]
     rows[4] = replace(rows[4], grey="few rows")
-    spec = charts.heat_map(rows).to_dict()
+    spec = maps.matrix_chart(rows, "hubert", [0, 1]).to_dict()
     cells = {(c["tap"], c["with"]): c for c in spec["datasets"]["cells"]}
     assert len(cells) == 36
     assert sum(c["value"] is None for c in cells.values()) == 1
-    words = texts(svg(charts.heat_map(rows)))
+    words = texts(svg(maps.matrix_chart(rows, "hubert", [0, 1])))
     assert (words.count("×"), words.count("·")) == (1, 1)
 
 
 def test_the_grid_is_drawn_once_for_repeated_rows():
     rows = page_rows.grid("a") + page_rows.grid("b")
-    spec = charts.grid_mixing(rows, width=300).to_dict()
+    spec = maps.grid_mixing(rows, width=300).to_dict()
     (data,) = spec["datasets"].values()
     assert len(data) == 4
-    words = texts(svg(charts.grid_mixing(rows, width=300)))
+    words = texts(svg(maps.grid_mixing(rows, width=300)))
     assert words.count("20%") == 2
     assert words.count("10%") == 2
 
@@ -139,7 +138,7 @@ def test_the_grid_is_drawn_once_for_repeated_rows():
 def test_weights_are_averaged_over_seeds_beside_equal_ones():
     rows = [row for seed, scale in ((1, 0.5), (2, 1.5)) for row in page_rows.task("a", count=6, seed=seed)
             for row in ([replace(row, value=row.value * scale)] if row.score == "weight" else [])]  # fmt: skip
-    (curve,) = charts.as_curves(rows).values()
+    (curve,) = curves.as_curves(rows).values()
     assert [row.value for row in curve] == pytest.approx([1 / 6] * 6)
     assert [(row.ci_low, row.ci_high) for row in curve] == [pytest.approx((0.5 / 6, 1.5 / 6))] * 6
     assert all(row.chance == pytest.approx(1 / 6) for row in curve)
@@ -148,12 +147,12 @@ def test_weights_are_averaged_over_seeds_beside_equal_ones():
 def test_names_are_words_and_not_expressions():
     evil = '"]+alert(1)+["<b>'
     rows = [replace(row, tap=evil + str(i)) for i, row in enumerate(page_rows.layers(evil, count=6))]
-    words = texts(svg(charts.layer_curve(rows, width=500)))
+    words = texts(svg(curves.layer_curve(rows, width=500)))
     assert any(word.startswith(evil[:8]) for word in words)
-    json.dumps(charts.overlaid_curves({evil: rows}, width=500).to_dict(), allow_nan=False)
+    json.dumps(curves.overlaid_curves({evil: rows}, width=500).to_dict(), allow_nan=False)
 
 
-@pytest.mark.parametrize("draw", [charts.layer_curve, charts.heat_map, charts.grid_mixing])
+@pytest.mark.parametrize("draw", [curves.layer_curve, maps.grid_mixing])
 def test_no_rows_are_told(draw):
     with pytest.raises(UserError, match="no rows"):
         draw([])

@@ -1,6 +1,6 @@
 """The text table, checked against rows whose answer can be read off by eye."""
 
-from s3prl_plugin.report.text import table
+from s3prl_plugin.report import tables, text
 from s3prl_plugin.results import Row
 
 
@@ -11,7 +11,7 @@ def row(tap, value=None, **changes):
 
 
 def lines(rows):
-    return table.layer_table(rows).splitlines()
+    return text.table(tables.layer_table(rows)).splitlines()
 
 
 def test_the_best_tap_is_marked_and_only_it():
@@ -40,16 +40,18 @@ def test_interval_grey_and_refusal_are_shown_and_explained():
         row("layer1", 0.3, grey="limited by data"),
         row("layer2", refused="1.2 rows per dimension"),
     ]
-    text = table.layer_table(rows)
-    assert "0.500 ±0.100" in text
-    assert "(0.300)" in text
-    assert "limited by data" in text
-    assert "- a: 1.2 rows per dimension" in text
+    shown = text.table(tables.layer_table(rows))
+    assert "0.500 ±0.100" in shown
+    assert "(0.300)" in shown
+    assert "limited by data" in shown
+    assert "- a: 1.2 rows per dimension" in shown
 
 
 def test_only_headlines_of_single_taps_are_columns():
-    text = table.layer_table([row("layer0", 0.5), row("layer0", 0.9, score="r", headline=False, measure="hidden")])
-    assert "hidden" not in text
+    shown = text.table(
+        tables.layer_table([row("layer0", 0.5), row("layer0", 0.9, score="r", headline=False, measure="hidden")])
+    )
+    assert "hidden" not in shown
 
 
 def test_the_published_protocol_stands_in_its_own_column():
@@ -59,10 +61,10 @@ def test_the_published_protocol_stands_in_its_own_column():
 
 
 def test_the_headline_warns_of_random_weights_and_generated_speech():
-    text = table.headline([row("layer0", 0.5, weights="random", corpus="voices", corpus_kind="generated")])
-    assert "random weights" in text
-    assert "generated speech" in text
-    trained = table.headline([row("layer0", 0.5, weights="trained", corpus="timit", corpus_kind="real")])
+    shown = "\n".join(tables.headline([row("layer0", 0.5, weights="random", corpus="voices", corpus_kind="generated")]))
+    assert "random weights" in shown
+    assert "generated speech" in shown
+    trained = "\n".join(tables.headline([row("layer0", 0.5, weights="trained", corpus="timit", corpus_kind="real")]))
     assert "random" not in trained
     assert "generated" not in trained
 
@@ -71,11 +73,11 @@ def test_tasks_have_their_own_table():
     task = row("layer0", 0.25, measure="SID", score="accuracy", task_checkpoint="dev-best.ckpt")
     from dataclasses import replace
 
-    text = table.task_table([replace(task, tap=None, tap_index=None)])
-    assert "SID" in text
-    assert "0.2500" in text
-    assert "dev-best.ckpt" in text
-    assert table.task_table([row("layer0", 0.5)]) == ""
+    shown = text.table(tables.task_table([replace(task, tap=None, tap_index=None)]))
+    assert "SID" in shown
+    assert "0.2500" in shown
+    assert "dev-best.ckpt" in shown
+    assert tables.task_table([row("layer0", 0.5)]).rows == ()
 
 
 def weight(tap, value, task="SID", **changes):
@@ -84,30 +86,30 @@ def weight(tap, value, task="SID", **changes):
 
 def test_learned_weights_have_a_table_with_a_column_per_task():
     rows = [weight("layer0", 0.2), weight("layer1", 0.8, stride=640), weight("layer0", 0.7, "KS")]
-    shown = [line.split() for line in table.weights_table(rows).splitlines()]
+    shown = [line.split() for line in text.table(tables.weights_table(rows)).splitlines()]
     assert shown[1:4] == [["tap", "ms", "SID", "KS"], ["layer0", "20", "0.200", "0.700*"], ["layer1", "40", "0.800*"]]
-    assert table.weights_table([row("layer0", 0.5)]) == ""
+    assert tables.weights_table([row("layer0", 0.5)]).rows == ()
 
 
 def test_learned_weights_of_several_seeds_stand_apart():
-    text = table.weights_table([weight("layer0", 0.2, seed=1), weight("layer0", 0.3, seed=2)])
-    assert "SID (1)" in text
-    assert "SID (2)" in text
+    shown = text.table(tables.weights_table([weight("layer0", 0.2, seed=1), weight("layer0", 0.3, seed=2)]))
+    assert "SID (1)" in shown
+    assert "SID (2)" in shown
 
 
 def test_tasks_on_corpora_of_their_own_stand_with_the_analyses():
     rows = [row("layer0", 0.5, corpus="c"), row("layer0", 0.4, corpus="d")]
     tasks = [weight("layer0", 1.0, corpus=corpus) for corpus in ("vox", "c", "libri")]
-    first, second = table.groups([*rows, *tasks])
+    first, second = tables.groups([*rows, *tasks])
     assert [r.corpus for r in first] == ["c", "c"]
     assert [r.corpus for r in second] == ["d", "vox", "libri"]
-    assert "on d" in table.headline(second)
-    assert "vox" not in table.headline(second)
-    assert [len(group) for group in table.groups(tasks)] == [3]
+    assert "on d" in " ".join(tables.headline(second))
+    assert "vox" not in " ".join(tables.headline(second))
+    assert [len(group) for group in tables.groups(tasks)] == [3]
 
 
 def test_a_tap_whose_stride_a_row_does_not_say_is_shown_all_the_same():
     rows = [row("layer0", 0.1), row("layer0", 0.2, measure="mi_phone", stride=None)]
-    assert "0.200" in table.layer_table(rows)
+    assert "0.200" in text.table(tables.layer_table(rows))
     learned = [weight("layer0", 0.5), weight("layer0", 0.25, "KS", stride=None)]
-    assert "0.250" in table.weights_table(learned)
+    assert "0.250" in text.table(tables.weights_table(learned))
