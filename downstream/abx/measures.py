@@ -9,6 +9,7 @@ intervals leave out every speaker in turn, whether of a and b or of x.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,15 +18,16 @@ import numpy as np
 
 from s3prl_plugin.analysis.chance import chance_fields
 from s3prl_plugin.analysis.information.seeds import interval_fields
+from s3prl_plugin.analysis.measure import Foretold
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.analysis.tokens.distances import TokenFrames, distances
+from s3prl_plugin.analysis.tokens.distances import TokenFrames, distances, working_bytes
 from s3prl_plugin.analysis.tokens.inside import CLOSED
 from s3prl_plugin.analysis.tokens.kept import KeptTokens
-from s3prl_plugin.downstream.abx.cells import ACROSS, Cells, comparisons, tables, triplets
+from s3prl_plugin.downstream.abx.cells import ACROSS, Cells, Comparisons, comparisons, tables, triplets
 from s3prl_plugin.downstream.abx.error import ANY, NEEDS, TRIPHONE
 from s3prl_plugin.downstream.abx.task import Task
 from s3prl_plugin.inference import intervals
-from s3prl_plugin.inference.refusal import Refused
+from s3prl_plugin.inference.refusal import Refused, Verdict
 from s3prl_plugin.results import Row
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import ms_text
@@ -34,6 +36,7 @@ HEADLINE, WEIGHTED = SCORES = ("error", "weighted")
 FEWEST_TRIPLETS = 5000
 OWN = ", own tokens"
 ZERO_SHARE = 0.01
+TIMED = 1 << 21  # distances of frames by which the time of all is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,43 @@ class Discrimination:
                         rows += self._rows(position, task, speaker, own, OWN)
             yield rows
 
+    @property
+    def scoring_bytes(self) -> int:
+        """See `Foretells`."""
+        return max(working_bytes(self.kept.count[tap.stride], tap.dim) for tap in self.kept.taps)
+
+    def foretell(self) -> Foretold:
+        """See `Foretells`: what the row that tables show rests on, and the time of all rows."""
+        task = self.tasks[0]
+        speaker = ACROSS if ACROSS in self.settings.speakers else self.settings.speakers[0]
+        which = np.flatnonzero(task.common)
+        verdict, count = Verdict(), 0
+        try:
+            count = triplets(self._compared(task, speaker, which))
+            verdict = Verdict(grey=self._few(count))
+        except Refused as refused:
+            verdict = Verdict(refused=refused.reason)
+        seconds = sum(self._seconds(task, speaker) for task in self.tasks for speaker in self.settings.speakers)
+        return Foretold(self.measure, f"{count} triplets of {len(which)} tokens", count, verdict, seconds)
+
+    def _seconds(self, task: Task, speaker: str) -> float:
+        """Processor seconds of one task on this machine, from some of its blocks, of noise."""
+        which = np.flatnonzero(task.common)
+        try:
+            found = self._compared(task, speaker, which)
+        except Refused:
+            return 0.0
+        tap = self.kept.taps[0]
+        count = self.kept.count[tap.stride][self.place[which]]
+        cells = [int(count[each.block[0]].sum()) * int(count[each.block[1]].sum()) for each in found]
+        timed = found[:: -(-sum(cells) // TIMED)]
+        frames = np.random.default_rng(0).standard_normal((count.sum(), tap.dim), dtype=np.float32)
+        begin = time.process_time()
+        sequences = TokenFrames.of(frames, count, self.settings.dtw)
+        self._tables(timed, sequences)
+        share = sum(cells[:: -(-sum(cells) // TIMED)]) / sum(cells)
+        return (time.process_time() - begin) / share
+
     def common(self, task: Task) -> np.ndarray:
         """(n,) positions of the candidates that every tap is scored on."""
         return self._there(task.common, ~self.kept.past_any)
@@ -157,9 +197,26 @@ class Discrimination:
         Raises:
             Refused: there are none, or of too few triplets.
         """
+        found = self._compared(task, speaker, which)
+        tap = self.kept.taps[position]
+        frames, lengths = self.kept.of(position, self.place[which])
+        sequences = TokenFrames.of(frames, lengths, self.settings.dtw, bool(tap.codes), self.settings.device)
+        whole, *drawn = self._tables(found, sequences)
+        return whole, drawn, sequences
+
+    def _tables(self, found: Sequence[Comparisons], sequences: TokenFrames) -> list[Cells]:
+        """The cells with the true labels, and with permuted ones."""
+        shuffles = [self.make_row.seed + 1 + i for i in range(self.settings.permutations)]
+        return tables(found, distances(sequences, [each.block for each in found]), [None, *shuffles])
+
+    def _compared(self, task: Task, speaker: str, which: np.ndarray) -> list[Comparisons]:
+        """What one task compares.
+
+        Raises:
+            Refused: nothing, or too little.
+        """
         lacks = self._lacks(task, speaker)
-        seed = self.make_row.seed
-        found = [] if lacks else comparisons(task.tokens(which), speaker, self.settings.x_speakers, seed)
+        found = [] if lacks else comparisons(task.tokens(which), speaker, self.settings.x_speakers, self.make_row.seed)
         count = triplets(found)
         if lacks or not count:
             raise Refused(lacks or f"no triplet {speaker} speakers; {NEEDS[speaker]} would help")
@@ -168,12 +225,7 @@ class Discrimination:
                 f"{count} triplets {speaker} speakers with the same neighbours, {FEWEST_TRIPLETS} needed; more speech "
                 "would help"
             )
-        tap = self.kept.taps[position]
-        frames, lengths = self.kept.of(position, self.place[which])
-        sequences = TokenFrames.of(frames, lengths, self.settings.dtw, bool(tap.codes), self.settings.device)
-        shuffles = [seed + 1 + i for i in range(self.settings.permutations)]
-        whole, *drawn = tables(found, distances(sequences, [each.block for each in found]), [None, *shuffles])
-        return whole, drawn, sequences
+        return found
 
     def _lacks(self, task: Task, speaker: str) -> str | None:
         """Why a corpus has no such task."""
@@ -191,12 +243,19 @@ class Discrimination:
     @staticmethod
     def _grey(found: Cells, sequences: TokenFrames) -> str | None:
         """Why a number is barely supported."""
-        count, share = int(found.triplets.sum()), sequences.zeros / max(int(sequences.count.sum()), 1)
-        if count < FEWEST_TRIPLETS:
-            return f"limited by data: {count} triplets, {FEWEST_TRIPLETS} wanted; more speech would help"
+        share = sequences.zeros / max(int(sequences.count.sum()), 1)
+        if few := Discrimination._few(int(found.triplets.sum())):
+            return few
         if share > ZERO_SHARE:
             return f"{share:.0%} of the frames are zero vectors, which have no angle: taken for one of equal entries"
         return None
+
+    @staticmethod
+    def _few(count: int) -> str | None:
+        """Why so many triplets barely support a number."""
+        if count >= FEWEST_TRIPLETS:
+            return None
+        return f"limited by data: {count} triplets, {FEWEST_TRIPLETS} wanted; more speech would help"
 
     def _say_past(self) -> None:
         """How many tokens end past a tap's frames."""

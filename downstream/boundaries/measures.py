@@ -10,6 +10,7 @@ numbers of it are higher.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from s3prl_plugin.analysis.chance import chance_fields
 from s3prl_plugin.analysis.information.seeds import interval_fields
+from s3prl_plugin.analysis.measure import Foretold
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.downstream.boundaries.choice import chosen_elsewhere
@@ -24,7 +26,7 @@ from s3prl_plugin.downstream.boundaries.curves import Curves
 from s3prl_plugin.downstream.boundaries.matching import TOLERANCE, Counts, matched
 from s3prl_plugin.downstream.boundaries.peaks import DISTANCES, SETTINGS, WINDOWS, nearest_edges, peaks, ticks
 from s3prl_plugin.inference import intervals
-from s3prl_plugin.inference.refusal import Refused
+from s3prl_plugin.inference.refusal import Refused, Verdict
 from s3prl_plugin.results import Row
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import Stride
@@ -33,6 +35,7 @@ SCORES = ("f1", "precision", "recall", "over_segmentation", "r_value")
 HEADLINE, CEILING = "f1", "ceiling"
 FEW_REFERENCES = 200
 FEWEST_SPEAKERS = 3
+TIMED = 4  # utterances by which the time of all is told
 
 Found = dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]
 
@@ -80,6 +83,41 @@ class Boundaries:
         """One list of rows per tap."""
         return len(self.curves.taps)
 
+    @property
+    def scoring_bytes(self) -> int:
+        """See `Foretells`: time and prominence of peaks, at most one in two frames, by distance and window."""
+        finest = min(float(tap.stride) for tap in self.curves.taps)
+        return int(sum(self.length.values()) / finest / 2 * 16 * len(DISTANCES) * len(WINDOWS))
+
+    def foretell(self) -> Foretold:
+        """See `Foretells`."""
+        heard = [p for p, references in self.references.items() if len(references)]
+        count = sum(len(self.references[p]) for p in heard)
+        refused = self.lacks or self._lacks_speakers(heard)
+        verdict = Verdict(refused=refused) if refused else Verdict(grey=_few(count))
+        says = f"{count} boundaries in {len(heard)} utterances"
+        return Foretold(self.measure, says, count, verdict, 0.0 if refused else self._seconds(heard))
+
+    def _seconds(self, heard: list[int]) -> float:
+        """Processor seconds of a tap on this machine, from the peaks of noise in some utterances."""
+        timed, stride = heard[:: -(-len(heard) // TIMED)], self.curves.taps[0].stride
+        draw = np.random.default_rng(0)
+        noise = {p: draw.random((len(DISTANCES), int(self.length[p] / stride)), dtype=np.float32) for p in timed}
+        begin = time.process_time()
+        found = {p: self._peaks(noise[p], p, stride) for p in timed}
+        self._table(timed, np.unique(self.speaker[timed]), found, stride)
+        return (time.process_time() - begin) * len(heard) / len(timed)
+
+    def _lacks_speakers(self, heard: list[int]) -> str | None:
+        """Why speakers are too few, if so."""
+        speakers = len(np.unique(self.speaker[heard]))
+        if speakers >= FEWEST_SPEAKERS:
+            return None
+        return (
+            f"{speakers} speakers, {FEWEST_SPEAKERS} needed: how peaks are picked is chosen on others than those that "
+            "are scored"
+        )
+
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap after the other."""
         for position, tap in enumerate(self.curves.taps):
@@ -93,13 +131,10 @@ class Boundaries:
     def _rows(self, position: int, tap: Tap) -> list[Row]:
         heard = [p for p in sorted(self.curves.curves) if len(self.references[p])]
         speakers = np.unique(self.speaker[heard])
-        if len(speakers) < FEWEST_SPEAKERS:
-            raise Refused(
-                f"{len(speakers)} speakers, {FEWEST_SPEAKERS} needed: how peaks are picked is chosen on others than "
-                "those that are scored"
-            )
+        if lacks := self._lacks_speakers(heard):
+            raise Refused(lacks)
         fold = np.array([self.fold[self.speaker == who][0] for who in speakers])
-        found = {p: self._peaks(position, p, tap.stride) for p in heard}
+        found = {p: self._peaks(self.curves.curves[p][position], p, tap.stride) for p in heard}
         table = self._table(heard, speakers, found, tap.stride)
         counts, setting = chosen_elsewhere(table, fold)
         without = []
@@ -109,8 +144,7 @@ class Boundaries:
                 without.append(chosen_elsewhere(table[:, kept], fold[kept])[0])
         by_chance = self._by_chance(position, heard, speakers, found, setting, tap.stride)
         n = int(counts.references)
-        few = f"limited by data: {n} boundaries, {FEW_REFERENCES} wanted; more speech would help"
-        fields: dict[str, Any] = {"n": n, "grey": few if n < FEW_REFERENCES else None}
+        fields: dict[str, Any] = {"n": n, "grey": _few(n)}
         made = []
         for score in SCORES:
             told = {**fields, "headline": score == HEADLINE}
@@ -126,13 +160,13 @@ class Boundaries:
         ceiling = self._ceiling(heard, tap.stride)
         return [*made, self.make_row.row(tap, self.measure, CEILING, value=ceiling, n=n)]
 
-    def _peaks(self, position: int, utterance: int, stride: Stride) -> Found:
-        """All peaks of one utterance inside its ends, by distance and window."""
+    def _peaks(self, curves: np.ndarray, utterance: int, stride: Stride) -> Found:
+        """All peaks of one utterance's curves, (2, T - 1), inside its ends, by distance and window."""
         found: Found = {}
         clock = ticks(stride)
         for distance in range(len(DISTANCES)):
             for window in WINDOWS:
-                moments, prominences = peaks(self.curves.curves[utterance][position][distance], window, stride)
+                moments, prominences = peaks(curves[distance], window, stride)
                 inside = _inside(moments, self.length[utterance] * clock, TOLERANCE * clock)
                 found[distance, window] = moments[inside], prominences[inside]
         return found
@@ -184,6 +218,12 @@ class Boundaries:
             references = (self.references[p] * clock).tolist()
             sums += matched(references, edges, TOLERANCE * clock), len(references), len(edges)
         return Counts(*sums.tolist()).f1
+
+
+def _few(references: int) -> str | None:
+    """Why so many boundaries barely support a number."""
+    few = f"limited by data: {references} boundaries, {FEW_REFERENCES} wanted; more speech would help"
+    return few if references < FEW_REFERENCES else None
 
 
 def inner(edges: np.ndarray, length: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from s3prl_plugin import corpora, ranks, results
 from s3prl_plugin.analysis import token_counts
 from s3prl_plugin.analysis.analyse import analyse
-from s3prl_plugin.analysis.measure import Measure
+from s3prl_plugin.analysis.measure import Measure, scoring_bytes
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gather import StatesOf
 from s3prl_plugin.analysis.one_pass.gathering import Gathering, check_memory
@@ -108,7 +108,7 @@ class AnalysisExpert(torch.nn.Module):
                 self.say(line)
         self.tokens: dict[str, TokenCount] = {}
         self.measures: list[Measure] = self.build(measures)
-        self.say(check_memory(self.gathering, self.options))
+        self.say(check_memory(self.gathering, self.options, scoring_bytes(self.measures)))
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
         """The measures, whose statistics are asked of `gathering`.

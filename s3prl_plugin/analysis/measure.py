@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
+from s3prl_plugin.inference.refusal import Verdict
 from s3prl_plugin.results import Row
 
 
@@ -20,6 +22,44 @@ class Measure(Protocol):
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap (and measure) after the other."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """What a measure knows of its numbers before the pass.
+
+    Attributes:
+        measure: its name.
+        says: what its number will rest on, in words.
+        rows: how many of them: segments, triplets, pairs, boundaries.
+        verdict: refused or grey, as the number will be.
+        scoring_s: processor seconds that the scores of one tap take on this machine, about.
+    """
+
+    measure: str
+    says: str
+    rows: int
+    verdict: Verdict
+    scoring_s: float
+
+
+@runtime_checkable
+class Foretells(Protocol):
+    """A measure that knows before the pass what it will rest on, and what its scores take beside what is gathered."""
+
+    @property
+    def scoring_bytes(self) -> int:
+        """The memory that scoring takes at most, about, for the time of one tap."""
+        ...
+
+    def foretell(self) -> Foretold:
+        """Of the first tap."""
+        ...
+
+
+def scoring_bytes(measures: Iterable[Measure]) -> int:
+    """The memory that scoring takes at most beside what was gathered; measures are scored one after the other."""
+    return max((each.scoring_bytes for each in measures if isinstance(each, Foretells)), default=0)
 
 
 class SegmentMeasure:

@@ -16,6 +16,7 @@ import numpy as np
 
 from s3prl_plugin import registry
 from s3prl_plugin.analysis.information.mutual_information import from_table
+from s3prl_plugin.analysis.measure import Foretells, scoring_bytes
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.labels import eligible
 from s3prl_plugin.analysis.planning.plan import Plan
@@ -30,6 +31,10 @@ from s3prl_plugin.strides import milliseconds, stride_number
 MEASURES = {
     "cca": ("cca_mel", "cca_intra", "cca_phone", "cca_word", "cca_speaker"),
     "mi": ("mi_phone", "mi_word", "mi_speaker"),
+    "abx": ("abx_phone", "abx_word"),
+    "words": ("awd_word",),
+    "boundaries": ("boundary_phone", "boundary_word"),
+    "probe": ("probe_phone", "probe_word", "probe_speaker"),
 }
 # options of the analyses that bound the tokens of a class
 TOKENS = {
@@ -50,11 +55,13 @@ class Expected:
 
     Attributes:
         measure: its name.
-        rows: frames or segments that it learns from, in the smallest training set.
+        rows: what it rests on: of CCA and MI, frames or segments in the smallest training set.
         verdict: "fine", "grey" or "refused".
         reason: of the latter two.
         helps: what would make it fine.
         other: of a CCA, the dimensions of the other view.
+        says: what the rows are, in words.
+        scoring_s: of a layer, where the measure tells it itself.
     """
 
     measure: str
@@ -63,6 +70,8 @@ class Expected:
     reason: str | None = None
     helps: str | None = None
     other: int | None = None
+    says: str | None = None
+    scoring_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,7 @@ class Outlook:
         measures: what is to be expected of each.
         audio_s: what the pass hears.
         memory_gb: of the statistics, for each layer.
+        scoring_gb: that the scores take besides, once.
         scoring_s: on this machine, for each layer; without the pass, whose time is the upstream's.
     """
 
@@ -82,6 +92,7 @@ class Outlook:
     measures: tuple[Expected, ...]
     audio_s: float
     memory_gb: float
+    scoring_gb: float
     scoring_s: float
 
     def as_json(self) -> dict[str, Any]:
@@ -92,14 +103,16 @@ class Outlook:
         """For a reader."""
         lines = [f"layers of {self.dim} dimensions at {self.stride_ms:g} ms, default options:"]
         for each in self.measures:
-            lines.append(f"  {each.measure:<12} {each.verdict:<8} {each.reason or f'{each.rows} training rows'}")
+            says = each.says or f"{each.rows} training rows"
+            lines.append(f"  {each.measure:<14} {each.verdict:<8} {each.reason or says}")
             if each.helps:
-                lines.append(f"  {'':<21} what would help: {each.helps}")
+                lines.append(f"  {'':<23} what would help: {each.helps}")
         lines += [
             "  CCA as if no row resembled another: of frames of long sounds a third may count",
             f"  the pass hears {self.audio_s / 3600:.3g} h of audio, in the time that the upstream takes for it",
             f"  for each layer: {self.memory_gb:.2g} GB of memory, and about {about(self.scoring_s)} of scoring here",
             f"  (25 layers: {25 * self.memory_gb:.2g} GB, {about(25 * self.scoring_s)})",
+            f"  scoring takes {self.scoring_gb:.2g} GB besides, however many layers there are",
         ]
         return "\n".join(lines)
 
@@ -119,13 +132,14 @@ def look(spec: str, dim: int, stride: int = 320, seed: int = 1337) -> Outlook:
     tap = Tap(0, "layer", None, "layer", stride, dim)
     gathering: Gathering | None = None
     found: list[Expected] = []
-    folds = 0
+    folds, scoring = 0, 0
     for name, measures in MEASURES.items():
         expert = importlib.import_module(f"{registry.downstreams()[name]}.expert").DownstreamExpert
         with contextlib.redirect_stdout(io.StringIO()):  # what it says of itself when it is run
             given = {"corpus": spec, "measures": list(measures), "memory_limit_gb": 1e6}
             made = expert(dim, stride, given, str(Path()), (tap,), {}, gathering=gathering, seed=seed)
         gathering, folds = made.gathering, made.plan.folds.count
+        scoring = max(scoring, scoring_bytes(made.measures))
         for measure in made.measures:
             found += _expected(measure, made, tap)
     assert gathering is not None
@@ -137,12 +151,17 @@ def look(spec: str, dim: int, stride: int = 320, seed: int = 1337) -> Outlook:
         measures=tuple(found),
         audio_s=float(plan.seconds[plan.needed].sum()),
         memory_gb=gathering.memory_bytes / 1e9,
-        scoring_s=sum(_scoring_s(dim, other, folds) for other in others),
+        scoring_gb=scoring / 1e9,
+        scoring_s=sum(_scoring_s(dim, other, folds) for other in others) + sum(each.scoring_s for each in found),
     )
 
 
 def _expected(measure: Any, expert: Any, tap: Tap) -> Iterator[Expected]:
     """What to expect of one of an analysis's measures; of frames, of each that shares their statistics."""
+    if isinstance(measure, Foretells):
+        told = measure.foretell()
+        yield replace(_said(told.measure, told.rows, told.verdict, None), says=told.says, scoring_s=told.scoring_s)
+        return
     plan: Plan = expert.plan
     if hasattr(measure, "statistics"):
         frames = np.floor(plan.seconds * (SAMPLE_RATE / stride_number(tap.stride)))

@@ -176,23 +176,25 @@ class _AtSomeTaps(Gathering):
 MEMORY_SHARE = 0.6
 
 
-def check_memory(gathering: Gathering, options: Options) -> str:
+def check_memory(gathering: Gathering, options: Options, scoring: int = 0) -> str:
     """What the statistics take, in one line.
 
     Args:
         gathering: of all analyses that were built so far.
         options: of an analysis; `memory_limit_gb` may set a limit.
+        scoring: bytes that its scores take besides.
 
     Raises:
         UserError: they take more than the limit.
     """
     taken, limit = gathering.memory_bytes, _limit(options)
-    if limit and taken > limit:
+    more = f", scoring {scoring / 1e9:.2f} GB more" if scoring else ""
+    if limit and taken + scoring > limit:
         raise UserError(
-            f"{options.name}: the statistics of this run take {taken / 1e9:.2f} GB, more than {limit / 1e9:.2f} GB; "
+            f"{options.name}: the statistics of this run take {taken / 1e9:.2f} GB{more}, above {limit / 1e9:.2f} GB; "
             "take fewer measures or segments, or raise downstream_expert.memory_limit_gb"
         )
-    return f"statistics take {taken / 1e9:.2f} GB" + (f" (limit {limit / 1e9:.1f} GB)" if limit else "")
+    return f"statistics take {taken / 1e9:.2f} GB{more}" + (f" (limit {limit / 1e9:.1f} GB)" if limit else "")
 
 
 def _limit(options: Options) -> float | None:

@@ -105,6 +105,21 @@ def distances(tokens: TokenFrames, blocks: Sequence[Block]) -> Iterator[np.ndarr
         yield from _computed(tokens, waiting)
 
 
+def working_bytes(count: np.ndarray, dim: int) -> int:
+    """The memory that distances of some tokens take at most, about: of frames with frames, of pairs, of unit vectors.
+
+    Args:
+        count: (N,) frames of every token.
+        dim: of a frame.
+    """
+    if not len(count):
+        return 0
+    frames = int(count.sum())
+    cells = min(2 * CELLS, frames**2)
+    pairs = cells / max(float(count.mean()) ** 2, 1)
+    return int(8 * cells + 64 * pairs + 8 * frames * dim)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Piece:
     """Some rows of a block, and the block's distances."""

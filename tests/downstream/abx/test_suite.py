@@ -1,4 +1,4 @@
-"""ABX, words, boundaries, CCA and a task in one run, which ends on the page; ABX decides where only it is there."""
+"""ABX, words, boundaries, CCA, MI, probes, a task in one run that ends on the page; ABX decides where it is alone."""
 
 import entry_point
 import pytest
@@ -10,7 +10,7 @@ from s3prl_plugin.report.tables import label
 from s3prl_plugin.select.choice import choose
 from s3prl_plugin.select.criteria import criterion
 
-MEASURES = ("abx_phone", "abx_word", "awd_word", "boundary_phone", "boundary_word", "cca_phone")
+MEASURES = ("abx_phone", "abx_word", "awd_word", "boundary_phone", "boundary_word", "cca_phone", "probe_phone")
 
 
 @pytest.mark.slow
