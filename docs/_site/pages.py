@@ -161,12 +161,18 @@ def _configs(folder: str) -> dict[str, Path]:
 
 
 def on_config(config: Any) -> Any:
-    """Of mkdocs: the package in one place, by links, as the wheel has it; mkdocstrings reads it and imports nothing."""
+    """Of mkdocs: the gallery's place, and the package's, in one folder by links, as the wheel has it.
+
+    mkdocstrings reads the package there, and imports nothing.
+    """
     package = Path(tempfile.mkdtemp(prefix="s3prl_plugin_docs_")) / "s3prl_plugin"
     package.mkdir()
     for path in [*(ROOT / "s3prl_plugin").iterdir(), *(ROOT / half for half in HALVES)]:
         (package / path.name).symlink_to(path)
     config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [str(package.parent)]
+    gallery = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs" / "gallery").glob("*.md"))
+    if gallery:  # before the reference
+        config.nav.insert([next(iter(item)) for item in config.nav].index("Reference"), {"Gallery": gallery})
     return config
 
 
