@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks import memory, simulated
 from benchmarks.ratios import Ratio, Settings
+from benchmarks.steps import Steps
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.one_pass.saved_pass import SavedPass, Shard
 from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.statistics.tap_rows import TapRows
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert as Cca
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert as Mi
 from s3prl_plugin.states.taps import States, Tap
@@ -29,10 +33,21 @@ from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 from s3prl_plugin.upstream.mr_hubert.hubconf import mr_hubert_local
 
 IN_ROUNDS = False
-CCA_SHARE, WITH_MI_SHARE = 0.25, 0.35  # of the forward pass, that the analyses may add
+CCA_SHARE, WITH_MI_SHARE = 0.15, 0.18  # of the forward pass, that the analyses may add
 GROWTH = 1.1  # of the memory's peak, from an hour to ten
 UTTERANCE_S = 12.0
 TAPS = 15
+CHECKPOINT_MINUTES = 3  # as packaged
+
+
+EVERY = 4  # of how many batches one is taken in
+STEPS = {
+    "log-mel": ("s3prl_plugin.analysis.mel:log_mel",),
+    "segment means": ("s3prl_plugin.analysis.statistics.segment_means:SegmentMeans.update",),
+    "frames": ("s3prl_plugin.analysis.statistics.frame_statistics:FrameStatistics.update",),
+    "whitening": ("s3prl_plugin.downstream.cca.pair:FoldedView._whiten",),
+    "k-means": ("s3prl_plugin.analysis.information.clusters:learn",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,94 +57,110 @@ class Workload:
     Attributes:
         variant: a published architecture; None for the small one.
         hours: of simulated speech.
-        forwards: batches whose forward is timed, and whose states are fed in turns.
         longer: how many times longer the corpus is whose memory is compared.
         dim: of the cheap features that memory is measured with.
     """
 
     variant: str | None
     hours: float
-    forwards: int
     longer: int
     dim: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Seconds that one part of the work takes for all of the corpus."""
-
-    name: str
-    seconds: float
 
 
 def measure(settings: Settings) -> Iterator[Ratio]:
     """Yield the ratios: the forward pass over what analyses add to it; the memory of one hour over that of ten.
 
-    Times are seconds of the processor in one thread. The forward pass is timed on a few batches and multiplied up to
-    the whole corpus; statistics are taken of every batch of the corpus, from the states of those few.
+    Times are seconds of the processor in one thread, with the packaged options. In every round a batch passes forward
+    and is taken into the statistics, one after the other: a pair. One batch in four is taken in, the later ones with
+    states that are there; forward and statistics are the median times all batches. The segments of the others get the
+    rows of those that were seen, so that scores are of as many as a whole corpus has.
 
     Args:
-        settings: how to measure; there is one round whatever they say.
+        settings: how to measure.
     """
-    work = Workload("mr_hubert_base", 1.0, 3, 10, 768)
+    work = Workload("mr_hubert_base", 1.0, 10, 768)
     if settings.quick:
-        work = Workload(None, 0.1, 2, 2, 16)
+        work = Workload(None, 0.1, 2, 16)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with threadpool_limits(1):
-        yield from _costs(work, bars=not settings.quick)
+        yield from _costs(work, settings.rounds, bars=not settings.quick)
+    torch.set_num_threads(threads)
     yield _memory(work, bars=not settings.quick)
 
 
-def _costs(work: Workload, bars: bool) -> Iterator[Ratio]:
-    """What CCA adds, what CCA and MI add, and what its jackknife takes."""
-    corpus = simulated.corpus(work.hours, UTTERANCE_S)
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
-        states, forward_s = _forward(work, folder)
-        forward = forward_s * len(corpus.utterances) / simulated.BATCH
-        cca = {"measures": ["cca_mel", "cca_intra", "cca_phone", "cca_word"], "frame_utterances": None}
-        plan = partial(Plan, corpus, 0)
-        fast = _analysis(folder, plan(), states, [(Cca, cca)])
-        both = _analysis(folder, plan(), states, [(Cca, cca), (Mi, {"measures": ["mi_phone"]})])
-        full = _analysis(folder, plan(), states[:1], [(Cca, {**cca, "intervals": "jackknife"})])
-    name = f"{work.hours:g} h, {len(states[0].taps)} taps"
-    yield _share(f"CCA, {name}", forward, fast, CCA_SHARE if bars else None)
-    yield _share(f"CCA and mi_phone, {name}", forward, both, WITH_MI_SHARE if bars else None)
-    yield _share(f"jackknife of CCA, {name}", forward, full[-1:], None)
+def _costs(work: Workload, rounds: int, bars: bool) -> Iterator[Ratio]:
+    """What CCA adds, what CCA and MI add, and where it goes."""
+    plan = Plan(simulated.corpus(work.hours, UTTERANCE_S), 0)
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()), Steps(STEPS) as steps:
+        upstream = _upstream(work, folder)
+        heard = simulated.noise(simulated.BATCH, UTTERANCE_S)
+        with torch.no_grad():
+            taps = _state_taps(upstream(heard)["states"]).taps
+        gathering = Gathering(plan)
+        cca, mi = _build(folder, taps, gathering)
+        forward, statistics = [], []
+        chosen = simulated.batches(plan)
+        for number, positions in enumerate(chosen[::EVERY]):
+            if number < rounds:
+                with torch.no_grad():
+                    features, spent = _timed(partial(upstream, heard[: len(positions)]))
+                states = _state_taps(features["states"])
+                forward.append(spent)
+                del features
+            batch = Batch(_first(states, len(positions)), positions, plan)
+            statistics.append(_timed(partial(gathering.update, batch))[1])
+            del batch
+        _repeat_rows(gathering)
+        passing, gathered = (len(chosen) * median(times) for times in (forward, statistics))
+        save_s = _timed(partial(SavedPass(folder, "cca", Shard(), {}).save, gathering, len(chosen)))[1]
+        saves = save_s * (1 + passing // (60 * CHECKPOINT_MINUTES))
+        scores = {each.name: _timed(partial(each.log_records, ""))[1] for each in (cca, mi)}
+    name = f"{work.hours:g} h, {len(taps)} taps"
+    pairs = [a / b for a, b in zip(forward, statistics[:rounds], strict=True)]
+    yield Ratio(
+        name=f"statistics, {name}",
+        value=median(pairs),
+        low=min(pairs),
+        high=max(pairs),
+        there=f"{passing:.4g} s",
+        here=f"{gathered:.3g} s",
+        note=f"of {rounds} pairs of one batch: adds {100 / median(pairs):.1f} % to the forward pass",
+    )
+    of_cca = {"statistics": gathered, "saves": saves, "scores of cca": scores["cca"]}
+    yield _share(f"CCA, {name}", passing, of_cca, CCA_SHARE if bars else None)
+    both = {**of_cca, "scores of mi": scores["mi"]}
+    yield _share(f"CCA and mi_phone, {name}", passing, both, WITH_MI_SHARE if bars else None)
+    seen = len(chosen[::EVERY]) / len(chosen)
+    for step, seconds in steps.seconds.items():
+        whole = seconds / seen if step in ("log-mel", "segment means", "frames") else seconds
+        yield _share(f"step: {step}", passing, {step: whole}, None)
 
 
-def _forward(work: Workload, folder: str) -> tuple[list[States], float]:
-    """The states of a few batches, and the median seconds of their forward pass."""
+def _repeat_rows(gathering: Gathering) -> None:
+    """Fill the rows of segments that were not seen with those that were."""
+    for statistic in gathering.statistics.values():
+        if isinstance(statistic, TapRows) and statistic.seen.any():
+            source = np.resize(np.flatnonzero(statistic.seen), len(statistic.seen))
+            for rows in statistic.kept:
+                rows[:] = rows[source]
+            statistic.seen[:] = True
+
+
+def _upstream(work: Workload, folder: str) -> torch.nn.Module:
+    """A model with random weights."""
     config = variants.variant(work.variant).config() if work.variant else small.small_config()
     assert config is not None
-    upstream = mr_hubert_local(ckpt=str(load.save(f"{folder}/model.pt", small.random_network(config)))).eval()
-    found, seconds = [], []
-    for number in range(work.forwards + 1):
-        waveforms = simulated.noise(simulated.BATCH, UTTERANCE_S, number)
-        with torch.no_grad():
-            features, spent = _timed(partial(upstream, waveforms))
-        found.append(_state_taps(features["states"]))
-        seconds.append(spent)
-    return found[1:], sorted(seconds[1:])[len(seconds[1:]) // 2]  # the first is a rehearsal
+    return mr_hubert_local(ckpt=str(load.save(f"{folder}/model.pt", small.random_network(config)))).eval()
 
 
-def _analysis(
-    folder: str, plan: Plan, states: Sequence[States], wanted: Sequence[tuple[type[AnalysisExpert], dict[str, Any]]]
-) -> list[Cost]:
-    """What the statistics and each analysis's scores take, for all batches of a plan."""
-    gathering = Gathering(plan)
-    taps = states[0].taps
+def _build(folder: str, taps: Sequence[Tap], gathering: Gathering) -> list[AnalysisExpert]:
+    """CCA and MI of phones with the packaged options."""
     with contextlib.redirect_stdout(io.StringIO()):
-        analyses = [
+        return [
             kind(taps[0].dim, taps[0].stride, options, folder, taps, {"upstream": "bench"}, gathering=gathering)
-            for kind, options in wanted
+            for kind, options in ((Cca, {}), (Mi, {"measures": ["mi_phone"]}))
         ]
-        spent = 0.0
-        for positions, given in zip(simulated.batches(plan), itertools.cycle(states), strict=False):
-            batch = Batch(_first(given, len(positions)), positions, plan)
-            spent += _timed(partial(gathering.update, batch))[1]
-        costs = [Cost("statistics", spent)]
-        for analysis in analyses:
-            costs.append(Cost(f"scores of {analysis.name}", _timed(partial(analysis.log_records, ""))[1]))
-    return costs
 
 
 def _state_taps(states: States) -> States:
@@ -153,13 +184,13 @@ def _first(states: States, count: int) -> States:
     )
 
 
-def _share(name: str, forward: float, costs: Sequence[Cost], share: float | None) -> Ratio:
+def _share(name: str, forward: float, costs: Mapping[str, float], share: float | None) -> Ratio:
     """The forward pass over what is added to it."""
-    added = sum(cost.seconds for cost in costs)
-    parts = ", ".join(f"{cost.name} {cost.seconds:.3g} s" for cost in costs)
+    added = sum(costs.values())
+    parts = ", ".join(f"{cost} {seconds:.3g} s" for cost, seconds in costs.items())
     return Ratio.once(
         name=name,
-        value=forward / added,
+        value=forward / max(added, 1e-9),
         there=f"{forward:.4g} s",
         here=f"{added:.3g} s",
         bar=1 / share if share else None,
@@ -190,10 +221,8 @@ def _prepare(hours: float, dim: int) -> Callable[[], object]:
         plan = Plan(simulated.corpus(hours, UTTERANCE_S), 0)
         plan.forget_segments()
         gathering = Gathering(plan)
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-            options = {"frame_utterances": None, "measures": ["cca_mel", "cca_intra", "cca_phone", "cca_word"]}
-            Cca(dim, 320, options, folder, taps, {"upstream": "bench"}, gathering=gathering)
-            Mi(dim, 320, {"measures": ["mi_phone"]}, folder, taps, {"upstream": "bench"}, gathering=gathering)
+        with tempfile.TemporaryDirectory() as folder:
+            _build(folder, taps, gathering)
         chosen = simulated.batches(plan)
         cheap = simulated.cheap_states(taps, len(chosen), UTTERANCE_S)
         for positions, states in zip(chosen, cheap, strict=True):
