@@ -97,7 +97,6 @@ def _gather(layer: torch.Tensor, other: torch.Tensor, fold: np.ndarray) -> FoldM
         for number in range(FOLDS):
             mine = torch.from_numpy(np.flatnonzero(fold[rows] == number))
             gathered.update(number, {"x": layer[rows][mine], "y": other[rows][mine]})
-    gathered.flush()
     return gathered
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 
 from s3prl_plugin.analysis import mel
-from s3prl_plugin.analysis.grid import average_cells, covered_frames
+from s3prl_plugin.analysis.grid import Bags, covered_frames
+from s3prl_plugin.analysis.one_pass.packed import Packed
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
@@ -18,7 +18,7 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.states.taps import States
 from s3prl_plugin.strides import Stride
 
-_Key = tuple[object, ...]
+T = TypeVar("T")
 
 
 class Upstream(Protocol):
@@ -38,7 +38,8 @@ class Upstream(Protocol):
 class Batch:
     """The utterances of one batch, at every tap.
 
-    Everything is worked out per utterance, so that a number does not depend on what else is in the batch.
+    What is worked out of an utterance does not depend on what else is in the batch. How many frames there are is read
+    from the device once, and so is whether all states are finite.
 
     Args:
         states: what the upstream returned.
@@ -52,13 +53,10 @@ class Batch:
         self.states = states
         self.positions = [int(p) for p in positions]
         self.plan = plan
-        self._frames: dict[_Key, torch.Tensor] = {}
-        self._mels: dict[_Key, torch.Tensor] = {}
-        self._weights: dict[_Key, tuple[np.ndarray, torch.Tensor]] = {}
-        self._pooled: dict[_Key, tuple[np.ndarray, np.ndarray]] = {}
-        self._others: dict[str, Batch] = {}
-        self._all: Batch | None = None  # at all taps, where this one is at some: not itself, which would keep it alive
-        self._place: Sequence[int] = range(len(states.taps))
+        self._whole = states
+        self._place: Sequence[int] = range(len(states.taps))  # of the taps, among those of the whole
+        self._known: dict[tuple[object, ...], Any] = {}
+        self._lengths: list[list[int]] = torch.stack(list(states.lengths)).tolist()
 
     def only(self, positions: Sequence[int]) -> Batch:
         """The same utterances at some of the taps; what all taps have in common stays what it is for all of them.
@@ -66,10 +64,10 @@ class Batch:
         Args:
             positions: of the taps, increasing.
         """
-        whole = self._whole
-        found = Batch(whole.states.only(positions), whole.positions, whole.plan)
-        found._all, found._place = whole, positions
-        found._mels, found._weights, found._others = whole._mels, whole._weights, whole._others
+        found = object.__new__(Batch)
+        found.__dict__.update(self.__dict__)  # what is known, and what will be, they have in common
+        found._place = [self._place[tap] for tap in positions]
+        found.states = self._whole.only(found._place)
         return found
 
     def __len__(self) -> int:
@@ -82,111 +80,139 @@ class Batch:
         Raises:
             UserError: they are not all finite.
         """
-        if self._all is not None:
-            return self._all.frames(i, self._place[tap])
-        key = (i, tap)
-        if key not in self._frames:
-            rows = self.states.utterance(tap, i).float()
-            if not torch.isfinite(rows).all():
-                name = self.plan.corpus.utterances[self.positions[i]].name
-                raise UserError(
-                    f"tap {self.states.taps[tap].name} is NaN or infinite for utterance {name}: no statistics can be "
-                    "taken of it; check the checkpoint, or use a dtype with more range"
-                )
-            self._frames[key] = rows
-        return self._frames[key]
+        place = self._place[tap]
+        self._refuse_infinite(place, [i])
+        return self._states(place, i).float()
 
-    def common_frames(self, i: int, stride: Stride) -> int:
-        """How many frames of utterance `i` all taps of a stride have, and the mel spectrogram with them.
+    def packed(self, tap: int) -> Packed:
+        """The valid frames of all utterances at a tap, in the type in which the upstream gave them.
+
+        Raises:
+            UserError: they are not all finite.
+        """
+        place = self._place[tap]
+        self._refuse_infinite(place, range(len(self)))
+        return self._packed(place)
+
+    def common_frames(self, stride: Stride) -> list[int]:
+        """How many frames of every utterance all taps of a stride have, and the mel spectrogram with them.
 
         Frame measures of all these taps are taken on the same frames, so that their differences are paired.
         """
-        taps = zip(self._whole.states.taps, self._whole._lengths, strict=True)
-        shortest = min(lengths[i] for tap, lengths in taps if tap.stride == stride)
-        heard = mel.frames_of(len(self.states.waveforms[i]))
-        return covered_frames(heard, mel.HOP, stride, shortest, mel.TAP_OFFSET)
+        heard = [mel.frames_of(len(waveform)) for waveform in self.states.waveforms]
+        shortest = [self.shortest(i)[stride] for i in range(len(self))]
+        return [
+            covered_frames(n, mel.HOP, stride, most, mel.TAP_OFFSET) for n, most in zip(heard, shortest, strict=True)
+        ]
 
     def shortest(self, i: int) -> dict[Stride, int]:
         """Stride -> how many frames of utterance `i` all taps of the upstream of that stride have."""
         found: dict[Stride, int] = {}
-        for tap, lengths in zip(self._whole.states.taps, self._whole._lengths, strict=True):
+        for tap, lengths in zip(self._whole.taps, self._lengths, strict=True):
             found[tap.stride] = min(lengths[i], found.get(tap.stride, lengths[i]))
         return found
 
     def complete(self, i: int) -> bool:
         """Whether utterance `i` has a frame at every tap of the upstream."""
-        return all(lengths[i] > 0 for lengths in self._whole._lengths)
+        return all(lengths[i] > 0 for lengths in self._lengths)
 
-    def log_mel(self, i: int, stride: Stride, decimate: bool = False) -> torch.Tensor:
-        """The log-mel frames of utterance `i` at a stride, (T, 80), T = `common_frames`; see `mel.at_stride`."""
-        key = (i, stride, decimate)
-        if key not in self._mels:
-            if (i,) not in self._mels:
-                self._mels[i,] = mel.log_mel(self.states.waveforms[i])
-            self._mels[key] = mel.at_stride(self._mels[i,], stride, self.common_frames(i, stride), decimate)
-        return self._mels[key]
+    def log_mel(self, stride: Stride, decimate: bool = False) -> Packed:
+        """The log-mel frames at a stride, 80 dimensions, as many as `common_frames`; see `mel.at_stride`."""
+        frames = self.common_frames(stride)
+        whole = self._once(("mel",), lambda: Packed.of([mel.log_mel(wave) for wave in self.states.waveforms]))
 
-    def at_stride(self, i: int, tap: int, stride: Stride) -> torch.Tensor:
-        """The frames of utterance `i` at one tap, brought to the frame rate of another; see `average_cells`."""
-        key = (i, tap, stride)
-        if key not in self._frames:
-            own = self.states.taps[tap].stride
-            self._frames[key] = average_cells(self.frames(i, tap), own, stride, self.common_frames(i, stride))
-        return self._frames[key]
+        def brought() -> Packed:
+            if not decimate:
+                return whole.at_stride(mel.HOP, stride, frames, mel.TAP_OFFSET)
+            return Packed.of([mel.at_stride(whole[i], stride, n, decimate) for i, n in enumerate(frames)])
+
+        return self._once(("mel", stride, decimate), brought)
+
+    def at_stride(self, tap: int, stride: Stride) -> Packed:
+        """The frames at one tap, brought to the frame rate of another; see `grid.cells`."""
+        own = self.states.taps[tap].stride
+        return self._once(
+            ("tap", self._place[tap], stride),
+            lambda: self.packed(tap).at_stride(own, stride, self.common_frames(stride)),
+        )
 
     def seen_by(self, upstream: Upstream) -> Batch:
         """The same utterances at the taps of another upstream, which is asked once."""
-        if upstream.name not in self._others:
-            self._others[upstream.name] = Batch(upstream(self.states.waveforms), self.positions, self.plan)
-        return self._others[upstream.name]
+        return self._once(
+            ("upstream", upstream.name), lambda: Batch(upstream(self.states.waveforms), self.positions, self.plan)
+        )
 
-    def segments(self, tap: int, sample: Sample, weights: str = WHOLE_FRAMES) -> tuple[np.ndarray, np.ndarray]:
-        """The segment means of this batch's utterances at one tap.
+    def segments(self, sample: Sample, weights: str = WHOLE_FRAMES) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The segment means of this batch's utterances at every tap.
 
-        Segments that several samples have in common are averaged once.
+        Segments that several samples have in common are averaged once; the means of all taps leave the device at once.
 
         Args:
-            tap: its position.
             sample: which segments.
             weights: of the frames, one of `segments.SEGMENT_WEIGHTS`.
 
         Returns:
             rows: (n,) row numbers of `sample`.
-            means: (n, D) float32.
+            means: per tap, (n, D) float32.
         """
-        unit = sample.unit
-        key = (tap, unit, weights)
-        if key not in self._pooled:
-            parts = [self._pool(i, tap, unit, weights) for i in range(len(self))]
-            self._pooled[key] = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
-        segment, means = self._pooled[key]
-        row = sample.row[segment]
-        return row[row >= 0], means[row >= 0]
+        wanted = [self.plan.wanted(sample.unit, position) for position in self.positions]
+        keys = [("segments", sample.unit, weights, place) for place in self._place]
+        if keys[0] not in self._known or keys[-1] not in self._known:
+            taps = range(len(keys))
+            means = [self._bags(tap, wanted, sample.unit, weights).mean(self.packed(tap).rows.float()) for tap in taps]
+            columns = np.cumsum([each.shape[1] for each in means])[:-1]
+            parts = np.split(torch.cat(means, dim=1).cpu().numpy(), columns, axis=1)
+            self._known.update(zip(keys, parts, strict=True))
+        row = sample.row[np.concatenate(wanted)]
+        kept = slice(None) if (row >= 0).all() else row >= 0
+        return row[kept], [self._known[key][kept] for key in keys]
+
+    def _bags(self, tap: int, wanted: Sequence[np.ndarray], unit: str, weights: str) -> Bags:
+        """The wanted segments of all utterances as bags of a tap's frames."""
+        packed, stride = self._packed(self._place[tap]), self.states.taps[tap].stride
+
+        def joined() -> Bags:
+            alignment = self.plan.alignment(unit)
+            pairs = zip(wanted, packed.lengths, strict=True)
+            return Bags.joined([alignment.bags(rows, stride, n, weights) for rows, n in pairs], packed.starts)
+
+        return self._once(("bags", unit, weights, stride, *packed.starts, *packed.lengths), joined)
+
+    def _packed(self, place: int) -> Packed:
+        """The frames of a tap of the whole."""
+        tensor = self._whole.tensors[place]
+        starts = [i * tensor.shape[1] for i in range(len(tensor))]
+        rows = self._once(("rows", place), lambda: tensor.reshape(-1, tensor.shape[2]))  # a copy where strides forbid
+        return Packed(rows, starts, self._lengths[place])
+
+    def _states(self, place: int, i: int) -> torch.Tensor:
+        """The frames of one utterance at a tap of the whole."""
+        return self._whole.tensors[place][i, : self._lengths[place][i]]
+
+    def _refuse_infinite(self, place: int, utterances: Sequence[int]) -> None:
+        """Look closely where the sum of a tap's frames, with those past the utterances' ends, is not finite."""
+        if self._finite[place]:
+            return
+        for i in utterances:
+            if not torch.isfinite(self._states(place, i)).all():
+                name = self.plan.corpus.utterances[self.positions[i]].name
+                raise UserError(
+                    f"tap {self._whole.taps[place].name} is NaN or infinite for utterance {name}: no statistics can be "
+                    "taken of it; check the checkpoint, or use a dtype with more range"
+                )
 
     @property
-    def _whole(self) -> Batch:
-        """The same utterances at all taps."""
-        return self if self._all is None else self._all
+    def _finite(self) -> list[bool]:
+        """Per tap of the whole, whether the sum of everything is finite."""
 
-    @cached_property
-    def _lengths(self) -> list[list[int]]:
-        return [lengths.tolist() for lengths in self.states.lengths]
+        def found() -> list[bool]:
+            sums = torch.stack([tensor.sum(dtype=torch.float32) for tensor in self._whole.tensors])
+            return torch.isfinite(sums).tolist()
 
-    def _pool(self, i: int, tap: int, unit: str, weights: str) -> tuple[np.ndarray, np.ndarray]:
-        """The segments of one utterance that any sample wants, and their means at a tap."""
-        frames = self.frames(i, tap)
-        segment, matrix = self._averaging(i, unit, self.states.taps[tap].stride, len(frames), weights)
-        if not len(segment):
-            return segment, np.zeros((0, frames.shape[1]), dtype=np.float32)
-        return segment, (matrix.to(frames.device) @ frames).cpu().numpy()
+        return self._once(("finite",), found)
 
-    def _averaging(
-        self, i: int, unit: str, stride: Stride, frames: int, weights: str
-    ) -> tuple[np.ndarray, torch.Tensor]:
-        """The wanted segments of one utterance, and the matrix that averages its frames into them."""
-        key = (i, unit, stride, frames, weights)
-        if key not in self._weights:
-            segment = self.plan.wanted(unit, self.positions[i])
-            matrix = self.plan.alignment(unit).averaging(segment, stride, frames, weights)
-            self._weights[key] = segment, torch.from_numpy(matrix)
-        return self._weights[key]
+    def _once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What is known under that key, made where it is not."""
+        if key not in self._known:
+            self._known[key] = make()
+        return self._known[key]

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from s3prl_plugin.analysis.grid import Bags
 from s3prl_plugin.corpora.corpus import Segment, Utterance
 from s3prl_plugin.strides import SAMPLE_RATE, Stride, clock, frame_at
 
@@ -79,46 +80,6 @@ def clip(first: np.ndarray, last: np.ndarray, frames: int) -> tuple[np.ndarray, 
     """Clip frame ranges to an utterance of `frames` >= 1 valid frames; at least one frame stays (the last one)."""
     first = np.minimum(first, frames - 1)
     return first, np.clip(last, first + 1, frames)
-
-
-def averaging(first: np.ndarray, last: np.ndarray, frames: int) -> np.ndarray:
-    """The matrix that averages frames into segments.
-
-    Args:
-        first, last: (S,) clipped frame ranges.
-        frames: T, the valid frames of the utterance.
-
-    Returns:
-        (S, T) float32 weights; every row sums to one.
-    """
-    frame = np.arange(frames)
-    inside = (frame >= first[:, None]) & (frame < last[:, None])
-    return (inside / (last - first)[:, None]).astype(np.float32)
-
-
-def overlap_averaging(
-    start: np.ndarray, end: np.ndarray, stride: Stride, frames: int, middle_third: bool = False
-) -> np.ndarray:
-    """The matrix that averages frames into segments, each weighted by the time they have in common.
-
-    Args:
-        start, end: (S,) samples.
-        stride: of the tap, in samples.
-        frames: T >= 1, the valid frames of the utterance.
-        middle_third: of the segment's time.
-
-    Returns:
-        (S, T) float32 weights; every row sums to one.
-    """
-    ticks = clock(stride)
-    begin, finish = (ticks * moment for moment in _thirds(start, end, middle_third))
-    width = 3 * int(stride * ticks)
-    edge = width * np.arange(frames + 1)
-    common = np.minimum(finish[:, None], edge[1:]) - np.maximum(begin[:, None], edge[:-1])
-    common = np.maximum(common, 0)
-    lost = np.flatnonzero(~common.any(axis=1))
-    common[lost, np.minimum(begin[lost] // width, frames - 1)] = 1
-    return (common / common.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def _thirds(start: np.ndarray, end: np.ndarray, middle_third: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -191,21 +152,25 @@ class Alignment:
             return frame_range(self.start[rows], self.end[rows], stride, self.thirds)
         return frame_range(*_thirds(self.start[rows], self.end[rows], self.thirds), 3 * stride)
 
-    def averaging(self, rows: np.ndarray, stride: Stride, frames: int, weights: str = WHOLE_FRAMES) -> np.ndarray:
-        """The matrix that averages an utterance's frames into some of its segments.
+    def bags(self, rows: np.ndarray, stride: Stride, frames: int, weights: str = WHOLE_FRAMES) -> Bags:
+        """The frames of an utterance that some of its segments are means of.
 
         Args:
             rows: (S,) positions of segments of one utterance.
             stride: of the tap, in samples.
-            frames: T >= 1, its valid frames.
+            frames: T, its valid frames; where there are none, bags are empty.
             weights: one of `SEGMENT_WEIGHTS`.
 
         Returns:
-            (S, T) float32; every row sums to one.
+            S bags.
         """
+        if not frames:
+            return Bags.of_ranges(np.zeros_like(rows), np.zeros_like(rows))
         if weights != OVERLAP:
-            return averaging(*clip(*self.frames(rows, stride, weights), frames), frames)
-        return overlap_averaging(self.start[rows], self.end[rows], stride, frames, self.thirds)
+            return Bags.of_ranges(*clip(*self.frames(rows, stride, weights), frames))
+        ticks = clock(stride)
+        begin, end = (ticks * moment for moment in _thirds(self.start[rows], self.end[rows], self.thirds))
+        return Bags.of_spans(begin, end, 3 * int(stride * ticks), frames)
 
     def crowding(self, rows: np.ndarray, stride: Stride, weights: str = WHOLE_FRAMES) -> tuple[float, float]:
         """How far a frame rate blurs segments into each other.

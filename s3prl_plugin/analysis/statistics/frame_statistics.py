@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from s3prl_plugin.analysis import mel
-from s3prl_plugin.analysis.grid import average_cells
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.one_pass.packed import Packed
 from s3prl_plugin.analysis.other_models.second_upstream import SecondUpstream
 from s3prl_plugin.analysis.statistics.moments import FoldMoments, Moments, ViewMoments
 from s3prl_plugin.states.taps import Tap
@@ -20,6 +20,8 @@ from s3prl_plugin.strides import Stride
 
 MEL = "mel"
 OTHER = "the other model's"
+
+ROWS_AT_ONCE = 4096  # of a fold: bounds the memory of their products
 
 FoldsOfFrames = Callable[[int, Stride, int], np.ndarray]
 """(utterance, stride, frames) -> the fold of every frame, (frames,); a negative one leaves a frame out."""
@@ -82,11 +84,21 @@ class FrameStatistics:
 
     def update(self, batch: Batch) -> None:
         """Take in the frames of a batch."""
-        for i, position in enumerate(batch.positions):
-            if self.utterances[position]:
-                self._add(batch, i)
-        for statistics in self._by_stride.values():
-            statistics.flush()
+        for stride, statistics in self._by_stride.items():
+            views = self._packed(batch, stride)
+            frames = [
+                min(most, *(view.lengths[i] for view in views.values())) if self.utterances[position] else 0
+                for i, (position, most) in enumerate(zip(batch.positions, batch.common_frames(stride), strict=True))
+            ]
+            pairs = zip(batch.positions, frames, strict=True)
+            fold = np.concatenate([self.fold_of(position, stride, n) for position, n in pairs])
+            utterance = np.repeat(np.arange(len(frames)), frames)
+            frame = np.concatenate([np.arange(n) for n in frames])
+            for number in np.unique(fold[fold >= 0]):
+                chosen = np.flatnonzero(fold == number)
+                for start in range(0, len(chosen), ROWS_AT_ONCE):
+                    part = chosen[start : start + ROWS_AT_ONCE]
+                    statistics.update(int(number), _Chosen(views, utterance[part], frame[part]))
 
     def of(self, tap: Tap) -> list[ViewMoments]:
         """Per fold, a tap's frames by themselves."""
@@ -125,36 +137,24 @@ class FrameStatistics:
         for stride, statistics in self._by_stride.items():
             statistics.merge_state(state[str(stride)])
 
-    def _add(self, batch: Batch, i: int) -> None:
-        """Take in the frames of one utterance."""
-        for stride, statistics in self._by_stride.items():
-            views = {tap.name: batch.frames(i, k) for k, tap in enumerate(self.taps) if tap.stride == stride}
-            if self._with_mel:
-                views[MEL] = batch.log_mel(i, stride, self.decimate)
-            for base in self._bases:
-                if self.taps[base].stride != stride:
-                    views[self._base_name(base, stride)] = batch.at_stride(i, base, stride)
-            if self.other is not None:
-                views[OTHER] = self._other_frames(batch, i, stride)
-            frames = min(batch.common_frames(i, stride), *map(len, views.values()))
-            fold = self.fold_of(batch.positions[i], stride, frames)
-            for number in np.unique(fold[fold >= 0]):
-                chosen = torch.from_numpy(np.flatnonzero(fold == number))
-                whole = len(chosen) == frames
-                rows = {name: x[:frames] if whole else x[chosen.to(x.device)] for name, x in views.items()}
-                statistics.update(int(number), rows)
-
-    def _other_frames(self, batch: Batch, i: int, stride: Stride) -> torch.Tensor:
-        """The frames of one utterance at the other model's tap, brought to a stride; see `average_cells`."""
-        assert self.other is not None
-        second, tap = self.other
-        frames = batch.seen_by(second).frames(i, tap)
-        return average_cells(frames, second.taps[tap].stride, stride, batch.common_frames(i, stride))
+    def _packed(self, batch: Batch, stride: Stride) -> dict[str, Packed]:
+        """The views that are seen at a stride, of all utterances."""
+        views = {tap.name: batch.packed(k) for k, tap in enumerate(self.taps) if tap.stride == stride}
+        if self._with_mel:
+            views[MEL] = batch.log_mel(stride, self.decimate)
+        for base in self._bases:
+            if self.taps[base].stride != stride:
+                views[self._base_name(base, stride)] = batch.at_stride(base, stride)
+        if self.other is not None:
+            second, tap = self.other
+            heard = batch.seen_by(second).packed(tap)
+            views[OTHER] = heard.at_stride(second.taps[tap].stride, stride, batch.common_frames(stride))
+        return views
 
     @cached_property
     def _by_stride(self) -> dict[Stride, FoldMoments]:
         """Taken when the first frames come, after it is known to fit."""
-        return {s: FoldMoments(*self._views(s), self.folds, device=self.device) for s in self._strides}
+        return {s: FoldMoments(*self._views(s), self.folds, self.device) for s in self._strides}
 
     @property
     def _strides(self) -> list[Stride]:
@@ -182,6 +182,22 @@ class FrameStatistics:
             dims[OTHER] = second.taps[position].dim
             pairs += [(tap.name, OTHER) for tap in here]
         return dims, pairs
+
+
+class _Chosen(Mapping[str, torch.Tensor]):
+    """Some frames of every view, copied when they are asked for, so that those of one view are there at a time."""
+
+    def __init__(self, views: Mapping[str, Packed], utterance: np.ndarray, frame: np.ndarray):
+        self._views, self._utterance, self._frame = views, utterance, frame
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return self._views[name].chosen(self._utterance, self._frame)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views)
+
+    def __len__(self) -> int:
+        return len(self._views)
 
 
 def shared_frames(

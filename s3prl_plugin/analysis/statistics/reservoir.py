@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from s3prl_plugin.analysis.grid import Bags
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
@@ -185,9 +186,6 @@ def _at(frames: torch.Tensor, own: Stride, moment: np.ndarray, stride: Stride | 
     ticks = clock(own, stride)
     moment, own, stride = moment * ticks, int(own * ticks), int(stride * ticks)
     length = len(frames) * own
-    first = np.minimum(moment // stride, (length - 1) // stride)[:, None] * stride
-    last = np.minimum(first + stride, length)
-    edge = np.arange(len(frames)) * own
-    covered = np.clip(np.minimum(last, edge + own) - np.maximum(first, edge), 0, None)
-    weights = torch.from_numpy((covered / (last - first)).astype(np.float32))
-    return (weights.to(frames.device) @ frames).cpu().numpy()
+    first = np.minimum(moment // stride, (length - 1) // stride) * stride
+    bags = Bags.of_spans(first, np.minimum(first + stride, length), own, len(frames))
+    return bags.mean(frames).cpu().numpy()

@@ -43,10 +43,10 @@ class SegmentMeans(TapRows):
         """Take the segments of a batch's utterances."""
         if not len(self.sample):
             return
-        for tap, means in enumerate(self.kept):
-            rows, values = batch.segments(tap, self.sample, self.weights)
-            means[rows] = values
-            self.seen[rows] = True
+        rows, means = batch.segments(self.sample, self.weights)
+        for kept, values in zip(self.kept, means, strict=True):
+            kept[rows] = values
+        self.seen[rows] = True
 
     def labelled(self) -> tuple[np.ndarray, np.ndarray, int]:
         """The rows that can be scored: those that came by, of classes that still have two tokens in three folds.

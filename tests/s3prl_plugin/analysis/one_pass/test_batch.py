@@ -34,10 +34,10 @@ def test_segments_are_means_over_frames_that_overlap_in_time(corpus, unit, tap):
     plan = Plan(corpus, seed=0)
     sample = plan.sample(unit, None)
     batch = batch_of(corpus, plan, [3, 11, 7])
-    rows, means = batch.segments(tap, sample)
+    rows, means = batch.segments(sample)
     expected_rows = np.flatnonzero(np.isin(sample.alignment.utterance[sample.segment], [3, 7, 11]))
     assert sorted(rows) == expected_rows.tolist()
-    for row, mean in zip(rows, means, strict=True):
+    for row, mean in zip(rows, means[tap], strict=True):
         position = sample.segment[row]
         utterance = corpus.utterances[sample.alignment.utterance[position]]
         start, end = sample.alignment.start[position], sample.alignment.end[position]
@@ -57,10 +57,10 @@ def test_weighted_segments_are_means_over_time(corpus, unit, tap):
     plan = Plan(corpus, seed=0)
     sample = plan.sample(unit, None)
     batch = batch_of(corpus, plan, [3, 7])
-    whole_rows, _ = batch.segments(tap, sample)
-    rows, means = batch.segments(tap, sample, "overlap")
+    whole_rows, _ = batch.segments(sample)
+    rows, means = batch.segments(sample, "overlap")
     np.testing.assert_array_equal(rows, whole_rows)
-    for row, mean in zip(rows, means, strict=True):
+    for row, mean in zip(rows, means[tap], strict=True):
         position = sample.segment[row]
         utterance = corpus.utterances[sample.alignment.utterance[position]]
         start, end = sample.alignment.start[position], sample.alignment.end[position]
@@ -76,13 +76,14 @@ def test_what_else_is_in_the_batch_does_not_matter(corpus):
     plan = Plan(corpus, seed=0)
     sample = plan.sample("phone", None)
     together, alone = batch_of(corpus, plan, [3, 11, 7]), batch_of(corpus, plan, [11])
+    several, one = together.segments(sample), alone.segments(sample)
     for tap in range(len(TAPS)):
-        both = dict(zip(*together.segments(tap, sample), strict=True))
-        for row, mean in zip(*alone.segments(tap, sample), strict=True):
+        both, single = (dict(zip(rows, means[tap], strict=True)) for rows, means in (several, one))
+        for row, mean in single.items():
             np.testing.assert_array_equal(both[row], mean)
         stride = TAPS[tap].stride
-        assert torch.equal(together.log_mel(1, stride), alone.log_mel(0, stride))
-        assert torch.equal(together.at_stride(1, 1, stride), alone.at_stride(0, 1, stride))
+        assert torch.equal(together.log_mel(stride)[1], alone.log_mel(stride)[0])
+        assert torch.equal(together.at_stride(1, stride)[1], alone.at_stride(1, stride)[0])
 
 
 def test_taps_of_a_stride_are_cut_to_common_frames(corpus):
@@ -92,17 +93,17 @@ def test_taps_of_a_stride_are_cut_to_common_frames(corpus):
     )
     batch = batch_of(corpus, plan, [odd])
     shortest = planted.frames_at(corpus.utterances[odd], TAPS[0])
-    assert batch.common_frames(0, 320) == shortest
+    assert batch.common_frames(320) == [shortest]
     assert len(batch.frames(0, 3)) == shortest + 1
-    assert len(batch.log_mel(0, 320)) == shortest
+    assert len(batch.log_mel(320)[0]) == shortest
     expected = mel.at_stride(mel.log_mel(planted.waveform(corpus.utterances[odd])), 320, shortest)
-    assert torch.equal(batch.log_mel(0, 320), expected)
+    assert torch.equal(batch.log_mel(320)[0], expected)
 
 
 def test_a_base_tap_comes_to_other_rates_by_averaging_and_repeating(corpus):
     batch = batch_of(corpus, Plan(corpus, seed=0), [2])
     fine, coarse = batch.frames(0, 0), batch.frames(0, 1)
-    to_coarse, to_fine = batch.at_stride(0, 0, 640), batch.at_stride(0, 1, 320)
+    to_coarse, to_fine = batch.at_stride(0, 640)[0], batch.at_stride(1, 320)[0]
     torch.testing.assert_close(to_coarse[:10], fine[:20].reshape(10, 2, -1).mean(1))
     torch.testing.assert_close(to_fine[:20], coarse[:10].repeat_interleave(2, dim=0))
 

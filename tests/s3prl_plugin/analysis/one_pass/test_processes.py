@@ -74,7 +74,7 @@ def test_two_processes_give_the_statistics_of_one(alone, small_checkpoint, tmp_p
     assert np.sum(counts[0]) != np.sum(counts[1])  # shards are uneven
     for stride, kept in whole.items():
         folds = len(kept["folds"])
-        one, merged = (FoldMoments(kept["dims"], map(tuple, kept["pairs"]), folds, kept["chunk"]) for _ in range(2))
+        one, merged = (FoldMoments(kept["dims"], map(tuple, kept["pairs"]), folds) for _ in range(2))
         one.load_state_dict(kept)
         for half in halves:
             merged.merge_state(half[stride])

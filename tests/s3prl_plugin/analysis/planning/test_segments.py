@@ -3,10 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS, Alignment, averaging, clip, frame_range
+from s3prl_plugin.analysis.grid import Bags
+from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS, Alignment, clip, frame_range
 from s3prl_plugin.corpora import open_corpus
 from s3prl_plugin.corpora.corpus import Segment, Utterance
 
@@ -71,9 +73,15 @@ def test_a_product_of_floats_would_shift_a_frame():
 def test_averaging_is_the_mean_of_the_frames(ranges, frames):
     first, last = clip(np.array([a for a, _ in ranges]), np.array([a + n for a, n in ranges]), frames)
     x = np.random.default_rng(0).standard_normal((frames, 3)).astype(np.float32)
-    means = averaging(first, last, frames) @ x
+    means = Bags.of_ranges(first, last).mean(torch.from_numpy(x))
     for mean, a, b in zip(means, first, last, strict=True):
         np.testing.assert_allclose(mean, x[a:b].mean(0), atol=1e-6)
+
+
+def weights_of(alignment, stride, frames, weights="frames"):
+    """(S, T) how much every frame counts in every segment."""
+    bags = alignment.bags(np.arange(len(alignment)), stride, frames, weights)
+    return bags.mean(torch.eye(frames, dtype=torch.float64)).numpy()
 
 
 def aligned_in_samples(unit, *segments):
@@ -98,7 +106,7 @@ def test_overlap_weights_are_shares_of_the_segments_time(segment, stride, frames
     start, end = (Fraction(t) for t in segment)
     third = (end - start) / 3
     for unit, begin, finish in (("word", start, end), ("phone", start + third, end - third)):
-        found = aligned_in_samples(unit, segment).averaging(np.array([0]), stride, frames, "overlap")[0]
+        found = weights_of(aligned_in_samples(unit, segment), stride, frames, "overlap")[0]
         expected = weights_by_time(begin, finish, stride, frames)
         if expected is None:  # after the last frame, or without any length
             expected = [i == min(int(begin // stride), frames - 1) for i in range(frames)]
@@ -111,7 +119,7 @@ def test_whole_frames_are_those_that_overlap_in_time(segment, stride, frames):
     """Any length, any rate, and segments that begin in the last frame or after it."""
     start, end = segment
     for unit in ("word", "phone"):
-        found = np.flatnonzero(aligned_in_samples(unit, segment).averaging(np.array([0]), stride, frames)[0])
+        found = np.flatnonzero(weights_of(aligned_in_samples(unit, segment), stride, frames)[0])
         touched = overlapping(start, end, stride, end // stride + 2) or [start // stride]
         if unit == "phone":
             off = (len(touched) + 1) // 3
@@ -128,13 +136,13 @@ def test_the_central_frame_covers_the_midpoint_and_is_nearest_to_it(segment, str
     nearest = min(range(frames), key=lambda i: (abs((i + Fraction(1, 2)) * stride - midpoint), -i))
     assert covering == [nearest]
     for unit in ("word", "phone"):
-        found = aligned_in_samples(unit, segment).averaging(np.array([0]), stride, frames, "centre")[0]
+        found = weights_of(aligned_in_samples(unit, segment), stride, frames, "centre")[0]
         np.testing.assert_array_equal(found, np.eye(frames)[nearest])
 
 
 def test_of_two_frames_the_central_one_is_that_of_a_phones_middle_third():
     phone = aligned_in_samples("phone", (320, 960))
-    both = [phone.averaging(np.array([0]), 320, 5, weights)[0].tolist() for weights in ("frames", "centre")]
+    both = [weights_of(phone, 320, 5, weights)[0].tolist() for weights in ("frames", "centre")]
     assert both == [[0, 0, 1, 0, 0]] * 2
 
 
@@ -151,14 +159,14 @@ def test_crowding_of_central_frames():
 @pytest.mark.parametrize("stride", [320, 640, 1280])
 def test_a_phone_within_one_frame_is_that_frame(weights, stride):
     short = aligned_in_samples("phone", (5 * stride + 40, 5 * stride + 200), (7 * stride - 1, 7 * stride))
-    np.testing.assert_array_equal(short.averaging(np.arange(2), stride, 9, weights), np.eye(9)[[5, 6]])
+    np.testing.assert_array_equal(weights_of(short, stride, 9, weights), np.eye(9)[[5, 6]])
 
 
 @pytest.mark.parametrize("weights", SEGMENT_WEIGHTS)
 def test_a_word_at_the_very_end_takes_the_frames_that_are_there(weights):
     # 10 s of audio at 16 kHz give 499 frames at 20 ms: the last 25 ms have none.
     word = aligned_in_samples("word", (159360, 160000), (159900, 160000))
-    matrix = word.averaging(np.arange(2), 320, 499, weights)
+    matrix = weights_of(word, 320, 499, weights)
     np.testing.assert_array_equal(matrix, np.eye(499)[[498, 498]])
 
 
