@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from sklearn.cluster import kmeans_plusplus
 from threadpoolctl import threadpool_limits
 
-from s3prl_plugin.analysis.information.clusters import DEFAULT, Clusters, Settings, learn, predict
+from s3prl_plugin.analysis.information.clusters import DEFAULT, Clusters, Settings, learn, predict, start
 from s3prl_plugin.inference.refusal import Refused
 
 
@@ -57,3 +58,12 @@ def test_settings_of_their_own_are_used(blobs):
     learned = learn(x, 5, 1, Settings(10_000, 100, 3, patience=100, reassignment_ratio=0.0), "frames")
     assert len(learned) == 5
     assert len(set(zip(learned.nearest(x).tolist(), label.tolist(), strict=True))) == 5
+
+
+@pytest.mark.parametrize(("n", "clusters"), [(300, 2), (700, 120)])
+def test_a_start_is_that_of_scikit_learn(n, clusters):
+    rows = np.random.default_rng(0).standard_normal((n, 9)).astype(np.float32) * np.linspace(
+        3, 0.1, 9, dtype=np.float32
+    )
+    expected, _ = kmeans_plusplus(rows, clusters, random_state=5)
+    np.testing.assert_array_equal(start(rows, clusters, np.random.RandomState(5)), expected)
