@@ -90,18 +90,55 @@ def whiten(view: ViewMoments, ridge: float = 0.0) -> Whitening:
         ridge: added to the unit variance of every dimension. 0 in the default protocol: a ridge looks good on flat
             spectra and is wrong on steep ones.
     """
-    live = np.flatnonzero(varying(view))
+    live, scale, correlation = _correlation(view, ridge)
     if not live.size:
         return Whitening(np.zeros((0, view.dim)))
-    scale = 1 / np.sqrt(np.diag(view.scatter)[live])
-    correlation = view.scatter[np.ix_(live, live)] * scale * scale[:, None]
-    correlation[np.diag_indices_from(correlation)] += ridge
     whitening = _triangular(correlation)
     if whitening is None:
         whitening = _spectral(correlation)
     whole = np.zeros((len(whitening), view.dim))
     whole[:, live] = whitening * scale
     return Whitening(whole)
+
+
+def precision(view: ViewMoments, ridge: float = 0.0) -> Precision:
+    """`whiten(view, ridge).precision()`, by a plain inverse where it is plain that no direction is null.
+
+    Args:
+        view, ridge: see `whiten`.
+    """
+    live, scale, correlation = _correlation(view, ridge)
+    inverse = _inverse(correlation) if live.size else None
+    if inverse is None:
+        return whiten(view, ridge).precision()
+    inverse *= scale * scale[:, None]
+    if live.size == view.dim:
+        return Precision(inverse, view.dim)
+    whole = np.zeros((view.dim, view.dim))
+    whole[np.ix_(live, live)] = inverse
+    return Precision(whole, live.size)
+
+
+def _correlation(view: ViewMoments, ridge: float) -> tuple[npt.NDArray[np.intp], Array, Array]:
+    """The dimensions that are not constant, what brings them to unit variance, and their correlations with a ridge."""
+    live = np.flatnonzero(varying(view))
+    scatter = view.scatter if live.size == view.dim else view.scatter[np.ix_(live, live)]
+    scale = 1 / np.sqrt(np.diag(scatter))
+    correlation = scatter * scale * scale[:, None]
+    correlation[np.diag_indices_from(correlation)] += ridge
+    return live, scale, correlation
+
+
+def _inverse(correlation: Array) -> Array | None:
+    """The inverse, or None where a direction might be null: the norms of both bound the condition."""
+    factor, failed = scipy.linalg.lapack.dpotrf(correlation, lower=1)
+    if failed:
+        return None
+    lower, failed = scipy.linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    inverse = np.tril(lower)
+    inverse += np.tril(inverse, -1).T
+    known = not failed and np.linalg.norm(correlation) * np.linalg.norm(inverse) < 1 / NULL_EIGENVALUE
+    return inverse if known else None
 
 
 def varying(view: ViewMoments) -> npt.NDArray[np.bool_]:
@@ -149,14 +186,18 @@ def _triangular(correlation: Array) -> Array | None:
     """The inverse of a pivoted Cholesky factor, or None where it is not plain which directions are null.
 
     Dimensions that others determine are left out. With r of d kept, eigenvalue r of the whole is at least the smallest
-    of the kept part, so at least 1 / |inverse factor|^2; eigenvalue r + 1 is at most the variance that is left over.
+    of the kept part, so at least 1 / |inverse|, and that at least 1 / |inverse factor|^2; eigenvalue r + 1 is at most
+    the variance that is left over.
     """
     d = len(correlation)
     factor, pivots, rank, _ = scipy.linalg.lapack.dpstrf(correlation, tol=LEFT_OVER, lower=1)
     inverse, failed = scipy.linalg.lapack.dtrtri(np.tril(factor[:rank, :rank]), lower=1)
-    largest_at_most = np.abs(correlation).sum(axis=1).max()
+    largest_at_most = min(np.abs(correlation).sum(axis=1).max(), np.linalg.norm(correlation))
     largest_at_least = np.square(correlation).sum() / np.trace(correlation)
-    kept_are_not_null = not failed and np.square(inverse).sum() * largest_at_most < 1 / NULL_EIGENVALUE
+    kept_are_not_null = not failed and (
+        np.square(inverse).sum() * largest_at_most < 1 / NULL_EIGENVALUE
+        or np.linalg.norm(inverse @ inverse.T) * largest_at_most < 1 / NULL_EIGENVALUE
+    )
     left_out_are_null = (d - rank) * LEFT_OVER < NULL_EIGENVALUE * largest_at_least
     if not (kept_are_not_null and left_out_are_null):
         return None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from s3prl_plugin.analysis.statistics.view_moments import Moments, ViewMoments
-from s3prl_plugin.downstream.cca.canonical import Precision, Whitener, Whitening, correlations, whiten
+from s3prl_plugin.downstream.cca.canonical import Precision, Whitener, Whitening, correlations, precision, whiten
 from s3prl_plugin.downstream.cca.regression import Regression
 from s3prl_plugin.downstream.cca.split import Fitted, fit_whitened
 
@@ -48,7 +48,10 @@ class FoldedView:
         """The inverse scatter of all folds but those left out; the whitening that it takes is not kept."""
         if left_out not in self._precision:
             known = self._whitening.get(left_out)
-            self._precision[left_out] = (known or self._whiten(left_out)).precision()
+            if known or self._whitener:
+                self._precision[left_out] = (known or self._whiten(left_out)).precision()
+            else:
+                self._precision[left_out] = precision(self.training(left_out), self.ridge)
         return self._precision[left_out]
 
     def _whiten(self, left_out: LeftOut) -> Whitening:

@@ -1,10 +1,12 @@
 """`python -m benchmarks analysis`: that it measures what it says, in its quick size."""
 
 import json
+import sys
+import types
 
 import pytest
 
-from benchmarks import analysis, simulated
+from benchmarks import analysis, simulated, steps
 from benchmarks.__main__ import main
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.states.taps import Tap
@@ -23,10 +25,30 @@ def test_the_simulated_corpus_is_as_long_as_it_says():
 
 
 def test_what_is_added_is_the_sum_of_its_parts():
-    found = analysis._share("x", 100.0, [analysis.Cost("statistics", 15.0), analysis.Cost("scores", 5.0)], 0.25)
+    found = analysis._share("x", 100.0, {"statistics": 15.0, "scores": 5.0}, 0.25)
     assert (found.value, found.bar, found.reached) == (5.0, 4.0, True)
     assert found.note == "adds 20.0 % to the forward pass: statistics 15 s, scores 5 s"
-    assert not analysis._share("x", 100.0, [analysis.Cost("statistics", 26.0)], 0.25).reached
+    assert not analysis._share("x", 100.0, {"statistics": 26.0}, 0.25).reached
+
+
+def test_steps_are_timed_without_what_lies_within_them(monkeypatch):
+    now = iter(range(100))
+    monkeypatch.setattr(steps.time, "process_time", lambda: next(now))
+
+    class Work:
+        def outer(self):
+            next(now)
+            self.inner()
+
+        def inner(self):
+            pass
+
+    monkeypatch.setitem(sys.modules, "work", types.SimpleNamespace(Work=Work))
+    plain = Work.outer
+    with steps.Steps({"a": ("work:Work.outer",), "b": ("work:Work.inner",)}) as timed:
+        Work().outer()
+    assert timed.seconds == {"a": 3, "b": 1}
+    assert Work.outer is plain
 
 
 @pytest.mark.slow
@@ -34,9 +56,10 @@ def test_the_command_gives_a_line_per_ratio(capsys):
     assert main(["analysis", "--quick", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["name"].split(",")[0] for row in rows] == [
+        "statistics",
         "CCA",
         "CCA and mi_phone",
-        "jackknife of CCA",
+        *("step: " + name for name in analysis.STEPS),
         "memory",
     ]
     assert all(row["ratio"] > 0 and row["bar"] is None for row in rows)

@@ -46,22 +46,30 @@ def one_hot(labels: npt.ArrayLike, classes: npt.ArrayLike) -> Array:
     """Labels as a view.
 
     Args:
-        labels: (N,) of any comparable type.
-        classes: (C,) distinct; every label must be one of them.
+        labels, classes: see `column_of`.
 
     Returns:
         (N, C) zeros and ones. Its rank after centring is C - 1, less where a class does not occur.
     """
-    names = np.asarray(classes)
+    column = column_of(labels, classes)
+    view = np.zeros((len(column), len(np.asarray(classes))))
+    view[np.arange(len(column)), column] = 1.0
+    return view
+
+
+def column_of(labels: npt.ArrayLike, classes: npt.ArrayLike) -> npt.NDArray[np.intp]:
+    """(N,) the place of every label among the classes.
+
+    Args:
+        labels: (N,) of any comparable type.
+        classes: (C,) distinct; every label must be one of them.
+    """
+    names, labels = np.asarray(classes), np.asarray(labels)
     order = np.argsort(names, kind="stable")
-    labels = np.asarray(labels)
-    place = np.minimum(np.searchsorted(names, labels, sorter=order), len(names) - 1)
-    column = order[place]
+    column = order[np.minimum(np.searchsorted(names, labels, sorter=order), len(names) - 1)]
     if (names[column] != labels).any():
         raise ValueError(f"label {str(labels[names[column] != labels][0])!r} is none of the {len(names)} classes")
-    view = np.zeros((len(labels), len(names)))
-    view[np.arange(len(labels)), column] = 1.0
-    return view
+    return column
 
 
 def is_one_hot(view: npt.NDArray[Any]) -> bool:
@@ -124,13 +132,18 @@ def label_moments(
         classes: (C,).
         view: the moments of x, where they are known already.
     """
-    columns = one_hot(labels, classes)
-    counts = columns.sum(axis=0)
-    n = len(columns)
+    number = column_of(labels, classes)
+    counts = np.bincount(number, minlength=len(classes)).astype(np.float64)
+    n = len(number)
     view = view or ViewMoments.of(x)
     mean = counts / max(n, 1)
     scatter = np.diag(counts) - np.outer(counts, mean)
-    sums = (np.asarray(x, dtype=np.float64) - view.mean).T @ columns
+    order = np.argsort(number, kind="stable")
+    present, starts = np.unique(number[order], return_index=True)
+    sums = np.zeros((view.dim, len(counts)))
+    if n:
+        centred = np.asarray(x, dtype=np.float64)[order] - view.mean
+        sums[:, present] = np.add.reduceat(centred, starts, axis=0).T
     return Moments(view, ViewMoments(n, mean, scatter), sums)
 
 

@@ -8,7 +8,7 @@ import scipy.stats
 from s3prl_plugin.analysis.planning.labels import one_hot
 from s3prl_plugin.analysis.statistics.view_moments import Moments, ViewMoments
 from s3prl_plugin.downstream.cca import canonical
-from s3prl_plugin.downstream.cca.canonical import correlations, fit, whiten
+from s3prl_plugin.downstream.cca.canonical import correlations, fit, precision, whiten
 
 
 @pytest.fixture
@@ -127,3 +127,18 @@ def test_a_ridge_lowers_the_training_correlations(views):
     moments = Moments.of(*views)
     ridged = fit(whiten(moments.x, 0.5), whiten(moments.y, 0.5), moments.xy)
     assert (ridged.correlations < directions_of(moments).correlations).all()
+
+
+@pytest.mark.parametrize("smallest", [1.0, 1e-6, 1e-16])
+@pytest.mark.parametrize("constant", [False, True])
+def test_a_precision_is_the_generalised_inverse(smallest, constant):
+    """Of a view with a direction that is small, or as good as null, and of one with a dimension that is constant."""
+    rng = np.random.default_rng(2)
+    rows = rng.standard_normal((300, 8)) @ np.diag([1, 1, 1, 1, 1, 1, 1, np.sqrt(smallest)])
+    rows = rows @ scipy.stats.ortho_group.rvs(8, random_state=0)
+    view = ViewMoments.of(np.column_stack([rows, np.full(300, 3.0)]) if constant else rows)
+    found, of_whitening = precision(view), whiten(view).precision()
+    assert found.rank == of_whitening.rank == np.linalg.matrix_rank(view.scatter, tol=1e-10 * view.scatter.max())
+    np.testing.assert_allclose(found.matrix, of_whitening.matrix, rtol=1e-6, atol=1e-6 * np.abs(found.matrix).max())
+    again = view.scatter @ found.matrix @ view.scatter
+    np.testing.assert_allclose(again, view.scatter, atol=1e-7 * view.scatter.max())

@@ -85,7 +85,7 @@ def test_a_shared_view_is_whitened_once_and_changes_nothing(rows, monkeypatch):
     from s3prl_plugin.downstream.cca import pair as views
 
     whitened = []
-    monkeypatch.setattr(views, "whiten", lambda *args, whiten=views.whiten: whitened.append(1) or whiten(*args))
+    monkeypatch.setattr(views, "precision", lambda *args, of=views.precision: whitened.append(1) or of(*args))
     x, y, fold = rows
     alone = [r2.cross_validate(pair(x, view, fold)).value for view in (y, y[:, :2] ** 2)]
     assert len(whitened) == 4 * FOLDS
