@@ -1,6 +1,6 @@
 """`python -m s3prl_plugin.run_downstream`: s3prl's entry point with the plugin's upstreams, downstreams and runner.
 
-Every flag but --tasks and --plugin is s3prl's own; see `arguments` for what is completed and checked.
+Every flag but --tasks, --json and --plugin is s3prl's own; see `arguments` for what is completed and checked.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     runners: list[Runner | StudyRunner] = []
     displays: list[Progress] = []
     with ExitStack() as stack:
+        if "--json" in flags:
+            stack.enter_context(redirect_stdout(sys.stderr))
 
         def get_downstream_args() -> tuple[argparse.Namespace, dict[str, Any], list[str]]:
             with replaced(stock, argparse=SimpleNamespace(ArgumentParser=arguments.Parser)):
@@ -95,6 +97,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             if torch.distributed.is_available() and torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()
+    if "--json" in flags and int(os.environ.get("RANK", 0)) == 0:
+        from s3prl_plugin.report import ending
+
+        print(ending.as_json(runners[-1].args.expdir))
     return runners[-1].status
 
 

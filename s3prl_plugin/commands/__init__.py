@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from s3prl_plugin.jobs.exit_status import exit_status
 from s3prl_plugin.plugins import plugin_flag
 
 PROGRAM = "s3prl-plugin"
+COMPLETING = "_ARGCOMPLETE"  # set by the shell that asks what may come next
 COMMANDS = {
     "demo": "generate speech, analyse a small model, draw the layer curves",
     "run": "s3prl's run_downstream.py with this plugin's upstreams and downstreams",
@@ -43,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         SIGTERM or SIGHUP; 141 when whatever reads the output has ended.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if COMPLETING in os.environ:
+        _complete()
     with replaced(sys, argv=["s3prl_plugin", *words]):  # with `python -m` before it, a command to be given again
         return exit_status(lambda: _run(words))
 
@@ -76,6 +80,19 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     command.add_arguments(parser)
     plugin_flag.add_flag(parser)
     return parser
+
+
+def _complete() -> None:
+    """Tell a shell what may come next, and end; see docs/how_to/completion.md."""
+    import argcomplete
+
+    from s3prl_plugin.running import flags
+
+    parser = _top_level()
+    commands = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    for name in COMMANDS:
+        commands._name_parser_map[name] = flags.parser() if name == "run" else parser_of(name)
+    argcomplete.autocomplete(parser)
 
 
 def _module(name: str) -> Any:

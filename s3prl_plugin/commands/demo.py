@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from s3prl_plugin.config import remote_code
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, metavar="N", help="utterances in a batch (default: 8)")
     parser.add_argument("--seed", type=int, default=1337, help="of folds, clusters and task heads (default: 1337)")
     parser.add_argument("--device", help="cpu, cuda, ... (default: what the machine has)")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of the table: every row as a line")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,16 +61,15 @@ def run(args: argparse.Namespace) -> int:
     words += ["-k", checkpoint] if checkpoint else []
     words += [remote_code.FLAG] if args.trust_remote_code else []
     words += ["--device", args.device] if args.device else []
-    words += plugin_flag.flags()
+    words += [*plugin_flag.flags(), *(["--json"] if args.json else [])]
     status = run_downstream.main(words)
     latest = tables.groups(current.read(args.out).rows)[-1]
     picture = drawing.save(drawing.layer_curves(latest), args.out / "layers.png")
-    print()
-    print(text.text([tables.of_run(latest)]), end="")
-    print(f"\nresults: {args.out / results.FILE_NAME}\nlayer curves: {picture}")
-    print(
-        f"the whole of it, to look at in a browser: {page.write([args.out], args.out / 'report.html', asking.sections)}"
-    )
+    written = page.write([args.out], args.out / "report.html", asking.sections)
+    lines = [f"layer curves: {picture}", f"the whole of it, to look at in a browser: {written}"]
+    table = [] if args.json else ["", text.text([tables.of_run(latest)])]
+    lines = [*table, f"results: {args.out / results.FILE_NAME}", *lines]
+    print("\n".join(lines), file=sys.stderr if args.json else sys.stdout)
     return status
 
 

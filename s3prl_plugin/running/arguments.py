@@ -36,6 +36,7 @@ class Parser(argparse.ArgumentParser):
         own = self.add_argument_group("of this plugin")
         remote_code.add_flag(own)
         own.add_argument("--tasks", metavar="{PR,KS,...|none}", help="Of a suite (-d suite), run these tasks only")
+        own.add_argument("--json", action="store_true", help="At the end print the results, a line of JSON each")
         plugin_flag.add_flag(own)
 
     def add_argument(self, *flags: str, **options: Any) -> Any:
@@ -57,6 +58,7 @@ class Parser(argparse.ArgumentParser):
             UserError: a flag, a name or a file that the user can mend.
         """
         found = super().parse_args(*args, **kwargs)
+        vars(found).pop("json")  # read by run_downstream
         plugin_flag.load(vars(found).pop("plugin"))  # of no meaning to s3prl, nor to be kept with the run's arguments
         remote_code.take_flag(found)
         if found.upstream is not None:

@@ -65,6 +65,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
             "a lone task goes on from its folder; suites and analyses always do",
         ),
         ("-e --past_exp", "FILE", "go on with this checkpoint of a run, with its own arguments and configuration"),
+        ("--json", None, "at the end print the results, a line of JSON each; all else goes to standard error"),
         ("--push_to_hf_hub", "BOOL", "upload the folder to the Hugging Face Hub at the end"),
         ("--hf_hub_org", "NAME", "the organisation there"),
     ),
@@ -87,7 +88,12 @@ PROGRAM = "s3prl-plugin run"
 
 def text() -> str:
     """What `--help` prints."""
-    parser = argparse.ArgumentParser(
+    return parser().format_help()
+
+
+def parser() -> argparse.ArgumentParser:
+    """A parser that knows the flags, for help and completion."""
+    made = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Measure the layers of a speech model, train heads of SUPERB's tasks on it, or both in a suite.",
         epilog=EXAMPLES,
@@ -95,8 +101,8 @@ def text() -> str:
         usage=f"{PROGRAM} -m MODE -d DOWNSTREAM -u UPSTREAM -p FOLDER [...]",
     )
     for title, flags in GROUPS.items():
-        group = parser.add_argument_group(title)
+        group = made.add_argument_group(title)
         for names, metavar, what in flags:
             options = {"action": "store_true"} if metavar is None else {"metavar": metavar}
             group.add_argument(*names.split(), help=what, **options)  # type: ignore[arg-type]
-    return parser.format_help()
+    return made

@@ -22,6 +22,7 @@ from s3prl_plugin.compat.s3prl import running
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.files.difference import first_difference
 from s3prl_plugin.random_state import RandomState
+from s3prl_plugin.report import ending
 from s3prl_plugin.running import fine_tuning, going_on
 from s3prl_plugin.running.progress import Progress
 from s3prl_plugin.running.suite import Suite
@@ -225,6 +226,8 @@ class Runner(StockRunner):
 
         self.downstream.model.analyse(states_of, self._upstream_identity(upstream))
         self._write_facts(forward.found())
+        if "suite" not in self.config and ranks.leads():
+            print(ending.of_analysis(self.args.expdir, self.args.downstream), flush=True)
 
     def _write_facts(self, forward: Forward | None) -> None:
         """What the upstream is, beside the results."""

@@ -17,6 +17,7 @@ from s3prl_plugin.corpora import fingerprint
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.jobs.engine import Engine, Job
 from s3prl_plugin.jobs.process import leave_reason
+from s3prl_plugin.report import ending
 from s3prl_plugin.running.progress import Progress
 from s3prl_plugin.running.task_runners import TaskRunners
 from s3prl_plugin.states import provenance
@@ -61,7 +62,7 @@ class Suite:
         status = engine.run(self._jobs())
         if ranks.leads():
             leave_reason(self.expdir, engine.failures)
-            self.progress.say(engine.summary(f"results: {self.expdir / results.FILE_NAME}", f"log: {self.log.path}"))
+            self.progress.say(engine.summary(*ending.lines(self.expdir), f"log: {self.log.path}"))
         return status
 
     def _jobs(self) -> Iterator[Job]:

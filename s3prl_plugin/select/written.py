@@ -34,6 +34,7 @@ class Ready:
         about: what is done, a sentence each.
         files: what was written: the suite, and beside it the options.
         command: to be pasted; with `suite.yaml` for a file that was not written.
+        way: of fine-tuning; None for a frozen upstream.
     """
 
     flags: tuple[str, ...]
@@ -41,6 +42,7 @@ class Ready:
     about: tuple[str, ...]
     files: tuple[Path, ...] = ()
     command: str = ""
+    way: str | None = None
 
 
 def ready(found: Recommendation, way: str | None = None) -> Ready:
@@ -74,6 +76,7 @@ def ready(found: Recommendation, way: str | None = None) -> Ready:
         flags=(*features(seen, finest, rate), "-f"),
         options=options,
         about=tuple(_what_happens(way, tap, seen, taps)),
+        way=way,
     )
 
 
@@ -127,6 +130,7 @@ def write(found: Recommendation, prepared: Ready, path: Path, corpus: str | None
         about=prepared.about,
         files=tuple(dict.fromkeys((suite_file, options_file))) if prepared.options else (suite_file,),
         command=words,
+        way=prepared.way,
     )
 
 
@@ -138,8 +142,8 @@ def command(source: Source, prepared: Ready, suite: Path, options: Path | None, 
         words += ["-g", str(options)]
     elif source.model_config and not source.is_own:
         words += ["-g", os.path.abspath(source.model_config)]
-    kind = "fine_tuned" if "-f" in prepared.flags else "head"
-    return f"{PROGRAM} {shlex.join([*words, *prepared.flags, '-p', f'{task}_{kind}'])}"
+    folder = f"{task}_{prepared.way or 'head'}"
+    return f"{PROGRAM} {shlex.join([*words, *prepared.flags, '-p', folder])}"
 
 
 def _foreign(source: Source, tap: Row, flags: Sequence[str], way: str | None) -> Ready:
@@ -159,6 +163,7 @@ def _foreign(source: Source, tap: Row, flags: Sequence[str], way: str | None) ->
             f"all layers up to {tap.tap} are trained",
             f"{source.upstream} cannot be cut: any layers above are computed all the same, and get no gradients",
         ),
+        way=way,
     )
 
 
