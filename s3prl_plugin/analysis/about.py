@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from s3prl_plugin import registry
+from s3prl_plugin import own_upstreams, registry
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.plugins import offers, origin
 from s3prl_plugin.plugins.folders import folders as folders_of
@@ -142,6 +142,24 @@ def score_of(measure: str, score: str) -> Score | None:
     """What a score of a measure is; None where nothing explains it (a task's, or an older version's)."""
     known = everything().get(measure)
     return known.scores.get(score) if known else None
+
+
+def bibtex() -> dict[str, str]:
+    """What a source, or the name of a model, must contain -> the BibTeX entry that stands for it.
+
+    An `about.yaml`, of a downstream or an upstream, has them under `bibtex`. A model is looked for as "model " and
+    its entry, type or checkpoint.
+    """
+    upstreams = [package.__name__.rpartition(".")[0] for package in own_upstreams.packages().values()]
+    found: dict[str, str] = {}
+    for path in map(_file_of, [*registry.downstreams().values(), OF_CORPORA, *upstreams]):
+        try:
+            said = yaml.safe_load(path.read_text(encoding="utf-8")).get("bibtex") if path.is_file() else None
+        except (OSError, yaml.YAMLError, AttributeError):
+            continue  # told where the measures are read
+        if isinstance(said, dict):
+            found |= {str(words): str(entry) for words, entry in said.items()}
+    return found
 
 
 def is_plain(row: Row) -> bool:

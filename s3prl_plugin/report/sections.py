@@ -239,6 +239,7 @@ class Section:
         lead: what is read first; above everything else.
         notes: what a reader must know, a sentence each.
         contrasts, tables, figures: in the order in which they are shown.
+        code: to be copied as it is, such as BibTeX; "" for nothing.
         wide: whether figures have half a page each; else they are as small as they come.
     """
 
@@ -250,6 +251,7 @@ class Section:
     contrasts: tuple[Contrast, ...] = ()
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
+    code: str = ""
     wide: bool = True
 
     @property
@@ -259,11 +261,14 @@ class Section:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values: everything that is shown, numbers as they are."""
-        plain = {name: getattr(self, name) for name in ("name", "title", "verdict")}
+        plain = {name: getattr(self, name) for name in ("name", "title", "verdict")} | (
+            {"code": self.code} if self.code else {}
+        )
         said = {name: list(getattr(self, name)) for name in ("lead", "notes")}
         return {
             **plain,
             **{name: lines for name, lines in said.items() if lines or name == "notes"},
+            **({"code": self.code} if self.code else {}),
             "contrasts": [asdict(each) for each in self.contrasts],
             "tables": [_table_json(table) for table in self.tables],
             "figures": [asdict(figure) for figure in self.figures],

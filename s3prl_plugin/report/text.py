@@ -43,6 +43,7 @@ def _section(section: Section, brief: bool, markdown: bool) -> list[str]:
     if many:
         parts.append(f"{len(section.tables)} tables are left out here; the page has them, and --json")
     parts += [table(each, markdown=markdown) for each in section.shown if not (many and each in section.tables)]
+    parts += [f"```\n{section.code}\n```" if markdown else section.code] if section.code else []
     if section.notes:
         parts.append("\n".join(f"- {note}" if markdown else _wrapped(f"- {note}", "  ") for note in section.notes))
     return parts

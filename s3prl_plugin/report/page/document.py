@@ -16,7 +16,7 @@ from s3prl_plugin.report.drawing.needed import PACKAGES, require_altair
 from s3prl_plugin.report.drawing.palette import model_styles
 from s3prl_plugin.report.leaderboard import sections as boards_as_sections
 from s3prl_plugin.report.leaderboard import standings
-from s3prl_plugin.report.page import figures, layers, provenance
+from s3prl_plugin.report.page import figures, layers, methods, provenance
 from s3prl_plugin.report.page.models import Model, read
 from s3prl_plugin.report.page.panels import panels
 from s3prl_plugin.report.sections import Cell, Column, Section, Table, said_once, written
@@ -226,6 +226,7 @@ def _parts(models: Sequence[Model], asked: Asked | None) -> list[Section | None]
                 notes=(*used, *((_TAPS,) if best else ()))),
         drawn.get("curves"), _superb(models), drawn.get("weights"), drawn.get("matrices"), drawn.get("grid"),
         *(_of_others(section) for section in found),
+        methods.section(models, [row for panel in of_layers for row in panel.rows]),
         Section(name="provenance", title="Where the numbers come from", tables=provenance.tables(models), notes=notes),
     ]  # fmt: skip
 

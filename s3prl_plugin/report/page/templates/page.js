@@ -117,6 +117,14 @@
   }
   for (const button of document.querySelectorAll("thead button")) button.addEventListener("click", () => sort(button.closest("th")));
 
+  // Text to be copied
+  for (const button of document.querySelectorAll("button.copy")) {
+    button.addEventListener("click", () => {
+      getSelection().selectAllChildren(button.parentElement.nextElementSibling);
+      document.execCommand("copy");
+    });
+  }
+
   // Theme
   const root = document.documentElement;
   const remembered = { get: () => { try { return localStorage.getItem("theme"); } catch { return null; } }, set: (theme) => { try { localStorage.setItem("theme", theme); } catch { /* a file without storage */ } } };
