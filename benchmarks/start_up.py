@@ -55,6 +55,9 @@ def _spent(words: Sequence[str]) -> float:
     command = [sys.executable, *words]
     done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
     after = os.times()
-    if done.returncode not in (0, 2):  # 2: select finds nothing to go by in so small a run, and says so
-        raise UserError(f"{' '.join(command)}: {done.stderr.strip().splitlines()[-1]}")
+    if "Traceback" in done.stderr or done.returncode not in (
+        0,
+        1,
+    ):  # 1: select finds nothing to go by in so small a run
+        raise UserError(f"{' '.join(command)}: {done.stderr.strip().rpartition(os.linesep)[2]}")
     return after.children_user + after.children_system - before.children_user - before.children_system
