@@ -350,7 +350,7 @@ def _refuse_two_owners(kind: str, name: str, wanted: str, owner: str | None) -> 
 def _stock_upstream(name: str) -> str | None:
     """The module from which s3prl's hub has a name, or None."""
     found = hub.names().get(name)
-    return found and found.home
+    return found.home if found else None
 
 
 def _stock_downstream_folders() -> list[str]:

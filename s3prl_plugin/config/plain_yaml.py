@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
@@ -81,6 +82,11 @@ def load(text: str | bytes) -> tuple[yaml.Node | None, Any]:
         raise NotPlainError("not valid YAML (nested too deep)") from None
     except UnicodeError:
         raise NotPlainError("not a text file") from None
+
+
+def load_packaged(path: Path) -> Any:
+    """What a file of this package holds; libyaml reads it ten times faster, with less to say of mistakes."""
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def _count(node: yaml.Node, sizes: dict[int, int], open_: set[int]) -> int:

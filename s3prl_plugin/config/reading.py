@@ -103,6 +103,17 @@ def read(path: str | Path) -> Config:
     return config
 
 
+def given(found: str | Path | Mapping[str, Any] | Config) -> Config:
+    """A configuration, whether it is given as a file, as its content or as itself; content has no lines.
+
+    Raises:
+        UserError: a file is not as `read` wants it.
+    """
+    if isinstance(found, Config):
+        return found
+    return Config(Path("options"), dict(found), {}) if isinstance(found, Mapping) else read(found)
+
+
 def parse(text: str | bytes) -> Any:
     """The plain values in YAML.
 

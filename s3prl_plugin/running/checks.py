@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from s3prl_plugin import config as config_files
 from s3prl_plugin import registry, study, superb
 from s3prl_plugin.analysis.defaults import analysis_defaults, shared_options
-from s3prl_plugin.config import Config
+from s3prl_plugin.config import Config, schema
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.plugins import offers
 from s3prl_plugin.store import options
@@ -33,6 +33,7 @@ def check(config: Config, downstream: str | None, analyses: Iterable[str], tasks
     check_names(config, downstream)
     if downstream in analyses:
         config.refuse_unknown(analysis_defaults(str(downstream)), "downstream_expert")
+        _check_values(config, str(downstream), "downstream_expert")
     if "study" in config.data and downstream != "suite":
         raise config.error(("study",), f"a study runs a suite, not -d {downstream}; give -d suite")
     if downstream != "suite":
@@ -47,9 +48,11 @@ def check(config: Config, downstream: str | None, analyses: Iterable[str], tasks
     for name in chosen:
         registry.check_downstream(name)
     config.refuse_unknown({"analyses", "tasks", "store"} | shared_options(chosen), "suite")
-    _check_store(config)
+    options.read(config)
     for name in chosen:
         config.refuse_unknown(analysis_defaults(name), "suite", "analyses", name)
+        _check_values(config, name, "suite", "analyses", name)
+        _check_values(config, name, "suite")
     config.refuse_unknown(tasks, "suite", "tasks")
     for name in config.section("suite", "tasks"):
         config.refuse_unknown(TASK_KEYS, "suite", "tasks", name)
@@ -75,13 +78,11 @@ def check_names(config: Config, downstream: str | None) -> None:
             config_files.check_names(config, superb.task(name).downstream, "suite", "tasks", name, "override")
 
 
-def _check_store(config: Config) -> None:
-    """Refuse what a feature store cannot be told."""
-    given = config.section("suite").get("store")
-    if isinstance(given, dict):
-        config.refuse_unknown(options.KEYS, "suite", "store")
-    for key, part in [((str(k),), {k: v}) for k, v in given.items()] if isinstance(given, dict) else [((), given)]:
+def _check_values(config: Config, analysis: str, *key: str) -> None:
+    """Refuse values that options of an analysis cannot have, of those that stand at `key`."""
+    said, types = config.section(*key), getattr(registry.expert(analysis), "types", dict)()
+    for option in said.keys() & types.keys():
         try:
-            options.read(part)
+            schema.check(".".join((*key, option)), types[option], said[option])
         except UserError as error:
-            raise config.error(("suite", "store", *key), f"suite.{error}") from None
+            raise config.error((*key, option), str(error)) from None

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from s3prl_plugin import config
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.store import options as store_options
 
@@ -24,7 +25,7 @@ def check_suite(suite: Mapping[str, Any] | None, trainable: bool) -> None:
     Raises:
         UserError: it does, or its store is not possible anyhow.
     """
-    if suite and store_options.read(suite.get("store")).enabled and trainable:
+    if suite and store_options.read(config.given({"suite": suite})).enabled and trainable:
         raise UserError(STORE)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from s3prl_plugin import ranks, superb
+from s3prl_plugin import config, ranks, superb
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.running.fine_tuning import STORE
 from s3prl_plugin.states import provenance
@@ -84,7 +84,7 @@ class TaskRunners:
         Raises:
             UserError: it is not available, or not as the suite says.
         """
-        options = store_options.read(self._runner.config["suite"].get("store"))
+        options = store_options.read(config.given(self._runner.config))
         if not options.enabled:
             return None
         if self._args.upstream_trainable:

@@ -17,15 +17,30 @@ import torch
 import yaml
 
 from s3prl_plugin import registry
+from s3prl_plugin.config.schema import ConfigSection, Seed, names
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states import entry_arguments, pooling, untrained
 from s3prl_plugin.states.featurizer import StatesFeaturizer
-from s3prl_plugin.states.pooling import Pooling
+from s3prl_plugin.states.pooling import Pooling, Wanted
 from s3prl_plugin.strides import stride_number
 
-OPTION = "pool_to"
-# What any upstream can have, as far as its strides and its architecture allow.
-FOREIGN_OPTIONS = (OPTION, "random_weights", "seed")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignOptions(ConfigSection):
+    """What any upstream can have, as far as its strides and its architecture allow.
+
+    Attributes:
+        pool_to: `mean:40` or `decimate:40`: taps finer than so many milliseconds are brought down to them.
+        random_weights: all parameters are random.
+        seed: decides them.
+    """
+
+    pool_to: Wanted | None = None
+    random_weights: bool = False
+    seed: Seed = 0
+
+
+FOREIGN_OPTIONS = tuple(names(ForeignOptions))
 # The options that this plugin's upstreams read from `-g`; another one would silently run without them.
 OWN_OPTIONS = frozenset(
     {
@@ -39,8 +54,8 @@ OWN_OPTIONS = frozenset(
         "choice",
         "layers",
         "longer",
+        *FOREIGN_OPTIONS,
     }
-    | set(FOREIGN_OPTIONS)
 )
 
 
@@ -131,7 +146,7 @@ def asked_of(upstream: str, options: Mapping[str, Any]) -> Asked | None:
     else:
         is_ours = set(options) <= OWN_OPTIONS
     if not is_ours:
-        mixed = [name for name in (OPTION, "random_weights") if name in options]
+        mixed = [name for name in ("pool_to", "random_weights") if name in options]
         if mixed:
             raise UserError(f"{mixed[0]} must stand alone, for {upstream} would read all the options as its own")
         _check_is_read(upstream)
@@ -140,8 +155,11 @@ def asked_of(upstream: str, options: Mapping[str, Any]) -> Asked | None:
     if other:
         can = ", ".join(FOREIGN_OPTIONS)
         raise UserError(f"{upstream} has no option {other[0]!r}; of this plugin's it can have {can} only")
-    grid = pooling.parse(options[OPTION]) if options.get(OPTION) is not None else None
-    return Asked(grid, _random_seed(upstream, options))
+    said = ForeignOptions(**options)
+    if said.random_weights:
+        untrained.check(upstream)
+    grid = pooling.parse(said.pool_to) if said.pool_to is not None else None
+    return Asked(grid, said.seed if said.random_weights else None)
 
 
 def _check_is_read(upstream: str) -> None:
@@ -153,19 +171,6 @@ def _check_is_read(upstream: str) -> None:
         who = f"; {', '.join(others)} can" if others else ""
         can = ", ".join(FOREIGN_OPTIONS)
         raise UserError(f"{upstream} reads no options of its own{who} (of this plugin's, it can have {can})")
-
-
-def _random_seed(upstream: str, options: Mapping[str, Any]) -> int | None:
-    """The seed of random weights where they are asked for."""
-    wanted, seed = options.get("random_weights", False), options.get("seed", 0)
-    if not isinstance(wanted, bool):
-        raise UserError(f"random_weights: {wanted!r} is neither true nor false")
-    if type(seed) is not int or not 0 <= seed < 1 << 63:
-        raise UserError(f"seed: {seed!r} is no whole number from 0 to 2^63 - 1")
-    if not wanted:
-        return None
-    untrained.check(upstream)
-    return seed
 
 
 class PooledUpstream(torch.nn.Module):
@@ -220,4 +225,4 @@ class PooledUpstream(torch.nn.Module):
     def describe(self) -> dict[str, Any]:
         """The option, for the results row."""
         described: dict[str, Any] = getattr(self.upstream, "describe", dict)()
-        return {**described, "options": {**(described.get("options") or {}), OPTION: str(self.grid)}}
+        return {**described, "options": {**(described.get("options") or {}), "pool_to": str(self.grid)}}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from s3prl_plugin import config as config_file
+from s3prl_plugin import config
+from s3prl_plugin.config import schema
 from s3prl_plugin.errors import UserError, did_you_mean
 
-Options = TypeVar("Options")
+Options = TypeVar("Options", bound=schema.ConfigSection)
 
 
 def read(kind: type[Options], what: str, path: str | Path | None, given: Mapping[str, Any]) -> Options:
@@ -23,18 +23,16 @@ def read(kind: type[Options], what: str, path: str | Path | None, given: Mapping
         given: option -> value.
 
     Raises:
-        UserError: an option is unknown, or a value is not possible; the message names the file.
+        UserError: an option is unknown, or a value is not possible; the message names file and line.
     """
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # a dataclass, which has no type of its own
-    values: dict[str, Any] = {}
-    if path is not None:
-        file = config_file.read(path)
-        file.refuse_unknown(known)
-        values.update(file.data)
+    known = schema.names(kind)
+    file = config.read(path) if path is not None else config.Config(Path("options"), {}, {})
+    file.refuse_unknown(known)
     for name in given:
         if name not in known:
             raise UserError(f"unknown option {name!r} of {what}: {did_you_mean(name, known)}")
     try:
-        return kind(**(values | dict(given)))
+        return kind(**(file.data | dict(given)))
     except UserError as error:
-        raise UserError(f"{path}: {error}" if path is not None else str(error)) from None
+        name = str(error).partition(":")[0]
+        raise file.error((name,), str(error)) if name in file.data and name not in given else error from None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from s3prl_plugin.config.schema import By
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.states.taps import SAMPLE_RATE, States, Tap
 from s3prl_plugin.strides import Stride, exact_stride, ms_text
@@ -41,14 +42,17 @@ def parse(text: str) -> Pooling:
     """
     mode, colon, milliseconds = str(text).partition(":")
     if not colon or mode not in MODES:
-        raise UserError(f"pool_to {text!r}: give `mean:40` or `decimate:40` (ms); {did_you_mean(mode, MODES)}")
+        raise UserError(f"pool_to: {text!r}: give `mean:40` or `decimate:40` (ms); {did_you_mean(mode, MODES)}")
     try:
         stride = Fraction(milliseconds) * SAMPLE_RATE / 1000
     except (ValueError, ZeroDivisionError):
         stride = Fraction(0)
     if not (0 < stride < SAMPLE_RATE * 60 and (stride.denominator == 1 or "/" in milliseconds)):
-        raise UserError(f"pool_to {text!r}: {milliseconds!r} is no frame length in ms; give for example `{mode}:40`")
+        raise UserError(f"pool_to: {text!r}: {milliseconds!r} is no frame length in ms; give for example `{mode}:40`")
     return Pooling(mode, exact_stride(stride))
+
+
+Wanted = Annotated[str, By(parse)]  # an option that says it
 
 
 def pool_taps(taps: Iterable[Tap], pooling: Pooling) -> tuple[Tap, ...]:

@@ -1,5 +1,5 @@
 """A study: several upstreams, one after another, through the same suite."""
 
-from s3prl_plugin.study.plan import KEYS, Study, StudyUpstream, read
+from s3prl_plugin.study.plan import Study, StudyUpstream, read
 
-__all__ = ["KEYS", "Study", "StudyUpstream", "read"]
+__all__ = ["Study", "StudyUpstream", "read"]

@@ -15,20 +15,62 @@ study:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from s3prl_plugin import own_upstreams, registry
-from s3prl_plugin.config import Config
+from s3prl_plugin.config import Config, schema
+from s3prl_plugin.config.schema import ConfigSection, Seeds, Text
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.study.checkpoints import named_checkpoints
 
-KEYS = ("upstreams", "each_also", "analyses_only", "seeds", "only")
-ENTRY_KEYS = ("upstream", "checkpoint", "checkpoints", "options", "also")
 TAKEN = frozenset({"data"})  # the folder of the corpora that tasks share
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyOptions(ConfigSection):
+    """The section `study`.
+
+    Attributes:
+        upstreams: the name of a folder -> what is loaded, see `EntryOptions`.
+        each_also: the name of a variation -> options with which every upstream is run once more.
+        analyses_only: variations or upstreams that no task is run on.
+        seeds: of the tasks' heads; analyses are run once, with the first.
+        only: of all upstreams, those that are to be run now.
+    """
+
+    upstreams: Mapping[str, Any] | None = None
+    each_also: Mapping[str, Any] | None = None
+    analyses_only: Sequence[str] | None = None
+    seeds: Seeds | None = None
+    only: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryOptions(ConfigSection):
+    """An entry of `study.upstreams`.
+
+    Attributes:
+        upstream: the entry, as in `-u`.
+        checkpoint: as in `-k`.
+        checkpoints: a pattern of files, each of which is an upstream of its own.
+        options: what a file given by `-g` would hold.
+        also: variations of this one: options, or null for one of `each_also` that it leaves out.
+    """
+
+    upstream: Text
+    checkpoint: str | None = None
+    checkpoints: str | None = None
+    options: Mapping[str, Any] | None = None
+    also: Mapping[str, Any] | None = None
+
+    def check_together(self) -> None:
+        """Refuse one file and a pattern of several."""
+        if self.checkpoint and self.checkpoints:
+            raise UserError("checkpoint: give `checkpoint` or `checkpoints`, not both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +116,11 @@ def read(config: Config) -> Study:
     Raises:
         UserError: with file, line and what may have been meant.
     """
-    config.refuse_unknown(KEYS, "study")
-    given = config.section("study", "upstreams")
+    said = schema.read(config, ("study",), StudyOptions)
+    given = said.upstreams
     if not given:
         raise config.error(("study",), "a study needs `upstreams`: the name of a folder -> {upstream: NAME}")
-    each_also = config.section("study", "each_also")
+    each_also = said.each_also or {}
     for name, options in each_also.items():
         _check_name(config, ("study", "each_also", name), name)
         _options(config, ("study", "each_also", name), options)
@@ -93,43 +135,32 @@ def read(config: Config) -> Study:
     found = [*first, *(upstream for upstreams in varied.values() for upstream in upstreams)]
     _refuse_two_of_a_name(config, found)
     names = [upstream.name for upstream in found]
-    spared = _names(config, "analyses_only", [*varied, *names])
+    spared = _known(config, "analyses_only", said.analyses_only or (), [*varied, *names])
     spared += [upstream.name for variation in varied if variation in spared for upstream in varied[variation]]
     found = [replace(upstream, tasks=upstream.name not in spared) for upstream in found]
-    wanted = _names(config, "only", names) or names
-    return Study(tuple(found), tuple(u for u in found if u.name in wanted), _seeds(config))
+    wanted = _known(config, "only", said.only or (), names) or names
+    return Study(tuple(found), tuple(u for u in found if u.name in wanted), tuple(said.seeds or ()))
 
 
 def _entries(config: Config, name: str) -> list[StudyUpstream]:
     """What one entry of `upstreams` stands for: itself, or one upstream for every checkpoint that it matches."""
     place = ("study", "upstreams", name)
-    config.refuse_unknown(ENTRY_KEYS, *place)
-    said = config.section(*place)
-    entry = said.get("upstream")
-    if not isinstance(entry, str):
-        raise config.error(place, f"{'.'.join(place)} needs `upstream`, an entry as in -u")
-    options = _options(config, (*place, "options"), said.get("options"))
+    said = schema.read(config, place, EntryOptions)
+    options = dict(said.options or {})
     with_place = _at(config, place)
-    entry, one_word = with_place(registry.named, entry, said.get("checkpoint") or said.get("checkpoints"))
-    said = {**said, "checkpoint": one_word} if entry != said["upstream"] else said
+    entry, one_word = with_place(registry.named, said.upstream, said.checkpoint or said.checkpoints)
+    checkpoint = said.checkpoint if entry == said.upstream else one_word
     with_place(registry.check_upstream, entry)
     with_place(_check_options, entry, options)
-    for key in ("checkpoint", "checkpoints"):
-        if said.get(key) is not None and not isinstance(said[key], str):
-            raise config.error((*place, key), f"{'.'.join(place)}.{key} must be a path, not {said[key]!r}")
-    if said.get("checkpoint") and said.get("checkpoints"):
-        raise config.error((*place, "checkpoint"), f"{'.'.join(place)}: give `checkpoint` or `checkpoints`, not both")
-    if said.get("checkpoints"):
-        found = _at(config, (*place, "checkpoints"))(named_checkpoints, said["checkpoints"])
-        from s3prl_plugin.states import upstream_files
-
-        _at(config, (*place, "checkpoints"))(upstream_files.check, entry, str(next(iter(found.values()))))
-        return [StudyUpstream(f"{name}_{suffix}", entry, str(path), options) for suffix, path in found.items()]
-    checkpoint = said.get("checkpoint")
-    if checkpoint is None and entry.endswith(("_local", "_url", "_custom")):
-        raise config.error(place, f"{'.'.join(place)}: {entry} needs a `checkpoint`, or a pattern of `checkpoints`")
     from s3prl_plugin.states import upstream_files
 
+    if said.checkpoints:
+        with_place = _at(config, (*place, "checkpoints"))
+        found = with_place(named_checkpoints, said.checkpoints)
+        with_place(upstream_files.check, entry, str(next(iter(found.values()))))
+        return [StudyUpstream(f"{name}_{suffix}", entry, str(path), options) for suffix, path in found.items()]
+    if checkpoint is None and entry.endswith(("_local", "_url", "_custom")):
+        raise config.error(place, f"{'.'.join(place)}: {entry} needs a `checkpoint`, or a pattern of `checkpoints`")
     _at(config, (*place, "checkpoint"))(upstream_files.check, entry, checkpoint)
     return [StudyUpstream(name, entry, checkpoint, options)]
 
@@ -187,34 +218,15 @@ def _check_name(config: Config, place: tuple[str, ...], name: Any) -> None:
         )
 
 
-def _names(config: Config, key: str, known: Iterable[str]) -> list[str]:
-    """A list of names, each known."""
-    found = config.section("study").get(key)
-    if found is None:
-        return []
-    known = list(known)
-    if not isinstance(found, list):
-        raise config.error(("study", key), f"study.{key} must be a list of names, not {found!r}")
+def _known(config: Config, key: str, found: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Names, each known."""
     for name in found:
         if name not in known:
             raise config.error(
                 ("study", key),
-                f"study.{key}: no upstream of this study is called {name!r}: {did_you_mean(str(name), known)}",
+                f"study.{key}: no upstream of this study is called {name!r}: {did_you_mean(name, known)}",
             )
     return list(found)
-
-
-def _seeds(config: Config) -> tuple[int, ...]:
-    """The seeds, whole numbers that differ."""
-    found = config.section("study").get("seeds")
-    if found is None:
-        return ()
-    whole = isinstance(found, list) and found and all(type(seed) is int and 0 <= seed < 2**32 for seed in found)
-    if not whole or len(set(found)) < len(found):
-        raise config.error(
-            ("study", "seeds"), f"study.seeds must be a list of different whole numbers from 0 on, not {found!r}"
-        )
-    return tuple(found)
 
 
 def _refuse_two_of_a_name(config: Config, upstreams: Iterable[StudyUpstream]) -> None:

@@ -26,5 +26,5 @@ def test_a_hundred_of_each(flag, tmp_path):
 @pytest.mark.parametrize("seed", [-1, 2**63, 10**60, True, 1.5])
 def test_a_seed_is_one_that_torch_takes(entry, seed):
     check = foreign.asked_of if entry == "fbank" else own_upstreams.check_options
-    with pytest.raises(UserError, match=r"seed: .* is no whole number from 0 to"):
+    with pytest.raises(UserError, match=r"seed: .* is not possible; give a whole number from 0 to"):
         check(entry, {"random_weights": True, "seed": seed})

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.states import given_options, pooling
-
-DTYPES = ("float32", "bfloat16")
+from s3prl_plugin.config.schema import ConfigSection, Number, Seed, Whole
+from s3prl_plugin.states import given_options
+from s3prl_plugin.states.pooling import Wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(ConfigSection):
     """How an upstream is to run.
 
     Attributes:
@@ -29,44 +28,18 @@ class Options:
         reset_top: so many last transformer layers of those that are left, in execution order, get random weights.
         random_weights: the whole network does.
         seed: decides these random weights.
-
-    Raises:
-        UserError: an option has a value that it cannot have.
     """
 
     exact_batches: bool = True
     native: bool = False
-    dtype: str = "float32"
+    dtype: Literal["float32", "bfloat16"] = "float32"
     stop_at: str | None = None
     freeze_to: str | None = None
-    pool_to: str | None = None
-    feature_grad_mult: float | None = None
-    reset_top: int = 0
+    pool_to: Wanted | None = None
+    feature_grad_mult: Number | None = None
+    reset_top: Whole = 0
     random_weights: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("exact_batches", "native", "random_weights"):
-            if not isinstance(getattr(self, name), bool):
-                raise UserError(f"{name}: {getattr(self, name)!r} is neither true nor false")
-        for name in ("reset_top", "seed"):
-            value = getattr(self, name)
-            if type(value) is not int or not 0 <= value < 1 << 63:  # what torch takes as a seed
-                raise UserError(f"{name}: {value!r} is no whole number from 0 to 2^63 - 1")
-        if self.dtype not in DTYPES:
-            raise UserError(f"dtype: {self.dtype!r} is not possible; {did_you_mean(str(self.dtype), DTYPES)}")
-        for name in ("stop_at", "freeze_to"):
-            if not isinstance(getattr(self, name), str | None):
-                raise UserError(f"{name}: {getattr(self, name)!r} is no tap's name")
-        scale = self.feature_grad_mult
-        if scale is not None and (type(scale) not in (int, float) or scale < 0):
-            raise UserError(f"feature_grad_mult: {scale!r} is no number from 0 on")
-        if self.pool_to is not None:
-            pooling.parse(self.pool_to)
-
-    def changed(self) -> dict[str, Any]:
-        """The options that differ from their defaults and can change a number."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+    seed: Seed = 0
 
 
 def read(path: str | Path | None, given: Mapping[str, Any]) -> Options:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from s3prl_plugin.config.plain_yaml import load_packaged
 from s3prl_plugin.errors import UserError, did_you_mean
 
 FOLDER = Path(__file__).with_name("tiny")
@@ -38,7 +39,6 @@ def card(name: str) -> dict[str, Any]:
     Raises:
         UserError: no packaged model has that name.
     """
-    import yaml
 
-    said: dict[str, Any] = yaml.safe_load(checkpoint(name).with_suffix(".yaml").read_text(encoding="utf-8"))
+    said: dict[str, Any] = load_packaged(checkpoint(name).with_suffix(".yaml"))
     return said

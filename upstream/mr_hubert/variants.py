@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from s3prl_plugin import download
+from s3prl_plugin.config.plain_yaml import load_packaged
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.upstream.mr_hubert.network.config import Config
 
@@ -127,6 +128,5 @@ def _read(name: str, said: dict[str, Any]) -> Variant:
 @cache
 def _description() -> dict[str, Any]:
     """variants.yaml, read once."""
-    import yaml
 
-    return yaml.load(DESCRIPTION.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return load_packaged(DESCRIPTION)

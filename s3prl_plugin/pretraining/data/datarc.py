@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from s3prl_plugin import ranks
+from s3prl_plugin.config.schema import ConfigSection, Counted, Positive, Whole
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data.batches import DurationBatches
 from s3prl_plugin.pretraining.data.reading import ReadAhead
@@ -15,7 +16,7 @@ from s3prl_plugin.pretraining.data.utterances import Cropping, Speech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataOptions:
+class DataOptions(ConfigSection):
     """What is trained on; sizes as fairseq calls them.
 
     Attributes:
@@ -30,29 +31,20 @@ class DataOptions:
     """
 
     corpus: str = ""
-    units: Sequence[str] = field(default_factory=tuple)
+    units: str | Sequence[str] = ()
     valid_corpus: str | None = None
-    valid_units: Sequence[str] = field(default_factory=tuple)
-    batch_seconds: float = 87.5
-    min_sample_size: int = 400
-    max_sample_size: int | None = 250_000
-    max_keep_size: int | None = None
+    valid_units: str | Sequence[str] = ()
+    batch_seconds: Positive = 87.5
+    min_sample_size: Whole = 400
+    max_sample_size: Counted | None = 250_000
+    max_keep_size: Counted | None = None
     random_crop: bool = True
-    threads: int = 1
+    threads: Whole = 1
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.corpus, str) or not self.corpus:
+    def check_together(self) -> None:
+        """Refuse a training on nothing."""
+        if not self.corpus:
             raise UserError("corpus: missing; name a corpus or a list of audio files (.tsv)")
-        for name in ("units", "valid_units"):
-            given = getattr(self, name)
-            given = [given] if isinstance(given, str) else given
-            if not (isinstance(given, (list, tuple)) and all(isinstance(each, str) for each in given)):
-                raise UserError(f"{name}: {given!r} is no list of files of units (.km)")
-            object.__setattr__(self, name, tuple(given))
-        if type(self.batch_seconds) not in (int, float) or self.batch_seconds <= 0:
-            raise UserError(f"batch_seconds: {self.batch_seconds!r} is no number above 0")
-        if type(self.threads) is not int or self.threads < 0:
-            raise UserError(f"threads: {self.threads!r} is no whole number from 0 on")
 
 
 def open_loaders(
@@ -84,7 +76,8 @@ def open_loaders(
         seed=seed,
     )
 
-    def opened(corpus: str, units: Sequence[str]) -> ReadAhead:
+    def opened(corpus: str, units: str | Sequence[str]) -> ReadAhead:
+        units = [units] if isinstance(units, str) else units
         speech: Speech = open_speech(
             corpus,
             units,

@@ -9,9 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from s3prl_plugin.config import Config
+from s3prl_plugin.config import Config, schema
 from s3prl_plugin.pretraining.data.datarc import DataOptions
-from s3prl_plugin.pretraining.data.settings import section
 from s3prl_plugin.pretraining.data.utterances import TrainingBatch
 
 
@@ -68,7 +67,7 @@ class PretrainExpert(nn.Module, ABC):
     def check(cls, config: Config) -> None:
         """Refuse what a configuration cannot say, with file and line, before anything is loaded."""
         cls.read(config)
-        section(config, ("pretrain_expert", "datarc"), DataOptions)
+        schema.read(config, ("pretrain_expert", "datarc"), DataOptions)
 
     def get_train_dataloader(self) -> Any:
         """The batches to train on."""

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge, Gt, Len, Lt
 from torch import nn
 from torch.optim import Optimizer
+from typing_extensions import TypedDict
 
-from s3prl_plugin.config import Config
-from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.config import Config, schema
+from s3prl_plugin.config.schema import ConfigSection, Counted, Number, Positive, Whole
 
-OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {"AdamW": torch.optim.AdamW, "Adam": torch.optim.Adam}
-SCHEDULES = ("linear_schedule_with_warmup", "constant")
+Beta = Annotated[float, Ge(0), Lt(1)]
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+class Growing(TypedDict):
+    """Steps that are further and further apart: `first`, and from there always `factor` times as many."""
+
+    first: Counted
+    factor: Annotated[float, Gt(1)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerSettings:
+class RunnerSettings(ConfigSection):
     """The section `runner`.
 
     Attributes:
@@ -35,54 +43,41 @@ class RunnerSettings:
         precision: fp32, bf16 or fp16 (the latter two mixed: weights stay in float32).
     """
 
-    total_steps: int = 0
-    gradient_accumulate_steps: int = 1
-    gradient_clipping: float = 10.0
-    log_step: int = 50
-    save_step: int = 500
-    max_keep: int = 2
-    save_steps: int | Sequence[int] | Mapping[str, float] = ()
-    valid_step: int = 0
-    precision: str = "fp32"
-
-    def __post_init__(self) -> None:
-        least = {"total_steps": 0, "gradient_accumulate_steps": 1, "log_step": 1, "save_step": 1, "max_keep": 1}
-        for name, smallest in {**least, "valid_step": 0}.items():
-            _whole(name, getattr(self, name), smallest)
-        _number("gradient_clipping", self.gradient_clipping, zero=True)
-        if self.precision not in PRECISIONS:
-            raise UserError(f"precision: {self.precision!r}; {did_you_mean(str(self.precision), PRECISIONS)}")
-        kept_steps(self.save_steps, 1)
+    total_steps: Whole = 0
+    gradient_accumulate_steps: Counted = 1
+    gradient_clipping: Number = 10.0
+    log_step: Counted = 50
+    save_step: Counted = 500
+    max_keep: Counted = 2
+    save_steps: Counted | Sequence[Whole] | Growing = ()
+    valid_step: Whole = 0
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OptimizerSettings:
-    """The section `optimizer`; the defaults are HuBERT's."""
+class OptimizerSettings(ConfigSection):
+    """The section `optimizer`; the defaults are HuBERT's.
 
-    name: str = "AdamW"
-    lr: float = 5e-4
-    betas: tuple[float, float] = (0.9, 0.98)
-    eps: float = 1e-6
-    weight_decay: float = 0.01
+    Attributes:
+        name: AdamW or Adam, as torch has them.
+        lr: the learning rate, which the schedule scales.
+        betas, eps, weight_decay: as torch's optimizers have them.
+    """
 
-    def __post_init__(self) -> None:
-        if self.name not in OPTIMIZERS:
-            raise UserError(f"name: no optimizer is called {self.name!r}; {did_you_mean(str(self.name), OPTIMIZERS)}")
-        for name in ("lr", "eps"):
-            _number(name, getattr(self, name))
-        _number("weight_decay", self.weight_decay, zero=True)
-        betas = self.betas
-        if not (isinstance(betas, (list, tuple)) and len(betas) == 2 and all(_is_share(each) for each in betas)):
-            raise UserError(f"betas: {betas!r} are not two numbers from 0 to below 1")
+    name: Literal["AdamW", "Adam"] = "AdamW"
+    lr: Positive = 5e-4
+    betas: Annotated[Sequence[Beta], Len(2, 2)] = (0.9, 0.98)
+    eps: Positive = 1e-6
+    weight_decay: Number = 0.01
 
     def make(self, parameters: Sequence[nn.Parameter]) -> Optimizer:
         """The optimizer."""
-        options: dict[str, Any] = {"lr": self.lr, "betas": tuple(self.betas), "eps": self.eps}
-        return OPTIMIZERS[self.name](parameters, weight_decay=self.weight_decay, **options)
+        kind: type[torch.optim.Adam] = getattr(torch.optim, self.name)
+        return kind(parameters, self.lr, (self.betas[0], self.betas[1]), self.eps, self.weight_decay)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SchedulerSettings:
+class SchedulerSettings(ConfigSection):
     """The section `scheduler`.
 
     Attributes:
@@ -91,13 +86,8 @@ class SchedulerSettings:
         num_warmup_steps: updates of the rise; below 1, a share of all (HuBERT base: 0.08).
     """
 
-    name: str = "linear_schedule_with_warmup"
-    num_warmup_steps: float = 0.08
-
-    def __post_init__(self) -> None:
-        if self.name not in SCHEDULES:
-            raise UserError(f"name: no schedule is called {self.name!r}; {did_you_mean(str(self.name), SCHEDULES)}")
-        _number("num_warmup_steps", self.num_warmup_steps, zero=True)
+    name: Literal["linear_schedule_with_warmup", "constant"] = "linear_schedule_with_warmup"
+    num_warmup_steps: Number = 0.08
 
     def factor(self, step: int, steps: int) -> float:
         """Of the learning rate at the update after `step` others, 0 <= `step` < `steps`."""
@@ -126,71 +116,28 @@ def read(config: Config) -> Settings:
         UserError: a key is unknown or a value not possible, with file and line.
     """
     return Settings(
-        section(config, ("runner",), RunnerSettings),
-        section(config, ("optimizer",), OptimizerSettings),
-        section(config, ("scheduler",), SchedulerSettings),
+        schema.read(config, ("runner",), RunnerSettings),
+        schema.read(config, ("optimizer",), OptimizerSettings),
+        schema.read(config, ("scheduler",), SchedulerSettings),
     )
 
 
-Options = TypeVar("Options")
-
-
-def section(config: Config, key: tuple[str, ...], kind: type[Options]) -> Options:
-    """A section of a configuration as a dataclass, whose errors begin with the option's name.
-
-    Raises:
-        UserError: a key is unknown or a value not possible, with file and line.
-    """
-    config.refuse_unknown([f.name for f in fields(kind)], *key)  # type: ignore[arg-type]
-    values = config.section(*key)
-    try:
-        return kind(**values)
-    except UserError as error:
-        raise config.error((*key, str(error).split(":")[0]), f"{'.'.join(key)}.{error}") from None
-
-
-def kept_steps(given: object, total: int) -> set[int]:
+def kept_steps(given: int | Sequence[int] | Growing, total: int) -> set[int]:
     """The updates, 0 to `total`, at which a checkpoint is kept.
 
     Args:
         given: `RunnerSettings.save_steps`.
         total: the last update, which always is one of them.
-
-    Raises:
-        UserError: it says nothing that can be done.
     """
-    steps = {total}
-    if type(given) is int and given > 0:
-        steps |= set(range(given, total, given))
-    elif isinstance(given, Mapping) and set(given) == {"first", "factor"}:
-        first, factor = given["first"], given["factor"]
-        if type(first) is not int or first < 1 or type(factor) not in (int, float) or factor <= 1:
-            raise UserError(f"save_steps: {dict(given)!r}: give first, a whole number above 0, and a factor above 1")
-        while first < total:
-            steps.add(first)
-            first = max(first + 1, round(first * factor))
-    elif isinstance(given, (list, tuple)) and all(type(step) is int and step >= 0 for step in given):
-        steps |= {step for step in given if step <= total}
-    else:
-        raise UserError(
-            f"save_steps: {given!r}: give a number of steps, a list of them, or `{{first: 100, factor: 2}}`"
-        )
+    if isinstance(given, int):
+        return {total, *range(given, total, given)}
+    if not isinstance(given, Mapping):
+        return {total, *(step for step in given if step <= total)}
+    steps, step = {total}, given["first"]
+    while step < total:
+        steps.add(step)
+        step = max(step + 1, round(step * given["factor"]))
     return steps
-
-
-def _whole(name: str, value: object, least: int) -> None:
-    if type(value) is not int or value < least:
-        raise UserError(f"{name}: {value!r} is no whole number from {least} on")
-
-
-def _number(name: str, value: object, zero: bool = False) -> None:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or value < 0 or (value == 0 and not zero):
-        hint = " (YAML reads 5e-4 as text; write 5.0e-4)" if isinstance(value, str) else ""
-        raise UserError(f"{name}: {value!r} is no number {'from 0 on' if zero else 'above 0'}{hint}")
-
-
-def _is_share(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
 
 
 @dataclass(frozen=True, slots=True)

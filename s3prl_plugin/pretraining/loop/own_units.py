@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from s3prl_plugin import corpora
+from s3prl_plugin.config import given, schema
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data import sources
 
@@ -25,7 +26,7 @@ def with_units(config: Mapping[str, Any], request: Mapping[str, Any], folder: Pa
         UserError: the speech cannot be read, or the units cannot be made.
     """
     from s3prl_plugin.pretraining.data.units import make as units
-    from s3prl_plugin.pretraining.data.units.request import from_config, told
+    from s3prl_plugin.pretraining.data.units.request import Request, told
 
     expert = dict(config.get("pretrain_expert") or {})
     datarc = dict(expert.get("datarc") or {})
@@ -35,7 +36,7 @@ def with_units(config: Mapping[str, Any], request: Mapping[str, Any], folder: Pa
     splits = {name: sources.utterances_of(source) for name, source in spoken.items() if source}
     is_list = str(spoken["train"]).endswith(sources.LIST)
     silence = () if is_list else corpora.open_corpus(spoken["train"]).silence
-    asked = from_config(request)
+    asked = schema.read(given({"units": request}), ("units",), Request)
     named = told(asked, json.dumps(spoken))[:8]
     where = folder / f"{asked.features}-{asked.clusters}-{named}"
     made = units.make(asked, splits, where, silence=silence, device=device, say=lambda line: print(f"[units] {line}"))

@@ -85,9 +85,9 @@ def test_only_a_file_with_our_options_alone_is_read_for_a_foreign_upstream(asked
         ("pool_to: mean:40\nkaldi: {}", "must stand alone"),
         ("pool_to: median:40", "mean:40"),
         ("random_weights: true\nkaldi: {}", "must stand alone"),
-        ("random_weights: yes please", "neither true nor false"),
+        ("random_weights: yes please", "random_weights: .* is not possible; give true or false"),
         ("random_weights: true", "how wavlm_local is initialised is not known"),
-        ("random_weights: true\nseed: -1", "no whole number"),
+        ("random_weights: true\nseed: -1", "seed: -1 is not possible; give a whole number from 0"),
         (
             "kaldi: {frame_shift: 10}",
             r"reads no options of its own \(of this plugin's, it can have pool_to",

@@ -8,14 +8,18 @@ from s3prl_plugin.running import checks
 from s3prl_plugin.store import options
 
 
+def read(given):
+    return options.read(config.given({"suite": {"store": given}}))
+
+
 @pytest.mark.parametrize("given", [None, False, {"enabled": False}])
 def test_a_store_is_off_unless_it_is_asked_for(given):
-    assert not options.read(given).enabled
+    assert not read(given).enabled
 
 
 @pytest.mark.parametrize("given", [True, {}, {"enabled": True}, {"dtype": "float16"}])
 def test_the_short_forms(given):
-    assert options.read(given) == options.Options(enabled=True, dtype="float16", budget_gb=20, folder=None, check=False)
+    assert read(given) == options.Options(enabled=True, dtype="float16", budget_gb=20, folder=None, check=False)
 
 
 @pytest.mark.parametrize(
@@ -23,11 +27,11 @@ def test_the_short_forms(given):
     [
         ("store: {dtpye: float16}", "unknown key 'dtpye' in suite.store: did you mean 'dtype'?"),
         ("store: {dtype: float64}", "suite.store.dtype: 'float64' is not possible"),
-        ("store: {budget_gb: 0}", "suite.store.budget_gb: 0 is no number of gigabytes"),
-        ("store: {budget_gb: true}", "suite.store.budget_gb: True is no number"),
-        ("store: {budget_gb: .nan}", "suite.store.budget_gb: nan is no number"),
-        ("store: {folder: 3}", "suite.store.folder: 3 is no folder"),
-        ("store: {check: maybe}", "suite.store.check: 'maybe' is neither true nor false"),
+        ("store: {budget_gb: 0}", "suite.store.budget_gb: 0 is not possible; give a number above 0, or null"),
+        ("store: {budget_gb: true}", "suite.store.budget_gb: True is not possible; give a number"),
+        ("store: {budget_gb: .nan}", "suite.store.budget_gb: nan is not possible; give a number"),
+        ("store: {folder: 3}", "suite.store.folder: 3 is not possible; give text"),
+        ("store: {check: maybe}", "suite.store.check: 'maybe' is not possible; give true or false"),
         ("store: yes please", "suite.store: 'yes please' is not possible; give true, false or keys"),
         ("stor: true", "unknown key 'stor' in suite: did you mean 'store' or 'scores'?"),
     ],

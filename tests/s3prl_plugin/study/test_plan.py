@@ -105,7 +105,10 @@ def test_a_pattern_is_one_upstream_for_every_checkpoint_in_the_order_of_their_st
             "study:\n  upstreams:\n    a: {upstream: mr_hubert_local, checkpoint: b.pt}\n",
             "line 3: .*b.pt: no such file",
         ),
-        ("study:\n  upstreams:\n    a: {upstream: mr_hubert_local, checkpoint: 3}\n", "must be a path, not 3"),
+        (
+            "study:\n  upstreams:\n    a: {upstream: mr_hubert_local, checkpoint: 3}\n",
+            "line 3: study.upstreams.a.checkpoint: 3 is not possible; give text or null",
+        ),
         ("study:\n  upstreams:\n    a: {upstream: mr_hubert_local, checkpoints: b*.pt}\n", r"line 3: .*matches b\*.pt"),
         (
             "study:\n  upstreams:\n    a: {upstream: mr_hubert_local, checkpoint: a.pt, options: {stop: enc0}}\n",
@@ -130,10 +133,19 @@ def test_a_pattern_is_one_upstream_for_every_checkpoint_in_the_order_of_their_st
             "    a_b: {upstream: fbank}\n",
             "two upstreams are called a_b",
         ),
-        ("study:\n  upstreams:\n    a: {upstream: fbank}\n  seeds: [1, 1]\n", "line 4: .*different whole numbers"),
-        ("study:\n  upstreams:\n    a: {upstream: fbank}\n  seeds: 3\n", "line 4: .*different whole numbers"),
+        (
+            "study:\n  upstreams:\n    a: {upstream: fbank}\n  seeds: [1, 1]\n",
+            "line 4: study.seeds: .* holds a seed twice",
+        ),
+        (
+            "study:\n  upstreams:\n    a: {upstream: fbank}\n  seeds: 3\n",
+            "line 4: study.seeds: 3 is not possible; give a list",
+        ),
         ("study:\n  upstreams:\n    mono: {upstream: fbank}\n  only: [mona]\n", "line 4: .*did you mean 'mono'"),
-        ("study:\n  upstreams:\n    a: {upstream: fbank}\n  analyses_only: a\n", "line 4: .*list of names"),
+        (
+            "study:\n  upstreams:\n    a: {upstream: fbank}\n  analyses_only: a\n",
+            "line 4: study.analyses_only: 'a' is not possible; give a list",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_refused_in_one_line(text, told):

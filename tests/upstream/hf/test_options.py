@@ -172,7 +172,7 @@ def test_whisper_hears_thirty_seconds_and_longer_audio_in_windows(folder):
         ({"stop_at": "layer9"}, "stop_at: no tap is called 'layer9'"),
         ({"freeze_to": "layer2", "stop_at": "layer1"}, "freeze_to: .* lies above stop_at|no tap is called"),
         ({"dtype": "int8"}, "dtype: 'int8' is not possible"),
-        ({"layers": 3}, "layers: 3 is no path"),
+        ({"layers": 3}, "layers: 3 is not possible; give text, a list"),
         ({"longer": "wrap"}, "longer: 'wrap' is not possible"),
         ({"layres": "x"}, "unknown option 'layres'.*layers"),
     ],

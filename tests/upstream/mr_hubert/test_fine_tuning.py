@@ -167,7 +167,7 @@ def test_every_state_is_there_whatever_layers_are_dropped(paths):
     ("options", "reason"),
     [
         ({"freeze_to": "enc0.layer9"}, r"^freeze_to: no tap is called 'enc0.layer9': did you mean 'enc0.layer"),
-        ({"freeze_to": 3}, "^freeze_to: 3 is no tap's name"),
+        ({"freeze_to": 3}, "^freeze_to: 3 is not possible"),
         ({"freeze_to": "mid.pre", "stop_at": "enc0.layer1"}, "freeze_to: mid.pre lies above stop_at: enc0.layer1"),
         ({"reset_top": 4, "stop_at": "mid.layer0"}, "reset_top: 4 layers of 3"),
         ({"reset_top": 3, "freeze_to": "mid.layer0"}, "reset_top: 3 layers, of which freeze_to keeps all but 2"),

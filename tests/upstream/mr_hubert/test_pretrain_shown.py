@@ -36,5 +36,5 @@ def test_what_is_asked_for_stays(shown):
 
 @pytest.mark.parametrize("value", [-0.1, 1.5, True, "half"])
 def test_it_is_a_share(value):
-    with pytest.raises(UserError, match=r"shown: .* is no share from 0 to 1"):
+    with pytest.raises(UserError, match=r"shown: .* is not possible; give a number from 0 to 1"):
         pretrain_options.read({"model": {}, "objective": {"shown": value}})

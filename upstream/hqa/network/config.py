@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Annotated, Literal
 
-from s3prl_plugin.errors import UserError, did_you_mean
+from annotated_types import Interval, MinLen, MultipleOf
+
+from s3prl_plugin.config.schema import ConfigSection, Counted, brief
+from s3prl_plugin.errors import UserError
 from s3prl_plugin.states.taps import SAMPLE_RATE, Tap
 
-QUANTISERS = ("stochastic", "nearest")
-LEAST = {"channels": 1, "hop": 1, "hidden": 2, "codes": 2, "code_dim": 1, "residual_blocks": 0}
+# Limits are far above any model that makes sense; a file that asks for more is refused before memory is taken.
 MOST_HALVINGS = 16
-# Far above any model that makes sense; a file that asks for more is broken, and is refused before memory is taken.
-MOST = {"channels": 4096, "hop": 16000, "hidden": 4096, "codes": 65536, "code_dim": 4096, "residual_blocks": 64}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ConfigSection):
     """What decides the parameters of a model.
 
     Attributes:
@@ -30,37 +32,22 @@ class Config:
         code_dim: of a code.
         residual_blocks: in every encoder, and in every decoder.
         dims: 1 for sequences, 2 for images.
-
-    Raises:
-        UserError: a size that cannot be.
     """
 
-    halvings: tuple[int, ...] = (1, 1, 1, 1, 1)
-    quantiser: str = "stochastic"
-    channels: int = 80
-    hop: int = 80
-    hidden: int = 64
-    codes: int = 256
-    code_dim: int = 64
-    residual_blocks: int = 0
-    dims: int = 1
+    halvings: Annotated[Sequence[Counted], MinLen(1)] = (1, 1, 1, 1, 1)
+    quantiser: Literal["stochastic", "nearest"] = "stochastic"
+    channels: Annotated[int, Interval(ge=1, le=4096)] = 80
+    hop: Annotated[int, Interval(ge=1, le=16000)] = 80
+    hidden: Annotated[int, Interval(ge=2, le=4096), MultipleOf(2)] = 64
+    codes: Annotated[int, Interval(ge=2, le=65536)] = 256
+    code_dim: Annotated[int, Interval(ge=1, le=4096)] = 64
+    residual_blocks: Annotated[int, Interval(ge=0, le=64)] = 0
+    dims: Literal[1, 2] = 1
 
-    def __post_init__(self) -> None:
-        whole = self.halvings and all(type(n) is int and n > 0 for n in self.halvings)
-        if not whole or sum(self.halvings) > MOST_HALVINGS:
-            raise UserError(
-                f"halvings: {_brief(self.halvings)}; give a whole number per level, {MOST_HALVINGS} in all at most"
-            )
-        for name, least in LEAST.items():
-            size = getattr(self, name)
-            if type(size) is not int or not least <= size <= MOST[name]:
-                raise UserError(f"{name}: {_brief(size)} is no whole number from {least} to {MOST[name]}")
-        if self.hidden % 2:
-            raise UserError(f"hidden: {self.hidden} is odd, and half of it are needed; give an even number")
-        if self.dims not in (1, 2):
-            raise UserError(f"dims: {self.dims!r}; give 1 (sequences) or 2 (images)")
-        if self.quantiser not in QUANTISERS:
-            raise UserError(f"quantiser: {self.quantiser!r}; {did_you_mean(str(self.quantiser), QUANTISERS)}")
+    def check_together(self) -> None:
+        """Refuse rates that no speech has."""
+        if sum(self.halvings) > MOST_HALVINGS:
+            raise UserError(f"halvings: {brief(self.halvings)}; give {MOST_HALVINGS} in all at most")
 
     def flat_at(self, level: int) -> Config:
         """The flat VQ-VAE with as many bits as a level of this hierarchy.
@@ -100,12 +87,3 @@ class Config:
                 tap = Tap(len(found), f"{block}.{layer}", block, layer, stride, self.code_dim, codes=codes)
                 found.append(tap)
         return tuple(found)
-
-
-def _brief(value: object) -> str:
-    """A value from a file, in a message."""
-    try:
-        text = repr(value)
-    except ValueError:  # a number of too many digits
-        return f"<{type(value).__name__}>"
-    return text if len(text) <= 60 else text[:57] + "..."

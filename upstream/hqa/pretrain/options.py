@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from annotated_types import MinLen
 
 from s3prl_plugin import config as config_file
 from s3prl_plugin.config import Config as File
+from s3prl_plugin.config import schema
+from s3prl_plugin.config.schema import ConfigSection, Counted, Number, Whole
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.pretraining.data.settings import section
-from s3prl_plugin.upstream.hqa.checkpoint.load import DTYPES
 from s3prl_plugin.upstream.hqa.network.config import Config
 from s3prl_plugin.upstream.hqa.pretrain.schedule import LevelRecipe
 
@@ -19,7 +21,7 @@ SECTIONS = ("model", "training")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelOptions:
+class ModelOptions(ConfigSection):
     """The section `model`.
 
     Attributes:
@@ -29,17 +31,16 @@ class ModelOptions:
         hidden, codes, code_dim, residual_blocks: see `config.Config`.
     """
 
-    levels: int = 5
-    flat: int | None = None
-    hop: int = Config.hop
-    hidden: int = Config.hidden
-    codes: int = Config.codes
-    code_dim: int = Config.code_dim
-    residual_blocks: int = Config.residual_blocks
+    levels: Counted = 5
+    flat: Whole | None = None
+    hop: Whole = Config.hop
+    hidden: Whole = Config.hidden
+    codes: Whole = Config.codes
+    code_dim: Whole = Config.code_dim
+    residual_blocks: Whole = Config.residual_blocks
 
-    def __post_init__(self) -> None:
-        if type(self.levels) is not int or self.levels < 1:
-            raise UserError(f"levels: {self.levels!r} is no whole number from 1 on")
+    def check_together(self) -> None:
+        """Refuse sizes that `Config` refuses."""
         _ = self.config
 
     @property
@@ -52,7 +53,7 @@ class ModelOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions(LevelRecipe):
-    """The section `training`: what `schedule.Recipe` has, and
+    """The section `training`: what `schedule.LevelRecipe` has, and
 
     Attributes:
         steps: of every level, or a list with the steps of each.
@@ -61,20 +62,10 @@ class TrainingOptions(LevelRecipe):
         features_gb: so much memory is taken to keep log-mel spectrograms from one epoch to the next.
     """
 
-    steps: int | Sequence[int] = 10_000
+    steps: Counted | Annotated[Sequence[Counted], MinLen(1)] = 10_000
     pretraining: str | None = None
-    dtype: str = "float32"
-    features_gb: float = 1.0
-
-    def __post_init__(self) -> None:
-        LevelRecipe.__post_init__(self)
-        steps = self.steps if isinstance(self.steps, (list, tuple)) else [self.steps]
-        if not steps or any(type(each) is not int or each < 1 for each in steps):
-            raise UserError(f"steps: {self.steps!r}; give a whole number, or a list of one for each level")
-        if self.dtype not in DTYPES:
-            raise UserError(f"dtype: {self.dtype!r}; give float32 or float16")
-        if type(self.features_gb) not in (int, float) or self.features_gb < 0:
-            raise UserError(f"features_gb: {self.features_gb!r} is no number from 0 on")
+    dtype: Literal["float32", "float16"] = "float32"
+    features_gb: Number = 1.0
 
     def steps_of(self, levels: int) -> list[int]:
         """The steps of each level.
@@ -113,10 +104,9 @@ def read(given: str | Path | Mapping[str, Any] | File) -> PretrainOptions:
     Raises:
         UserError: an option is unknown or a value not possible, with file and line where there are such.
     """
-    if isinstance(given, (str, Path)):
-        given = config_file.read(given)
-    file = given if isinstance(given, File) else File(Path("the configuration"), dict(given), {})
-    options = PretrainOptions(section(file, ("model",), ModelOptions), section(file, ("training",), TrainingOptions))
+    file = config_file.given(given)
+    model, training = (schema.read(file, ("model",), ModelOptions), schema.read(file, ("training",), TrainingOptions))
+    options = PretrainOptions(model, training)
     try:
         _ = options.steps
     except UserError as error:

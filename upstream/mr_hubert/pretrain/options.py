@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from annotated_types import Gt, Le
 
 from s3prl_plugin import config as config_file
-from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.config import schema
+from s3prl_plugin.config.schema import ConfigSection, Counted, Number, Positive, Share, Whole
+from s3prl_plugin.errors import UserError
 from s3prl_plugin.upstream.mr_hubert.checkpoint import fairseq_config
 from s3prl_plugin.upstream.mr_hubert.network.config import Config
 
 SECTIONS = ("model", "objective")
-LOSSES = ("mean", "fairseq")
 
 # fairseq's names; the sizes are MR-HuBERT base's.
 MODEL: Mapping[str, Any] = {
@@ -41,7 +44,7 @@ MODEL: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
+class Objective(ConfigSection):
     """What is predicted, from what, and how the parts of the loss are weighed.
 
     Attributes:
@@ -62,46 +65,26 @@ class Objective:
         normalize: every waveform is layer-normalised over its own samples first.
         label_rate: units per second of the (first) set.
         initial_std: spread of a transformer's weights at first; HuBERT's.
-
-    Raises:
-        UserError: a value is not possible.
     """
 
-    loss: str = "mean"
-    lambdas: tuple[float, ...] = ()
+    loss: Literal["mean", "fairseq"] = "mean"
+    lambdas: Sequence[Number] = ()
     use_single_prediction: bool = False
     use_single_target: bool = True
-    auxiliary_every: int = 1
-    mask_prob: float = 0.8
-    mask_length: int = 10
-    mask_min_spans: int = 2
-    shown: float = 0.0
-    final_dim: int = 256
-    logit_temp: float = 0.1
-    feature_penalty: float = 10.0
+    auxiliary_every: Counted = 1
+    mask_prob: Annotated[float, Gt(0), Le(1)] = 0.8
+    mask_length: Counted = 10
+    mask_min_spans: Counted = 2
+    shown: Share = 0.0
+    final_dim: Whole = 256
+    logit_temp: Positive = 0.1
+    feature_penalty: Number = 10.0
     normalize: bool = False
-    label_rate: float = 50.0
-    initial_std: float = 0.02
+    label_rate: Positive = 50.0
+    initial_std: Positive = 0.02
 
-    def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise UserError(f"loss: {self.loss!r} is not possible; {did_you_mean(str(self.loss), LOSSES)}")
-        for name in ("use_single_prediction", "use_single_target", "normalize"):
-            if type(getattr(self, name)) is not bool:
-                raise UserError(f"{name}: {getattr(self, name)!r} is neither true nor false")
-        for name, least in (("auxiliary_every", 1), ("mask_length", 1), ("mask_min_spans", 1), ("final_dim", 0)):
-            if type(getattr(self, name)) is not int or getattr(self, name) < least:
-                raise UserError(f"{name}: {getattr(self, name)!r} is no whole number from {least} on")
-        for name in ("logit_temp", "label_rate", "initial_std"):
-            if not _is_number(getattr(self, name)) or getattr(self, name) <= 0:
-                raise UserError(f"{name}: {getattr(self, name)!r} is no number above 0")
-        if not _is_number(self.mask_prob) or not 0 < self.mask_prob <= 1:
-            raise UserError(f"mask_prob: {self.mask_prob!r} is no probability above 0; nothing would be predicted")
-        if not _is_number(self.shown) or not 0 <= self.shown <= 1:
-            raise UserError(f"shown: {self.shown!r} is no share from 0 to 1")
-        if not _is_number(self.feature_penalty) or self.feature_penalty < 0:
-            raise UserError(f"feature_penalty: {self.feature_penalty!r} is no number from 0 on")
-        object.__setattr__(self, "lambdas", tuple(_lambdas(self.lambdas)))
+    def check_together(self) -> None:
+        """Refuse what fairseq's loss does not have."""
         if self.loss == "fairseq" and (self.lambdas or self.auxiliary_every != 1):
             raise UserError("lambdas, auxiliary_every: fairseq's loss has neither; leave them out, or set loss: mean")
 
@@ -128,7 +111,7 @@ class PretrainOptions:
     @property
     def lambdas(self) -> tuple[float, ...]:
         """The weight of each predicted resolution, finest first."""
-        return self.objective.lambdas or (1.0,) * self.heads
+        return tuple(map(float, self.objective.lambdas)) or (1.0,) * self.heads
 
 
 def read(given: str | Path | Mapping[str, Any] | config_file.Config) -> PretrainOptions:
@@ -137,11 +120,9 @@ def read(given: str | Path | Mapping[str, Any] | config_file.Config) -> Pretrain
     Raises:
         UserError: an option is unknown or not possible; the message names file and line.
     """
-    source = _source(given)
+    source = config_file.given(given)
     source.refuse_unknown(MODEL, "model")
-    known = [f.name for f in fields(Objective)]
-    source.refuse_unknown(known, "objective")
-    model, chosen = {**MODEL, **source.section("model")}, source.section("objective")
+    model = {**MODEL, **source.section("model")}
     plain = model["label_rate_ratios"] == []
     try:
         config = fairseq_config.read({**model, "_name": _name(plain)})
@@ -151,22 +132,11 @@ def read(given: str | Path | Mapping[str, Any] | config_file.Config) -> Pretrain
             )
     except UserError as error:
         raise source.error(("model", _named(str(error), model)), str(error)) from None
-    try:
-        options = PretrainOptions(config, Objective(**chosen), {})
-        if len(options.lambdas) != options.heads:
-            raise UserError(f"lambdas: {len(options.lambdas)} for {options.heads} predicted resolutions; give one each")
-    except UserError as error:
-        raise source.error(("objective", _named(str(error), chosen)), str(error)) from None
+    options = PretrainOptions(config, schema.read(source, ("objective",), Objective), {})
+    if len(options.lambdas) != options.heads:
+        told = f"lambdas: {len(options.lambdas)} for {options.heads} predicted resolutions; give one each"
+        raise source.error(("objective", "lambdas"), f"objective.{told}")
     return PretrainOptions(options.config, options.objective, _stored(options))
-
-
-def _source(given: str | Path | Mapping[str, Any] | config_file.Config) -> config_file.Config:
-    """The options as a configuration that can name its lines, where it has any."""
-    if isinstance(given, config_file.Config):
-        return given
-    if isinstance(given, Mapping):
-        return config_file.Config(Path("upstream_config"), dict(given), {})
-    return config_file.read(given)
 
 
 def _name(plain: bool) -> str:
@@ -199,14 +169,3 @@ def _stored(options: PretrainOptions) -> dict[str, Any]:
         "dropout_features": 0.0,
         "required_seq_len_multiple": 2,
     }
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float)
-
-
-def _lambdas(given: object) -> list[float]:
-    """Weights of resolutions."""
-    if not isinstance(given, (list, tuple)) or not all(_is_number(value) and value >= 0 for value in given):
-        raise UserError(f"lambdas: {given!r} is no list of numbers from 0 on, one per resolution, finest first")
-    return [float(value) for value in given]

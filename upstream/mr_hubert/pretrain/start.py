@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin import config as configuration
-from s3prl_plugin.config import Config
+from s3prl_plugin import config
+from s3prl_plugin.config import Config, schema
+from s3prl_plugin.config.schema import ConfigSection, Whole
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.pretraining.data.settings import section
 from s3prl_plugin.upstream.mr_hubert.checkpoint import load as checkpoint
 from s3prl_plugin.upstream.mr_hubert.network.model import MRHuBERT
 
@@ -23,7 +23,7 @@ SECTION = "initial"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Initial:
+class Initial(ConfigSection):
     """The section `initial`.
 
     Attributes:
@@ -33,13 +33,10 @@ class Initial:
     """
 
     checkpoint: str = ""
-    reset_top: int = 0
+    reset_top: Whole = 0
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.checkpoint, str):
-            raise UserError(f"checkpoint: {self.checkpoint!r} is no path")
-        if type(self.reset_top) is not int or self.reset_top < 0:
-            raise UserError(f"reset_top: {self.reset_top!r} is no whole number from 0 on")
+    def check_together(self) -> None:
+        """Refuse layers that are to be reset of no checkpoint."""
         if self.reset_top and not self.checkpoint:
             raise UserError(
                 "reset_top: there is no checkpoint whose layers could be reset; give one, or leave this out"
@@ -52,10 +49,7 @@ def read(given: str | Path | Config | Mapping[str, Any]) -> Initial:
     Raises:
         UserError: a key is unknown, or a value is not possible; with file and line.
     """
-    if isinstance(given, (str, Path)):
-        given = configuration.read(given)
-    config = given if isinstance(given, Config) else Config(Path("upstream_config"), dict(given), {})
-    return section(config, (SECTION,), Initial)
+    return schema.read(config.given(given), (SECTION,), Initial)
 
 
 def begin(network: MRHuBERT, initial: Initial) -> None:

@@ -6,10 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
-from s3prl_plugin.errors import UserError, did_you_mean
+from annotated_types import Ge
+
+from s3prl_plugin.config.schema import ConfigSection, Counted, Positive, Text, Whole
+from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import digests
 
 MFCC = "mfcc"
@@ -18,7 +21,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(ConfigSection):
     """Units that are wanted; the keys of a configuration's section `units`.
 
     Attributes:
@@ -33,30 +36,25 @@ class Request:
         seed: of the sample and of k-means.
     """
 
-    features: str = MFCC
-    clusters: int = 100
+    features: Text = MFCC
+    clusters: Annotated[int, Ge(2)] = 100
     upstream: str | None = None
     checkpoint: str | None = None
     options: Mapping[str, Any] | None = None
-    sampled_frames: int = 500_000
-    starts: int = 3
-    batch_seconds: float = 60.0
-    seed: int = 0
+    sampled_frames: Counted = 500_000
+    starts: Counted = 3
+    batch_seconds: Positive = 60.0
+    seed: Whole = 0
 
-    def __post_init__(self) -> None:
-        for name, least in (("clusters", 2), ("sampled_frames", 1), ("starts", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise UserError(f"units: {name}: {value!r} is no whole number from {least} on")
-        if type(self.batch_seconds) not in (int, float) or self.batch_seconds <= 0:
-            raise UserError(f"units: batch_seconds: {self.batch_seconds!r} is no number above 0")
+    def check_together(self) -> None:
+        """Refuse a tap of no model, and a model of which there is no tap."""
         if self.features != MFCC and self.upstream is None:
             raise UserError(
-                f"units: {self.features!r} is a tap of which model? Name its checkpoint (--units_from CKPT), or "
+                f"features: {self.features!r} is a tap of which model? Name its checkpoint (--units_from CKPT), or "
                 f"cluster {MFCC!r}"
             )
         if self.features == MFCC and (self.upstream or self.checkpoint):
-            raise UserError(f"units: {MFCC} frames need no model; name a tap of it, or leave the model out")
+            raise UserError(f"features: {MFCC} frames need no model; name a tap of it, or leave the model out")
 
     @property
     def needs_model(self) -> bool:
@@ -70,19 +68,6 @@ class Request:
         if self.checkpoint:
             said["checkpoint"] = digests.of_path(self.checkpoint) or self.checkpoint
         return said
-
-
-def from_config(section: Mapping[str, Any]) -> Request:
-    """A request from a configuration's section `units`.
-
-    Raises:
-        UserError: a key is unknown, or a value is not possible.
-    """
-    known = [field.name for field in fields(Request)]
-    for key in section:
-        if key not in known:
-            raise UserError(f"units: unknown key {key!r}: {did_you_mean(str(key), known)}")
-    return Request(**section)
 
 
 def from_argument(text: str, checkpoint: str | None = None, upstream: str | None = None, **others: Any) -> Request:

@@ -20,18 +20,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s3prl_plugin.config import Config
+from s3prl_plugin.config import Config, schema
+from s3prl_plugin.config.schema import ConfigSection, Seeds
 from s3prl_plugin.errors import did_you_mean
 from s3prl_plugin.pretraining.loop.experiment import SECTIONS
 
 CELLS = "cells"
-KEYS = (CELLS, "seeds", "only", "units")
 REFERENCE = "cell:"
 REFERRING = ("units", "initial")  # sections whose `checkpoint` may be another cell's
 LAST = "checkpoint_last.pt"
 TAKEN = frozenset({"units"})  # the folder of all label files
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellOptions(ConfigSection):
+    """What a file with `cells` says beside the sections of a pre-training.
+
+    Attributes:
+        cells: the name of a folder -> what is different there from the rest of the file.
+        seeds: every cell is trained with each.
+        only: of these cells, those that are to be trained now.
+    """
+
+    cells: Mapping[str, Any] | None = None
+    seeds: Seeds = (1,)
+    only: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +96,9 @@ def trainings(config: Config, expdir: Path, own: Sequence[str]) -> list[CellTrai
         UserError: with file, line and what may have been meant.
     """
     sections = (*SECTIONS, *own, "units")
-    config.refuse_unknown([*KEYS, *sections])
+    config.refuse_unknown([*schema.names(CellOptions), *sections])
+    said = {name: config.data[name] for name in schema.names(CellOptions) if name in config.data}
+    options = schema.read(config.changed(said), (), CellOptions)
     cells = config.section(CELLS)
     if not cells:
         raise config.error((CELLS,), "cells: name one at least: `cells: {base: {}}`")
@@ -94,10 +111,10 @@ def trainings(config: Config, expdir: Path, own: Sequence[str]) -> list[CellTrai
         whole[name] = merged(base, config.section(CELLS, name))
         needed = _needs(config, name, whole[name], whole)
         first[name] = {other: {"config": whole[other], "first": first[other]} for other in needed}
-    wanted = _only(config, cells)
+    wanted = _only(config, options.only, list(cells))
     return [
         CellTraining(name, seed, expdir / name / f"seed{seed}", whole[name], first[name])
-        for seed in _seeds(config)
+        for seed in options.seeds
         for name in whole
         if name in wanted
     ]
@@ -146,25 +163,13 @@ def _check_name(config: Config, name: Any) -> None:
         )
 
 
-def _seeds(config: Config) -> tuple[int, ...]:
-    """The seeds, whole numbers that differ."""
-    found = config.data.get("seeds", [1])
-    whole = isinstance(found, list) and found and all(type(seed) is int and 0 <= seed < 2**32 for seed in found)
-    if not whole or len(set(found)) < len(found):
-        raise config.error(("seeds",), f"seeds must be a list of different whole numbers from 0 on, not {found!r}")
-    return tuple(found)
-
-
-def _only(config: Config, cells: Mapping[str, Any]) -> Sequence[str]:
+def _only(config: Config, found: Sequence[str] | None, cells: Sequence[str]) -> Sequence[str]:
     """The cells that are wanted now."""
-    found = config.data.get("only")
     if found is None:
-        return list(cells)
-    if not isinstance(found, list):
-        raise config.error(("only",), f"only must be a list of cells, not {found!r}")
+        return cells
     if not found:
         raise config.error(("only",), f"only names no cell; name some of {', '.join(cells)}, or leave it out")
     for name in found:
         if name not in cells:
-            raise config.error(("only",), f"only: no cell is called {name!r}: {did_you_mean(str(name), list(cells))}")
+            raise config.error(("only",), f"only: no cell is called {name!r}: {did_you_mean(name, cells)}")
     return found

@@ -12,7 +12,7 @@ import yaml
 
 from s3prl_plugin import config as configuration
 from s3prl_plugin import own_upstreams, results
-from s3prl_plugin.config import Config
+from s3prl_plugin.config import Config, schema
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.jobs import process
 from s3prl_plugin.jobs.engine import Engine, Job
@@ -108,9 +108,9 @@ def _check(config: Config, training: CellTraining, kind: Any) -> None:
     try:
         check(Config(config.path, sections, {}))
         if training.config.get("units") is not None:
-            from s3prl_plugin.pretraining.data.units.request import from_config
+            from s3prl_plugin.pretraining.data.units.request import Request
 
-            from_config(training.config["units"])
+            schema.read(configuration.given(training.config), ("units",), Request)
     except UserError as error:
         reason = str(error).removeprefix(f"{config.path}: ")
         raise config.error((plan.CELLS, training.cell), f"cell {training.cell}: {reason}") from None

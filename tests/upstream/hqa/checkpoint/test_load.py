@@ -106,6 +106,6 @@ def test_a_file_that_asks_for_more_than_makes_sense_is_refused_before_it_is_made
     said, weights = load._read(path)
     said["config"][name] = size
     save_file(weights, path, metadata={load.FORMAT: json.dumps(said)})
-    with pytest.raises(UserError, match=f"{name}: .* is no whole number from ") as error:
+    with pytest.raises(UserError, match=f"{name}: .* is not possible; give a whole number ") as error:
         load.load(path)
     assert len(str(error.value)) < 300 + len(str(path))

@@ -59,9 +59,9 @@ def test_defaults_are_the_published_base_models(model, parameters):
     [
         ({"loss": "sum"}, "loss: 'sum' is not possible"),
         ({"mask_prob": 0}, "mask_prob"),
-        ({"lambdas": "1"}, "lambdas: '1' is no list"),
-        ({"auxiliary_every": 0}, "auxiliary_every: 0 is no whole number from 1 on"),
-        ({"use_single_target": 1}, "neither true nor false"),
+        ({"lambdas": "1"}, "lambdas: '1' is not possible; give a list"),
+        ({"auxiliary_every": 0}, "auxiliary_every: 0 is not possible; give a whole number from 1 on"),
+        ({"use_single_target": 1}, "give true or false"),
         ({"use_single_prediction": True, "lambdas": [1, 1]}, "lambdas: 2 for 1 predicted resolutions"),
     ],
 )

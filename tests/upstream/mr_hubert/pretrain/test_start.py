@@ -59,8 +59,8 @@ def test_what_cannot_be_begun_with_is_refused(earlier, tmp_path):
     ("said", "message"),
     [
         ({"reset_top": 2}, "there is no checkpoint whose layers could be reset"),
-        ({"reset_top": -1}, "initial.reset_top: -1 is no whole number"),
-        ({"checkpoint": 3}, "initial.checkpoint: 3 is no path"),
+        ({"reset_top": -1}, "initial.reset_top: -1 is not possible; give a whole number"),
+        ({"checkpoint": 3}, "initial.checkpoint: 3 is not possible; give text"),
         ({"reset": 1}, "unknown key 'reset' in initial: did you mean 'reset_top'"),
     ],
 )

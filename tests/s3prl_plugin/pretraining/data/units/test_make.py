@@ -6,13 +6,14 @@ import soundfile
 import torch
 import yaml
 
+from s3prl_plugin.config import given, schema
 from s3prl_plugin.corpora import Segment, Utterance
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data.sources import open_speech
 from s3prl_plugin.pretraining.data.units import make as making
 from s3prl_plugin.pretraining.data.units.make import make
 from s3prl_plugin.pretraining.data.units.mfcc import mfcc
-from s3prl_plugin.pretraining.data.units.request import Request, from_argument, from_config
+from s3prl_plugin.pretraining.data.units.request import Request, from_argument
 
 TONES = {"low": 200, "middle": 900, "high": 3000}
 
@@ -147,8 +148,10 @@ def test_wrong_requests_are_refused(small_checkpoint, splits, tmp_path):
         "--units mfcc: give the frames": lambda: from_argument("mfcc"),
         "'mid.layer1' is a tap of which model": lambda: from_argument("mid.layer1:50"),
         "mfcc frames need no model": lambda: from_argument("mfcc:50", str(small_checkpoint)),
-        "unknown key 'cluster': did you mean 'clusters'": lambda: from_config({"cluster": 3}),
-        "clusters: 1 is no whole number from 2 on": lambda: from_config({"clusters": 1}),
+        "unknown key 'cluster' in units: did you mean 'clusters'": lambda: schema.read(
+            given({"units": {"cluster": 3}}), ("units",), Request
+        ),
+        "clusters: 1 is not possible; give a whole number from 2 on": lambda: Request(clusters=1),
         "no tap 'mid.layr0': did you mean 'mid.layer0'": lambda: make(
             from_argument("mid.layr0:5", str(small_checkpoint)), splits, tmp_path / "units", say=quiet, progress=False
         ),

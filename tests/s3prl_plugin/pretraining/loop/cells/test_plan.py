@@ -69,7 +69,7 @@ def test_some_of_the_cells(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seeds: [3, 1]": "seeds: [1, 1]"}, r"line 2: seeds must be a list of different whole numbers"),
+        ({"seeds: [3, 1]": "seeds: [1, 1]"}, r"line 2: seeds: .* holds a seed twice"),
         ({"seeds: [3, 1]": "seed: [1]"}, "unknown key 'seed': did you mean 'seeds'"),
         ({"single:": "seed2:"}, "'seed2' cannot be a folder here"),
         ({"    objective:": "    objectiv:"}, "line 6: unknown key 'objectiv' in cells.single: did you mean 'obj"),
