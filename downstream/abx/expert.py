@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from s3prl_plugin.analysis.token_counts import TokenCount
 from s3prl_plugin.analysis.tokens.drawing import Candidates, all_strides, candidates
 from s3prl_plugin.analysis.tokens.inside import RULES
 from s3prl_plugin.analysis.tokens.kept import KeptTokens
+from s3prl_plugin.config.schema import Counted, Positive, Whole, one_of, some_of, whole
 from s3prl_plugin.downstream.abx import item_tokens
 from s3prl_plugin.downstream.abx.cells import SPEAKER
 from s3prl_plugin.downstream.abx.error import ANY, CONTEXT, TRIPHONE
@@ -31,6 +33,22 @@ class DownstreamExpert(AnalysisExpert):
 
     name = "abx"
     known_measures = ("abx_phone", "abx_word", "abx_items")
+    option_types: ClassVar[Mapping[str, Any]] = {
+        "items": str | None,
+        "speaker": some_of(SPEAKER, 1),
+        "context": some_of(CONTEXT, 1),
+        "triphones": bool,
+        "rule": one_of(RULES),
+        "dtw": bool,
+        "tokens": whole(FEWEST_TOKENS) | None,
+        "word_tokens": whole(FEWEST_TOKENS) | None,
+        "word_types": whole(2) | None,
+        "x_speakers": Counted | None,
+        "frames_at_ms": list[Positive],
+        "permutations": Whole,
+        "intervals": one_of(INTERVALS),
+        "write_features": bool,
+    }
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
         """The tokens of each unit.
@@ -39,19 +57,19 @@ class DownstreamExpert(AnalysisExpert):
             UserError: an option cannot be used, or an item file cannot.
         """
         self._settings = Settings(
-            speakers=tuple(self.options.choices("speaker", SPEAKER)),
-            dtw=self.options.flag("dtw"),
-            x_speakers=self.options.limit("x_speakers"),
-            permutations=self.options.integer("permutations", 0),
-            intervals=self.options.choice("intervals", INTERVALS),
+            speakers=tuple(self.options.chosen("speaker", SPEAKER)),
+            dtw=self.options["dtw"],
+            x_speakers=self.options["x_speakers"],
+            permutations=self.options["permutations"],
+            intervals=self.options["intervals"],
             device=str(self.device),
-            rule=self.options.choice("rule", RULES),
+            rule=self.options["rule"],
         )
         self._strides = all_strides(self.options, "frames_at_ms", self.upstream_taps)
         if self.options[ITEMS] is not None and "abx_items" not in measures:
             raise self.options.error(ITEMS, "null without the measure abx_items; add it to measures")
-        contexts = self.options.choices("context", CONTEXT)
-        triphones = self.options.flag("triphones")
+        contexts = self.options.chosen("context", CONTEXT)
+        triphones = self.options["triphones"]
         built: list[Discrimination] = []
         for measure in measures:
             unit = measure.removeprefix("abx_")
@@ -63,15 +81,15 @@ class DownstreamExpert(AnalysisExpert):
             for reach, some in ((False, plain), (True, wanted)):
                 if some:
                     built.append(self._unit(unit, some, reach))
-        if not self.options.flag("write_features"):
+        if not self.options["write_features"]:
             return list(built)
         files = WholeUtterances(self.expdir, self.taps, self.plan, built)
         return [*built, self.gathering.share("whole utterances in files", lambda: files)]
 
     def _unit(self, unit: str, contexts: Sequence[str], triphones: bool) -> Discrimination:
         """The tokens of phones, of triphones or of words."""
-        most = self.options.limit("tokens" if unit == "phone" else "word_tokens", FEWEST_TOKENS)
-        types = self.options.limit("word_types", 2) if unit == "word" else None
+        most = self.options["tokens" if unit == "phone" else "word_tokens"]
+        types = self.options["word_types"] if unit == "word" else None
         shared = self.options["shared_texts"] == "leave_out"
         found = candidates(self.plan, unit, shared, types, triphones, self._settings.rule)
         return self._drawn(unit, found, contexts, most, triphones, "triphone" if triphones else None, (types, shared))
@@ -84,7 +102,7 @@ class DownstreamExpert(AnalysisExpert):
         file = Path(path).expanduser()
         found, triphones = item_tokens.read(file, self.plan, self._strides[-1], self._settings.rule)
         self.reads[path] = digest = str(digests.of_path(file))
-        most = self.options.limit("tokens", FEWEST_TOKENS)
+        most = self.options["tokens"]
         return self._drawn(ITEMS, found, contexts, most, triphones, f"item file {digest[:16]}")
 
     def _drawn(

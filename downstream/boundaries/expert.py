@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.planning.sampling import spread, stream
+from s3prl_plugin.config.schema import Whole, one_of, whole
 from s3prl_plugin.downstream.boundaries.curves import Curves
 from s3prl_plugin.downstream.boundaries.measures import Boundaries, inner
 from s3prl_plugin.states.taps import SAMPLE_RATE
@@ -21,6 +23,11 @@ class DownstreamExpert(AnalysisExpert):
 
     name = "boundaries"
     known_measures = ("boundary_phone", "boundary_word")
+    option_types: ClassVar[Mapping[str, Any]] = {
+        "utterances": whole(3) | None,
+        "random_draws": Whole,
+        "intervals": one_of(INTERVALS),
+    }
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
         """The curves of some utterances, and where their phones and words meet.
@@ -28,7 +35,7 @@ class DownstreamExpert(AnalysisExpert):
         Raises:
             UserError: an option cannot be used.
         """
-        limit, plan = self.options.limit("utterances", 3), self.plan
+        limit, plan = self.options["utterances"], self.plan
         shared = plan.folds.shared_text & (self.options["shared_texts"] == "leave_out")
         usable = np.flatnonzero(~shared)
         chosen = usable[spread(plan.speaker_of_utterance[usable], limit, stream(plan.seed, "boundaries"))]
@@ -56,8 +63,8 @@ class DownstreamExpert(AnalysisExpert):
             length,
             speaker=plan.speaker_of_utterance,
             fold=plan.folds.of_utterance if by_speaker else plan.speaker_of_utterance,
-            draws=self.options.integer("random_draws", 0),
-            with_intervals=self.options.choice("intervals", INTERVALS) == "full",
+            draws=self.options["random_draws"],
+            with_intervals=self.options["intervals"] == "full",
             lacks=lacks,
             make_row=self.make_row,
         )

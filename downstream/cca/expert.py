@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.other_models.other_model import OtherModel
-from s3prl_plugin.analysis.other_models.sampled import Sampler
+from s3prl_plugin.analysis.other_models.sampled import OTHER_TYPES, Sampler
 from s3prl_plugin.analysis.other_models.second_upstream import SecondUpstream
 from s3prl_plugin.analysis.planning.sampling import stream
+from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
 from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics, beside
+from s3prl_plugin.config.schema import Counted, Whole, one_of, one_or_some_of, some_of, whole
+from s3prl_plugin.downstream.cca.controlled import CONTROLS
 from s3prl_plugin.downstream.cca.inter import SavedInter
 from s3prl_plugin.downstream.cca.matrix import CcaMatrix
 from s3prl_plugin.downstream.cca.measures import FrameMeasures
-from s3prl_plugin.downstream.cca.of_segments import OfSegments
+from s3prl_plugin.downstream.cca.of_segments import FEWEST_TOKENS, OfSegments
 from s3prl_plugin.downstream.cca.protocols import (
     INTERVALS,
     PUBLISHED_FOLDS,
@@ -51,6 +54,24 @@ class DownstreamExpert(AnalysisExpert):
         "cca_syntactic",
         "cca_matrix",
     )
+    option_types: ClassVar[Mapping[str, Any]] = {
+        **OTHER_TYPES,
+        "protocol": one_of(("default", "published", "both")),
+        "base": str | None,
+        "intervals": one_of(INTERVALS),
+        "scores": some_of(SCORES),
+        "silence": one_of(SILENCE),
+        "control": some_of(CONTROLS),
+        "permutations": Whole,
+        "frame_utterances": Counted | None,
+        "phone_tokens": whole(FEWEST_TOKENS) | None,
+        "word_types": whole(2) | None,
+        "word_tokens": whole(FEWEST_TOKENS) | None,
+        "speakers": whole(2) | None,
+        "speaker_utterances": whole(FEWEST_TOKENS) | None,
+        "vectors": Any,
+        "segment_weights": one_or_some_of(SEGMENT_WEIGHTS),
+    }
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
         """Frame statistics for each protocol, and the sampled segments of each unit.
@@ -58,9 +79,9 @@ class DownstreamExpert(AnalysisExpert):
         Raises:
             UserError: an option cannot be used.
         """
-        wanted = self.options.choice("protocol", ("default", "published", "both"))
-        intervals = self.options.choice("intervals", INTERVALS)
-        scores = self.options.some("scores", SCORES)
+        wanted = self.options["protocol"]
+        intervals = self.options["intervals"]
+        scores = self.options.chosen("scores", SCORES)
         self.spectra = Spectra() if "spectrum" in scores else None
         protocols: list[CcaProtocol] = []
         if wanted != "published":
@@ -86,10 +107,10 @@ class DownstreamExpert(AnalysisExpert):
     ) -> FrameMeasures:
         """cca_mel, cca_intra, and cca_inter with a model in the same pass, under one protocol."""
         published = protocol.name == "published"
-        limit = self.options.limit("frame_utterances")
+        limit = self.options["frame_utterances"]
         if published:
             limit = min(limit or PUBLISHED_UTTERANCES, PUBLISHED_UTTERANCES)
-        frames = Frames(self.plan, self.options.choice("silence", SILENCE))
+        frames = Frames(self.plan, self.options["silence"])
         statistics = self.gathering.share(
             f"frames of {limit or 'all'} utterances, {protocol.name} folds{'' if published else frames.name}"
             f"{beside(second)}",

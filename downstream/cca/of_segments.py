@@ -43,7 +43,7 @@ class OfSegments:
         self.expert = expert
         self.options = expert.options
         self.protocols = tuple(protocols)
-        self.weights = self.options.one_or_some("segment_weights", SEGMENT_WEIGHTS)
+        self.weights = self.options.chosen("segment_weights", SEGMENT_WEIGHTS)
         self._samples: dict[str, Sample] = {}
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
@@ -66,14 +66,14 @@ class OfSegments:
 
     def _labelled(self, unit: str, weights: str) -> LabelledSegments:
         """cca_phone, cca_word or cca_speaker, of segments made one way; the published tool has no cca_speaker."""
-        protocols, control = self.protocols, self.options.some("control", CONTROLS)
+        protocols, control = self.protocols, self.options.chosen("control", CONTROLS)
         if unit == "speaker":
             control = []
             protocols = tuple(each for each in protocols if isinstance(each, DefaultProtocol))
             if not protocols:
                 raise UserError("cca: cca_speaker has no published protocol; set protocol to default or both")
         means = self._means(f"cca_{unit}", unit, weights)
-        permutations = self.options.integer("permutations", 0)
+        permutations = self.options["permutations"]
         return LabelledSegments(means, self.expert.plan, protocols, control, permutations)
 
     def _with_vectors(self, measure: str, path: str) -> list[VectorSegments]:
@@ -83,7 +83,7 @@ class OfSegments:
         table = word_vectors.read(path, sample.classes, progress=ranks.leads())
         self.expert.reads[path] = digests.of_path(Path(path).expanduser())
         self.expert.say(f"{measure}: {coverage(table, sample)}")
-        permutations = max(self.options.integer("permutations", 0), FEWEST_PERMUTATIONS)
+        permutations = max(self.options["permutations"], FEWEST_PERMUTATIONS)
         return [
             VectorSegments(measure, means, table, self.expert.plan, self.protocols, permutations) for means in every
         ]
@@ -98,8 +98,8 @@ class OfSegments:
         return SegmentMeans.shared(self.expert.gathering, sample, self.expert.taps, weights)
 
     def _sample(self, unit: str) -> Sample:
-        tokens = self.options.limit(TOKENS[unit], FEWEST_TOKENS)
-        classes = self.options.limit(CLASSES[unit], 2) if unit in CLASSES else None
+        tokens = self.options[TOKENS[unit]]
+        classes = self.options[CLASSES[unit]] if unit in CLASSES else None
         return self.expert.plan.sample(unit, tokens, classes)
 
     def _tables(self, measures: Sequence[str]) -> dict[str, str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.other_models.other_model import OtherModel
-from s3prl_plugin.analysis.other_models.sampled import Sampler
+from s3prl_plugin.analysis.other_models.sampled import OTHER_TYPES, Sampler
 from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
 from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
 from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
 from s3prl_plugin.analysis.statistics.frame_statistics import shared_frames
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
+from s3prl_plugin.config.schema import Counted, one_or_some_of, whole
 from s3prl_plugin.downstream.cka.inter import SavedInter
 from s3prl_plugin.downstream.cka.matrix import CkaMatrix
 from s3prl_plugin.downstream.cka.measures import FrameMeasures, LabelledSegments
@@ -26,6 +28,15 @@ class DownstreamExpert(AnalysisExpert):
 
     name = "cka"
     known_measures = ("cka_mel", "cka_intra", "cka_inter", "cka_phone", "cka_word", "cka_matrix")
+    option_types: ClassVar[Mapping[str, Any]] = {
+        **OTHER_TYPES,
+        "base": str | None,
+        "frame_utterances": Counted | None,
+        "phone_tokens": whole(FEWEST_TOKENS) | None,
+        "word_types": Counted | None,
+        "word_tokens": whole(FEWEST_TOKENS) | None,
+        "segment_weights": one_or_some_of(SEGMENT_WEIGHTS),
+    }
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
         """Frame statistics, the sampled segments of each unit, and sampled frames.
@@ -43,7 +54,7 @@ class DownstreamExpert(AnalysisExpert):
         second = other.in_pass() if "cka_inter" in measures else None
         built: list[Measure] = []
         if second or {"cka_mel", "cka_intra"} & set(measures):
-            limit = self.options.limit("frame_utterances")
+            limit = self.options["frame_utterances"]
             frames = shared_frames(self.gathering, self.taps, limit, self.device, second)
             built.append(FrameMeasures(frames, rows, "cka_mel" in measures, self.base))
         comparison = other.comparison() if "cka_inter" in measures else None
@@ -59,9 +70,9 @@ class DownstreamExpert(AnalysisExpert):
 
     def _segments(self, unit: str, rows: CkaRows) -> list[LabelledSegments]:
         """cka_phone or cka_word, of segments made every way that is wanted."""
-        tokens = self.options.limit(f"{unit}_tokens", FEWEST_TOKENS)
-        types = self.options.limit("word_types") if unit == "word" else None
+        tokens = self.options[f"{unit}_tokens"]
+        types = self.options["word_types"] if unit == "word" else None
         sample = self.plan.sample(unit, tokens, types)
-        weights = self.options.one_or_some("segment_weights", SEGMENT_WEIGHTS)
+        weights = self.options.chosen("segment_weights", SEGMENT_WEIGHTS)
         self.introduce(f"cka_{unit}", sample, weights[0])
         return [LabelledSegments(SegmentMeans.shared(self.gathering, sample, self.taps, how), rows) for how in weights]

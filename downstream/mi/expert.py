@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.information.protocols import INTERVALS, DefaultProtocol, MiProtocol
@@ -13,8 +14,10 @@ from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
 from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
 from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
+from s3prl_plugin.config.schema import Counted, Positive, Whole, one_of, one_or_some_of, some_of, whole
 from s3prl_plugin.downstream.mi import frame_measures
 from s3prl_plugin.downstream.mi.frame_measures import FRAME_MEASURES
+from s3prl_plugin.downstream.mi.frames import SUBSETS
 from s3prl_plugin.downstream.mi.measures import SegmentInformation
 from s3prl_plugin.downstream.mi.protocols import PublishedProtocol
 from s3prl_plugin.errors import UserError
@@ -34,6 +37,24 @@ class DownstreamExpert(AnalysisExpert):
 
     name = "mi"
     known_measures = ("mi_phone", "mi_word", "mi_speaker", *FRAME_MEASURES)
+    option_types: ClassVar[Mapping[str, Any]] = {
+        "protocol": one_of(("default", "published", "both")),
+        "clusters": whole(2) | None,
+        "seeds": Counted,
+        "intervals": one_of(INTERVALS),
+        "whitened": bool,
+        "control": some_of(CONTROLS),
+        "permutations": Whole | None,
+        **dict.fromkeys(TOKENS.values(), whole(FEWEST_TOKENS) | None),
+        **dict.fromkeys(CLASSES.values(), whole(2) | None),
+        "segment_weights": one_or_some_of(SEGMENT_WEIGHTS),
+        "sampled_per_utterance": Counted,
+        "sampled_frames": Counted,
+        "frame_clusters": whole(2),
+        "frame_ms": Positive | None,
+        "frame_permutations": Counted,
+        "silence": one_of(SUBSETS),
+    }
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
         """The sampled segments of each unit, and sampled frames.
@@ -41,13 +62,13 @@ class DownstreamExpert(AnalysisExpert):
         Raises:
             UserError: an option cannot be used.
         """
-        wanted = self.options.choice("protocol", ("default", "published", "both"))
-        intervals = self.options.choice("intervals", INTERVALS)
-        clusters = self.options.limit("clusters", 2)
+        wanted = self.options["protocol"]
+        intervals = self.options["intervals"]
+        clusters = self.options["clusters"]
         protocols: list[MiProtocol] = []
         if wanted != "published":
-            permutations = self.options.limit("permutations", 0)
-            whitened = self.options.flag("whitened")
+            permutations = self.options["permutations"]
+            whitened = self.options["whitened"]
             protocols.append(DefaultProtocol(self.make_row, clusters, intervals, permutations, whitened))
         if wanted != "default":
             protocols.append(PublishedProtocol(self.make_row))
@@ -67,12 +88,12 @@ class DownstreamExpert(AnalysisExpert):
             protocols = [SpeakerProtocol.like(each) for each in protocols if isinstance(each, DefaultProtocol)]
             if not protocols:
                 raise UserError("mi: mi_speaker has no published protocol; set protocol to default or both")
-        tokens = self.options.limit(TOKENS[unit], FEWEST_TOKENS)
-        classes = self.options.limit(CLASSES[unit], 2) if unit in CLASSES else None
+        tokens = self.options[TOKENS[unit]]
+        classes = self.options[CLASSES[unit]] if unit in CLASSES else None
         sample = self.plan.sample(unit, tokens, classes, halves=True)
-        weights = self.options.one_or_some("segment_weights", SEGMENT_WEIGHTS)
+        weights = self.options.chosen("segment_weights", SEGMENT_WEIGHTS)
         self.introduce(f"mi_{unit}", sample, weights[0])
         every = [SegmentMeans.shared(self.gathering, sample, self.taps, how) for how in weights]
-        seeds = self.options.integer("seeds", 1)
-        control = self.options.some("control", CONTROLS) if unit != "speaker" else []
+        seeds = self.options["seeds"]
+        control = self.options.chosen("control", CONTROLS) if unit != "speaker" else []
         return [SegmentInformation(means, self.plan, protocols, seeds, self.make_row, control) for means in every]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from s3prl_plugin.analysis.information.protocols import INTERVALS
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir, shared_reservoir
-from s3prl_plugin.downstream.mi.frames import SUBSETS, FramePurity
+from s3prl_plugin.downstream.mi.frames import FramePurity
 from s3prl_plugin.downstream.mi.parity import FrameParity
 from s3prl_plugin.states.taps import SAMPLE_RATE, Tap
 from s3prl_plugin.strides import Stride
@@ -41,11 +40,11 @@ def build(
         UserError: an option cannot be used.
     """
     plan = gathering.plan
-    clusters, seeds = options.integer("frame_clusters", 2), options.integer("seeds", 1)
-    permutations = options.integer("frame_permutations", 1)
-    silence, intervals = options.choice("silence", tuple(SUBSETS)), options.choice("intervals", INTERVALS)
+    clusters, seeds = options["frame_clusters"], options["seeds"]
+    permutations = options["frame_permutations"]
+    silence, intervals = options["silence"], options["intervals"]
     grid = _grid(strides, options)
-    limits = options.integer("sampled_per_utterance", 1), options.integer("sampled_frames", 1)
+    limits = options["sampled_per_utterance"], options["sampled_frames"]
 
     def reservoir(stride: Stride | None) -> FrameReservoir:
         return shared_reservoir(gathering, taps, *limits, stride)
@@ -66,7 +65,7 @@ def _grid(strides: Sequence[Stride], options: Options) -> Stride:
     """The stride on which mi_frames sees all taps, in samples."""
     if options["frame_ms"] is None:
         return max(strides)
-    samples = options.positive("frame_ms") * SAMPLE_RATE / 1000
+    samples = options["frame_ms"] * SAMPLE_RATE / 1000
     if samples != int(samples):
         raise options.error("frame_ms", f"a whole number of samples at {SAMPLE_RATE} Hz, such as 20, 40 or 80")
     return int(samples)

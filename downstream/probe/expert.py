@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.measure import Measure
@@ -10,6 +11,7 @@ from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
 from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
 from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
+from s3prl_plugin.config.schema import Whole, one_of, one_or_some_of, whole
 from s3prl_plugin.downstream.probe.measures import LinearProbe
 
 FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
@@ -27,6 +29,13 @@ class DownstreamExpert(AnalysisExpert):
 
     name = "probe"
     known_measures = ("probe_phone", "probe_word", "probe_speaker")
+    option_types: ClassVar[Mapping[str, Any]] = {
+        "intervals": one_of(INTERVALS),
+        "permutations": Whole,
+        **dict.fromkeys(TOKENS.values(), whole(FEWEST_TOKENS) | None),
+        **dict.fromkeys(CLASSES.values(), whole(2) | None),
+        "segment_weights": one_or_some_of(SEGMENT_WEIGHTS),
+    }
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
         """The sampled segments of each unit, those of `-d mi` with the same options.
@@ -34,14 +43,14 @@ class DownstreamExpert(AnalysisExpert):
         Raises:
             UserError: an option cannot be used.
         """
-        with_intervals = self.options.choice("intervals", INTERVALS) == "full"
-        permutations = self.options.integer("permutations", 0)
-        weights = self.options.one_or_some("segment_weights", SEGMENT_WEIGHTS)
+        with_intervals = self.options["intervals"] == "full"
+        permutations = self.options["permutations"]
+        weights = self.options.chosen("segment_weights", SEGMENT_WEIGHTS)
         built: list[Measure] = []
         for measure in measures:
             unit = measure.removeprefix("probe_")
-            tokens = self.options.limit(TOKENS[unit], FEWEST_TOKENS)
-            classes = self.options.limit(CLASSES[unit], 2) if unit in CLASSES else None
+            tokens = self.options[TOKENS[unit]]
+            classes = self.options[CLASSES[unit]] if unit in CLASSES else None
             sample = self.plan.sample(unit, tokens, classes, halves=True)
             self.introduce(measure, sample, weights[0])
             every = [SegmentMeans.shared(self.gathering, sample, self.taps, how) for how in weights]

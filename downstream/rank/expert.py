@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.statistics.frame_statistics import shared_frames
+from s3prl_plugin.config.schema import Counted, one_of
 from s3prl_plugin.downstream.rank.measures import EmbeddingRank
 
 INTERVALS = ("full", "none")
@@ -20,6 +22,10 @@ class DownstreamExpert(AnalysisExpert):
 
     name = "rank"
     known_measures = ("rank",)
+    option_types: ClassVar[Mapping[str, Any]] = {
+        "intervals": one_of(INTERVALS),
+        "frame_utterances": Counted | None,
+    }
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
         """Frame statistics.
@@ -27,7 +33,7 @@ class DownstreamExpert(AnalysisExpert):
         Raises:
             UserError: an option cannot be used.
         """
-        with_intervals = self.options.choice("intervals", INTERVALS) == "full"
-        limit = self.options.limit("frame_utterances")
+        with_intervals = self.options["intervals"] == "full"
+        limit = self.options["frame_utterances"]
         frames = shared_frames(self.gathering, self.taps, limit, self.device)
         return [EmbeddingRank(frames, self.make_row, with_intervals)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+
+from annotated_types import Ge, MinLen
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.information.protocols import INTERVALS, DefaultProtocol
@@ -12,6 +15,7 @@ from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
 from s3prl_plugin.analysis.planning.segments import CENTRE
 from s3prl_plugin.analysis.statistics.reservoir import shared_reservoir
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
+from s3prl_plugin.config.schema import Counted, one_of, whole
 from s3prl_plugin.downstream.rate.distortion import Distortion
 from s3prl_plugin.downstream.rate.measures import MelError, RateAndContent
 from s3prl_plugin.downstream.rate.units import Units, chosen
@@ -25,6 +29,17 @@ class DownstreamExpert(AnalysisExpert):
 
     name = "rate"
     known_measures = ("rate_bits", "rate_phone", "rate_word", "rate_speaker", MEL)
+    option_types: ClassVar[Mapping[str, Any]] = {
+        "clusters": Annotated[list[Annotated[int, Ge(2)]], MinLen(1)],
+        "seeds": Counted,
+        "intervals": one_of(INTERVALS),
+        "phone_tokens_per_half": whole(FEWEST_TOKENS) | None,
+        "word_types": whole(2) | None,
+        "word_tokens_per_half": whole(FEWEST_TOKENS) | None,
+        "sampled_per_utterance": Counted,
+        "sampled_frames": Counted,
+        "decoded_utterances": Counted,
+    }
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
         """The units of every tap, the segments and moments that they are asked about, and what is decoded.
@@ -32,16 +47,16 @@ class DownstreamExpert(AnalysisExpert):
         Raises:
             UserError: an option cannot be used.
         """
-        intervals = self.options.choice("intervals", INTERVALS)
-        units = chosen(self.taps, self._names(), self._clusters())
+        intervals = self.options["intervals"]
+        units = chosen(self.taps, self._names(), sorted(set(self.options["clusters"])))
         built: list[Measure] = []
         content = [measure for measure in measures if measure != MEL]
         if content:
-            limits = self.options.integer("sampled_per_utterance", 1), self.options.integer("sampled_frames", 1)
+            limits = self.options["sampled_per_utterance"], self.options["sampled_frames"]
             reservoir = shared_reservoir(self.gathering, self.taps, *limits, None)
             segments = {unit: self._segments(unit) for unit in ("phone", "word") if f"rate_{unit}" in measures}
             protocol = DefaultProtocol(self.make_row, None, intervals, permutations=None)
-            seeds = self.options.integer("seeds", 1)
+            seeds = self.options["seeds"]
             built.append(RateAndContent(self.plan, units, reservoir, segments, content, protocol, seeds, self.make_row))
         discrete = [each for each in units if each.clusters is None]
         if MEL in measures and discrete:
@@ -54,24 +69,17 @@ class DownstreamExpert(AnalysisExpert):
             return None
         return [tap.name for tap in self.measured]
 
-    def _clusters(self) -> list[int]:
-        """Every K."""
-        given = self.options["clusters"]
-        if not isinstance(given, list) or not given or any(type(k) is not int or k < 2 for k in given):
-            raise self.options.error("clusters", "a list of whole numbers from 2 on, such as [50, 100, 500]")
-        return sorted(set(given))
-
     def _segments(self, unit: str) -> SegmentMeans:
         """The frames at the midpoints of phones or words."""
-        tokens = self.options.limit(f"{unit}_tokens_per_half", FEWEST_TOKENS)
-        types = self.options.limit("word_types", 2) if unit == "word" else None
+        tokens = self.options[f"{unit}_tokens_per_half"]
+        types = self.options["word_types"] if unit == "word" else None
         sample = self.plan.sample(unit, tokens, types, halves=True)
         self.introduce(f"rate_{unit}", sample, CENTRE)
         return SegmentMeans.shared(self.gathering, sample, self.taps, CENTRE)
 
     def _mel(self, units: Sequence[Units], intervals: str) -> MelError:
         """What decoding leaves of the spectrogram."""
-        positions, limit = [each.position for each in units], self.options.integer("decoded_utterances", 1)
+        positions, limit = [each.position for each in units], self.options["decoded_utterances"]
         name = f"{limit} decoded utterances of taps {positions}"
         distortion = self.gathering.share(name, lambda: Distortion(self.plan, positions, limit))
         return MelError(distortion, units, intervals, self.make_row)

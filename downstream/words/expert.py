@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.token_counts import TokenCount
 from s3prl_plugin.analysis.tokens.drawing import Candidates, all_strides, candidates
 from s3prl_plugin.analysis.tokens.kept import KeptTokens
+from s3prl_plugin.config.schema import Counted, Positive, Some, Whole, one_of, whole
 from s3prl_plugin.downstream.words import ratings
 from s3prl_plugin.downstream.words.discrimination import WordDiscrimination
 from s3prl_plugin.downstream.words.rated import RatedSimilarity, Ratings, Sentences, WordVectors
@@ -27,6 +29,18 @@ class DownstreamExpert(AnalysisExpert):
 
     name = "words"
     known_measures = ("awd_word", "wordsim", "sts")
+    option_types: ClassVar[Mapping[str, Any]] = {
+        "dtw": bool,
+        "word_tokens": Counted | None,
+        "word_types": whole(2) | None,
+        "sampled_words": whole(2) | None,
+        "wordsim_ratings": str | Some[str] | None,
+        "sts_ratings": str | Some[str] | None,
+        "instances": Counted | None,
+        "permutations": Whole,
+        "frames_at_ms": list[Positive],
+        "intervals": one_of(INTERVALS),
+    }
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
         """The tokens of words, and the utterances of rated sentences.
@@ -34,18 +48,18 @@ class DownstreamExpert(AnalysisExpert):
         Raises:
             UserError: an option cannot be used, or a file of ratings is missing or cannot be read.
         """
-        self._with_intervals = self.options.choice("intervals", INTERVALS) == "full"
-        self._permutations = self.options.integer("permutations", 0)
+        self._with_intervals = self.options["intervals"] == "full"
+        self._permutations = self.options["permutations"]
         makers = {"awd_word": self._discrimination, "wordsim": self._wordsim, "sts": self._sts}
         return [makers[measure]() for measure in measures]
 
     def _discrimination(self) -> Measure:
         """awd_word."""
-        dtw = self.options.flag("dtw")
-        per_speaker, types = self.options.limit("word_tokens"), self.options.limit("word_types", 2)
+        dtw = self.options["dtw"]
+        per_speaker, types = self.options["word_tokens"], self.options["word_types"]
         found = candidates(self.plan, "word", self.options["shared_texts"] == "leave_out", types)
         drawn = np.flatnonzero(found.drawn(per_speaker, found.have_frames(self._strides)))
-        limit = self.options.limit("sampled_words", 2)
+        limit = self.options["sampled_words"]
         if limit is not None and len(drawn) > limit:
             drawn = np.sort(drawn[np.argsort(found.order[drawn], kind="stable")[:limit]])
         kept = self._kept(f"{per_speaker} of each of {types} words, {limit} in all", found, drawn, pooled=not dtw)
@@ -61,7 +75,7 @@ class DownstreamExpert(AnalysisExpert):
         found = candidates(self.plan, "word", leave_out_shared=False)
         lower = [label.lower() for label in found.labels]
         mine = np.isin(np.array(lower, dtype=str), _names(lists))[found.label]
-        per_speaker = self.options.limit("instances")
+        per_speaker = self.options["instances"]
         drawn = np.flatnonzero(found.drawn(per_speaker, found.have_frames(self._strides) & mine))
         kept = self._kept(f"rated words, {per_speaker} of a speaker, of {_names(lists)}", found, drawn, pooled=True)
         self._say_coverage("wordsim", lists, {lower[i] for i in np.unique(found.label[drawn])})
@@ -97,11 +111,11 @@ class DownstreamExpert(AnalysisExpert):
     def _lists(self, key: str, of_words: bool) -> list[Ratings]:
         """The files that an option names."""
         given = self.options[key]
-        paths = given if isinstance(given, list) else [given]
-        if not paths or not all(isinstance(path, str) for path in paths):
+        if given is None:
             raise self.options.error(
                 key, "a file of ratings, or a list of some: people's, to compare similarities with"
             )
+        paths = given if isinstance(given, list) else [given]
         found = [Ratings(Path(path).expanduser(), tuple(ratings.read(path, of_words))) for path in paths]
         names = [each.path.name for each in found]
         if len(set(names)) < len(names):

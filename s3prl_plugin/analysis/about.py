@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from s3prl_plugin import own_upstreams, registry
+from s3prl_plugin.config.plain_yaml import load_packaged
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.plugins import offers, origin
 from s3prl_plugin.plugins.folders import folders as folders_of
@@ -127,7 +128,7 @@ def _everything(packages: tuple[str, ...]) -> dict[str, Measure]:
 def _order(package: str) -> tuple[bool, float, str]:
     """The place of a package's measures among those of the others: by the number `order` in its file, then by name."""
     try:
-        order = yaml.safe_load(_file_of(package).read_text(encoding="utf-8"))["order"]
+        order = load_packaged(_file_of(package))["order"]
         return not origin.is_own(package), float(order), package
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
         return not origin.is_own(package), inf, package
@@ -188,7 +189,7 @@ _checked = cache(of)
 def _read(path: Path) -> Iterator[tuple[str, Measure]]:
     """The measures of one file."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_packaged(path)
         scores = {name: Score(**_plain(said)) for name, said in content["scores"].items()}
         fields = {name: str(said) for name, said in content.get("fields", {}).items()}
         usual = next((name for name, score in scores.items() if score.headline is True), None)

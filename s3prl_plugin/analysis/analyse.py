@@ -81,8 +81,8 @@ def analyse(analyses: Sequence[Analysis], name: str, states_of: StatesOf, upstre
     """
     lead = analyses[0]
     options, gathering = lead.options, lead.gathering
-    part, folders = _part(options["part"]), _folders(options["merge"])
-    every_s = 60 * options.positive("checkpoint_minutes")
+    part, folders = _part(options["part"]), options["merge"] or []
+    every_s = 60 * options["checkpoint_minutes"]
     waveforms = lead.get_dataloader("")
     identity = _identity(lead, upstream, waveforms.batches)
     whole = {**identity, "options": {analysis.name: _influential(analysis) for analysis in analyses}}
@@ -113,7 +113,7 @@ def analyse(analyses: Sequence[Analysis], name: str, states_of: StatesOf, upstre
     gathered.collect()
     if ranks.leads():
         _score(analyses, whole)
-        if not options.flag("keep_statistics"):
+        if not options["keep_statistics"]:
             gathered.remove()
 
 
@@ -165,15 +165,6 @@ def _part(given: Any) -> Shard:
     if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise UserError(f"downstream_expert.part is {given!r}; write it as 2/4: the second of four parts")
     return Shard(int(index) - 1, int(count))
-
-
-def _folders(given: Any) -> list[str]:
-    """`merge`: the folders of the runs over all parts."""
-    if given is None:
-        return []
-    if not isinstance(given, list) or not given:
-        raise UserError(f"downstream_expert.merge is {given!r}; give a list of the folders of all parts")
-    return [str(folder) for folder in given]
 
 
 def _write_folds(expdir: str | Path, plan: Plan) -> None:

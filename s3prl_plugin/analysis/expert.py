@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +25,7 @@ from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.token_counts import CountsTokens, TokenCount
+from s3prl_plugin.config.schema import Counted, Positive, Some, Whole, one_of, some_of
 from s3prl_plugin.corpora import fingerprint, skips
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import Row
@@ -32,6 +33,21 @@ from s3prl_plugin.states.taps import States, Tap
 from s3prl_plugin.strides import Stride
 
 DEFAULT_SEED = 1337
+# what the options of every analysis may be, where one value says it
+COMMON_TYPES: Mapping[str, Any] = {
+    "corpus": Any,
+    "taps": Some[str] | None,
+    "split_by": one_of(SPLITS),
+    "shared_texts": one_of(SHARED_TEXTS),
+    "batch_seconds": Positive,
+    "batch_size": Counted | None,
+    "num_workers": Whole,
+    "memory_limit_gb": Positive | None,
+    "checkpoint_minutes": Positive,
+    "keep_statistics": bool,
+    "part": Any,
+    "merge": Some[str] | None,
+}
 
 
 class AnalysisExpert(torch.nn.Module):
@@ -71,6 +87,7 @@ class AnalysisExpert(torch.nn.Module):
     takes_states = True
     name: ClassVar[str]
     known_measures: ClassVar[tuple[str, ...]]
+    option_types: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
         self,
@@ -87,10 +104,10 @@ class AnalysisExpert(torch.nn.Module):
         **kwargs: Any,
     ):
         super().__init__()
-        self.options = Options(self.name, downstream_expert)
-        measures = self.options.choices("measures", self.known_measures)
-        self._reading = self.options.limit("batch_size"), self.options.integer("num_workers", 0)
-        self._batch_seconds = self.options.positive("batch_seconds")
+        self.options = Options(self.name, downstream_expert, self.types())
+        measures = self.options.chosen("measures", self.known_measures)
+        self._reading = self.options["batch_size"], self.options["num_workers"]
+        self._batch_seconds = self.options["batch_seconds"]
         self.expdir = expdir
         self.upstream_taps = tuple(taps)
         self._choose(measures, selected)
@@ -109,6 +126,11 @@ class AnalysisExpert(torch.nn.Module):
         self.tokens: dict[str, TokenCount] = {}
         self.measures: list[Measure] = self.build(measures)
         self.say(check_memory(self.gathering, self.options, scoring_bytes(self.measures)))
+
+    @classmethod
+    def types(cls) -> dict[str, Any]:
+        """Option -> what it may be, as an annotation that pydantic reads."""
+        return {**COMMON_TYPES, "measures": some_of(cls.known_measures, 1), **cls.option_types}
 
     def build(self, measures: Sequence[str]) -> list[Measure]:
         """The measures, whose statistics are asked of `gathering`.
@@ -231,8 +253,7 @@ class AnalysisExpert(torch.nn.Module):
             yield from measure.compute()
 
     def _new_plan(self, seed: int) -> Plan:
-        split_by = self.options.choice("split_by", SPLITS)
-        shared_texts = self.options.choice("shared_texts", SHARED_TEXTS)
+        split_by, shared_texts = self.options["split_by"], self.options["shared_texts"]
         spec = self.options["corpus"]
         known = fingerprint.read(Path(self.expdir) / fingerprint.FILE_NAME)
         plan = Plan(corpora.open_corpus(spec), seed, split_by, shared_texts, known)

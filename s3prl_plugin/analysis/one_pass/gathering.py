@@ -200,7 +200,7 @@ def check_memory(gathering: Gathering, options: Options, scoring: int = 0) -> st
 def _limit(options: Options) -> float | None:
     """Bytes that may be taken: as configured, else a share of the machine's memory where that is known."""
     if options["memory_limit_gb"] is not None:
-        return 1e9 * options.positive("memory_limit_gb")
+        return 1e9 * options["memory_limit_gb"]
     try:
         return MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not a POSIX system

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,8 +11,17 @@ from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.other_models.second_upstream import OfSecond, SecondUpstream
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir, shared_reservoir
+from s3prl_plugin.config.schema import Counted, Positive, Some
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import Stride
+
+# options of what compares models, for `AnalysisExpert.option_types`
+OTHER_TYPES: Mapping[str, Any] = {
+    "other": Any,
+    "save_frames": bool | Some[Positive],
+    "sampled_per_utterance": Counted,
+    "sampled_frames": Counted,
+}
 
 
 class SampledFrames(Protocol):
@@ -44,8 +53,8 @@ class Sampler:
         self.gathering = gathering
         self.taps = tuple(taps)
         self.coarsest = coarsest or max(tap.stride for tap in taps)
-        self.per_utterance = options.integer("sampled_per_utterance", 1)
-        self.limit = options.integer("sampled_frames", 1)
+        self.per_utterance = options["sampled_per_utterance"]
+        self.limit = options["sampled_frames"]
 
     def own(self, stride: Stride | None) -> FrameReservoir:
         """The run's own taps.

@@ -173,10 +173,9 @@ def wanted_grids(options: Options) -> list[Stride | None]:
     given = options["save_frames"]
     if isinstance(given, bool):
         return [None] if given else []
-    milliseconds: list[Any] = given if isinstance(given, list) and given else [0]
-    strides = [ms * SAMPLE_RATE / 1000 if type(ms) in (int, float) else 0 for ms in milliseconds]
-    if not all(stride > 0 and float(stride).is_integer() for stride in strides):
-        raise options.error("save_frames", "true, false or a list of milliseconds such as [20, 40]")
+    strides = [ms * SAMPLE_RATE / 1000 for ms in given]
+    if not all(float(stride).is_integer() for stride in strides):
+        raise options.error("save_frames", "a list of whole numbers of samples in milliseconds, such as [20, 40]")
     return [int(stride) for stride in dict.fromkeys(strides)]
 
 

@@ -203,7 +203,7 @@ def test_a_corpus_without_words_is_refused(corpus, tmp_path):
         ({"vectors": {"cca_glov": "x"}}, r"there is no measure 'cca_glov'; did you mean 'cca_glove'"),
         ({"vectors": {"cca_glove": "x", "cca_agwe": "y"}}, r"cca_agwe, which is not among the measures; add it"),
         ({"vectors": {"cca_glove": "nowhere.txt"}}, r"nowhere\.txt: no such file"),
-        ({"segment_weights": "hann"}, r"segment_weights is 'hann'; it must be one of frames, overlap, centre"),
+        ({"segment_weights": "hann"}, r"segment_weights: 'hann' is not possible"),
     ],
 )
 def test_options_are_checked(corpus, tmp_path, options, message):

@@ -215,8 +215,8 @@ def test_missing_words_are_refused_and_missing_utterances_are_missing_from_n(tmp
         ({"base": "enc0.pr"}, "cka: downstream_expert.base: no tap is called 'enc0.pr'; did you mean 'enc0.pre'"),
         ({"measures": ["cka_mell"]}, "there is no 'cka_mell'; did you mean 'cka_mel'"),
         ({"measures": ["cka_inter"]}, "cka_inter needs cka: downstream_expert.other"),
-        ({"save_frames": [0]}, "save_frames is .* a list of milliseconds"),
-        ({"sampled_frames": 0}, "sampled_frames is 0"),
+        ({"save_frames": [0]}, "save_frames: .* is not possible; give true or false, or a list"),
+        ({"sampled_frames": 0}, "sampled_frames: 0 is not possible"),
     ],
 )
 def test_options_are_checked(corpus, tmp_path, options, message):

@@ -164,7 +164,7 @@ def test_states_of_other_taps_are_a_programming_error(corpus, tmp_path):
     [
         ({"measures": ["cca_pone"]}, "there is no 'cca_pone'; did you mean 'cca_phone'"),
         ({"split": "auto"}, "unknown option 'split'.*did you mean"),
-        ({"corpus": "manifest:here", "split_by": "gender"}, "split_by is 'gender'; it must be one of auto"),
+        ({"corpus": "manifest:here", "split_by": "gender"}, "split_by: 'gender' is not possible"),
     ],
 )
 def test_options_are_checked(on_disk, tmp_path, options, message):

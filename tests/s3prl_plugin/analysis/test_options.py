@@ -1,47 +1,56 @@
+"""The options of an analysis: its defaults, and what it says that each of them may be."""
+
 import pytest
 
+from s3prl_plugin import registry
+from s3prl_plugin.analysis.defaults import analysis_defaults
 from s3prl_plugin.analysis.options import Options
+from s3prl_plugin.config import schema
 from s3prl_plugin.errors import UserError
+
+ANALYSES = sorted(registry.analyses())
 
 
 def options(**given):
-    return Options("cca", given)
+    return Options("cca", given, registry.expert("cca").types())
 
 
 def test_what_is_not_given_is_the_packaged_default():
     assert options()["phone_tokens"] == 200
-    assert options(phone_tokens=7)["phone_tokens"] == 7
+    assert options(phone_tokens=7 + 11)["phone_tokens"] == 18
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_every_option_says_what_it_may_be_and_its_default_is_that(name):
+    types, defaults = registry.expert(name).types(), analysis_defaults(name)
+    assert types.keys() == defaults.keys()
+    for key, default in defaults.items():
+        schema.check(key, types[key], default)
+        assert schema.possible(schema.schema(types[key]))
 
 
 @pytest.mark.parametrize(
-    ("given", "call", "message"),
+    ("given", "message"),
     [
-        ({"phone_token": 3}, None, "unknown option 'phone_token' in downstream_expert; did you mean 'phone_tokens'"),
-        ({"protocol": "mine"}, ("choice", ["default", "both"]), "protocol is 'mine'; it must be one of default, both"),
-        (
-            {"measures": ["cca_fone"]},
-            ("choices", ["cca_phone", "cca_mel"]),
-            "there is no 'cca_fone'; did you mean 'cca_phone'",
-        ),
-        ({"measures": []}, ("choices", ["cca_phone"]), r"measures is \[\]; it must be a list of some of cca_phone"),
-        ({"measures": "cca_phone"}, ("choices", ["cca_phone"]), "measures is 'cca_phone'; it must be a list"),
-        ({"batch_size": 0}, ("integer", 1), "batch_size is 0; it must be a whole number of at least 1"),
-        ({"batch_size": 2.5}, ("integer", 1), "batch_size is 2.5; it must be a whole number"),
-        ({"batch_size": True}, ("integer", 1), "batch_size is True; it must be a whole number"),
-        ({"word_tokens": "ten"}, ("limit", 1), "word_tokens is 'ten'; it must be a whole number"),
-        ({"memory_limit_gb": -1}, ("positive",), "memory_limit_gb is -1; it must be a number above 0"),
+        ({"phone_token": 3}, "unknown option 'phone_token' in downstream_expert; did you mean 'phone_tokens'"),
+        ({"protocol": "mine"}, "downstream_expert.protocol: 'mine' is not possible; known: both, default, published"),
+        ({"measures": ["cca_fone"]}, "measures: there is no 'cca_fone'; did you mean 'cca_phone'"),
+        ({"measures": []}, r"measures: \[\] is not possible; give a list \(each cca_mel"),
+        ({"measures": "cca_phone"}, "measures: 'cca_phone' is not possible; give a list"),
+        ({"batch_size": 0}, "batch_size: 0 is not possible; give a whole number from 1 on, or null"),
+        ({"batch_size": 2.5}, "batch_size: 2.5 is not possible; give a whole number"),
+        ({"batch_size": True}, "batch_size: True is not possible; give a whole number"),
+        ({"word_tokens": "ten"}, "word_tokens: 'ten' is not possible; give a whole number"),
+        ({"memory_limit_gb": -1}, "memory_limit_gb: -1 is not possible; give a number above 0, or null"),
     ],
 )
-def test_mistakes_are_named(given, call, message):
-    key = next(iter(given))
-    with pytest.raises(UserError, match=message) as raised:  # noqa: PT012
-        read = options(**given)
-        getattr(read, call[0])(key, *call[1:])
+def test_mistakes_are_named(given, message):
+    with pytest.raises(UserError, match=message) as raised:
+        options(**given)
     assert "\n" not in str(raised.value)
 
 
-def test_values_come_as_they_are_meant():
-    read = options(measures=["cca_word", "cca_mel"], word_tokens=None, memory_limit_gb=2)
-    assert read.choices("measures", ["cca_mel", "cca_phone", "cca_word"]) == ["cca_mel", "cca_word"]
-    assert read.limit("word_tokens") is None
-    assert read.positive("memory_limit_gb") == 2.0
+def test_names_come_in_the_order_of_those_that_are_known():
+    read = options(measures=["cca_word", "cca_mel"])
+    assert read.chosen("measures", ["cca_mel", "cca_phone", "cca_word"]) == ["cca_mel", "cca_word"]
+    assert read.chosen("protocol", ["published", "default"]) == ["default"]

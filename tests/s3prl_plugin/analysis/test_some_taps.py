@@ -119,9 +119,9 @@ def test_what_is_saved_of_some_taps_is_not_gone_on_from_with_others(corpus, tmp_
     [
         (["enc0.ot"], r"rank: downstream_expert\.taps: no tap matches 'enc0\.ot'; did you mean 'enc0\.out'"),
         (["mid.out", "dec7.*"], r"no tap matches 'dec7\.\*'; "),
-        ("mid.out", "it must be null or a list of taps"),
-        ([], "it must be null or a list of taps"),
-        ([3], "it must be null or a list of taps"),
+        ("mid.out", "taps: .* is not possible; give a list"),
+        ([], "taps: .* is not possible; give a list"),
+        ([3], "taps: .* is not possible; give a list"),
     ],
 )
 def test_what_cannot_be_measured_is_told(corpus, tmp_path, given, message):
