@@ -19,11 +19,13 @@ from s3prl_plugin.strides import written_stride
 if TYPE_CHECKING:
     from s3prl_plugin.analysis.about import Measure, Score
 
-HELP = "list upstreams, downstreams, measures, the taps of a model, a corpus"
+HELP = "list upstreams, downstreams, measures, options of configurations, the taps of a model, a corpus"
 EXAMPLES = """examples:
   s3prl-plugin ls upstreams
   s3prl-plugin ls measures
   s3prl-plugin ls measures mi_word
+  s3prl-plugin ls options
+  s3prl-plugin ls options suite --json > suite.schema.json
   s3prl-plugin ls taps mr_hubert_b2_a
   s3prl-plugin ls taps mr_hubert_local -k checkpoint.pt
   s3prl-plugin ls corpus timit:/data/timit
@@ -39,7 +41,11 @@ Rows = list[dict[str, Any]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `ls` takes."""
     parser.add_argument("what", choices=(*LISTS, "corpus"), help="what to list")
-    parser.add_argument("name", nargs="?", help="the upstream (taps), the corpus (corpus), or one measure (measures)")
+    parser.add_argument(
+        "name",
+        nargs="?",
+        help="the upstream (taps), the corpus, one of the measures, or a kind of file (options)",
+    )
     parser.add_argument("-k", "--checkpoint", metavar="CKPT", help="the upstream's checkpoint, where it needs one")
     remote_code.add_flag(parser)
     parser.add_argument("-g", "--model-config", metavar="YAML", help="options of the upstream")
@@ -59,7 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="D",
         help="corpus: which measures it carries for layers of D dimensions, what would help, and what a run takes",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+    parser.add_argument("--markdown", action="store_true", help="options: as a page, docs/configurations.md")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON in place of a table; of `options NAME` its schema"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,8 +86,15 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("ls: --write-manifest is for `ls corpus FOLDER`")
     if args.dim is not None and (args.what != "corpus" or not 0 < args.dim <= MOST_DIMENSIONS):
         raise UserError(f"ls: --dim is for `ls corpus PATH`, and a number from 1 to {MOST_DIMENSIONS}")
+    if args.markdown and (args.what != "options" or args.name):
+        raise UserError("ls: --markdown is for `ls options`, and prints all of them")
     if args.what == "corpus":
         print(_corpus(args))
+        return 0
+    if args.what == "options" and (args.markdown or (args.name and args.json)):
+        from s3prl_plugin.commands import configurations as files
+
+        print(files.page() if args.markdown else json.dumps(files.describe(args.name), indent=1), end="")
         return 0
     rows = LISTS[args.what](args)
     in_words = _paragraphs if args.what == "measures" and args.name else _table
@@ -194,6 +210,13 @@ def _score(measure: Measure, name: str, score: Score) -> dict[str, Any]:
     }
 
 
+def _options(args: argparse.Namespace) -> Rows:
+    """What stands in configurations."""
+    from s3prl_plugin.commands import configurations as files
+
+    return files.rows([args.name] if args.name else files.known())
+
+
 def _taps(args: argparse.Namespace) -> Rows:
     """The taps of an upstream."""
     return [
@@ -259,6 +282,7 @@ LISTS: dict[str, Callable[[argparse.Namespace], Rows]] = {
     "upstreams": _upstreams,
     "downstreams": _downstreams,
     "measures": _measures,
+    "options": _options,
     "taps": _taps,
 }
 
