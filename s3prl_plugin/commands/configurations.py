@@ -67,7 +67,8 @@ def page() -> str:
 
 def analysis(name: str) -> Schema:
     """The schema of an analysis' options: what they may be, their defaults, and the comments of its config.yaml."""
-    types, said = getattr(registry.expert(name), "types", dict)(), explained(name)
+    types: dict[str, Any] = getattr(registry.expert(name), "types", dict)()
+    said = explained(name)
     options = {
         key: {**(schema.schema(types[key]) if key in types else {}), "default": default, "description": said[key]}
         for key, default in analysis_defaults(name).items()

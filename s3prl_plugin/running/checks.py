@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from s3prl_plugin import config as config_files
 from s3prl_plugin import registry, study, superb
@@ -80,7 +81,8 @@ def check_names(config: Config, downstream: str | None) -> None:
 
 def _check_values(config: Config, analysis: str, *key: str) -> None:
     """Refuse values that options of an analysis cannot have, of those that stand at `key`."""
-    said, types = config.section(*key), getattr(registry.expert(analysis), "types", dict)()
+    types: dict[str, Any] = getattr(registry.expert(analysis), "types", dict)()
+    said = config.section(*key)
     for option in said.keys() & types.keys():
         try:
             schema.check(".".join((*key, option)), types[option], said[option])

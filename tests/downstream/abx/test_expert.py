@@ -293,9 +293,9 @@ def test_what_an_item_file_cannot_be(corpus, tmp_path):
         with pytest.raises(UserError, match=said):
             expert(corpus, tmp_path, measures=["abx_items"], items=str(tmp_path / name))
     for options in ({"measures": ["abx_items"]}, {"items": "x"}, {"items": 3, "measures": ["abx_items"]}):
-        with pytest.raises(UserError, match=r"expert\.items is"):
+        with pytest.raises(UserError, match=r"expert\.items(: .* is not possible| is)"):
             expert(corpus, tmp_path, **options)
-    with pytest.raises(UserError, match=r"expert\.rule is"):
+    with pytest.raises(UserError, match=r"expert\.rule: .* is not possible"):
         expert(corpus, tmp_path, rule="zerospeech")
 
 

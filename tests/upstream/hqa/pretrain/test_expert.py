@@ -102,7 +102,7 @@ def test_one_option_trains_the_flat_vq_vae_of_the_same_bits(tmp_path, speech):
     ("parts", "named"),
     [
         ({"model": {"level": 3}}, r"line \d+: unknown key 'level' in model: did you mean 'levels'"),
-        ({"model": {"hidden": 7}}, r"line \d+: model.hidden: 7 is odd"),
+        ({"model": {"hidden": 7}}, r"line \d+: model.hidden: 7 is not possible; give a whole number that is even"),
         ({"model": {"flat": 3}}, r"model.flat: 3 is no level"),
         ({"training": {"steps": [5, 5]}}, r"2 numbers for 3 levels"),
         ({"training": {"steps": 0}}, r"training.steps: 0"),
