@@ -9,19 +9,19 @@ tiny.en's segment means of the TIMIT sample (384 dimensions, processor seconds a
 
                                  accuracy           balanced accuracy     seconds
                              logistic    this       logistic    this    logistic  this
-    3904 phones, layer0        .558      .539         .449      .475       153     0.5
-                 layer1        .557      .572         .434      .513        83     0.3
-                 layer2        .727      .714         .632      .677        49     0.4
-                 layer3        .809      .809         .755      .785        43     0.4
-                 out           .842      .843         .800      .830        40     0.4
-    223 words,   layer1        .379      .344         .371      .335         4     0.3
-                 out           .896      .873         .868      .855         2     0.2
+    3904 phones, front         .558      .539         .449      .475       153     0.5
+                 layer0        .557      .572         .434      .513        83     0.3
+                 layer1        .727      .714         .632      .677        49     0.4
+                 layer2        .809      .809         .755      .785        43     0.4
+                 layer3        .842      .843         .800      .830        40     0.4
+    223 words,   layer0        .379      .344         .371      .335         4     0.3
+                 layer3        .896      .873         .868      .855         2     0.2
     160 speakers' utterances,
-                 layer1        .938      .988         .938      .988         1     0.1
-                 out           .725      .862         .725      .862         1     0.1
+                 layer0        .938      .988         .938      .988         1     0.1
+                 layer3        .725      .862         .725      .862         1     0.1
 
 As good, that is (better where labels count alike, a little worse of few words), at a hundredth of the cost. Ridge
-regression of one-hot labels cost as much as this, and was less good (.419 and .785 balanced, of layer1 and out).
+regression of one-hot labels cost as much as this, and was less good (.419 and .785 balanced, of layer0 and layer3).
 
 Reference:
     Friedman 1989, "Regularized discriminant analysis", JASA 84; scikit-learn's
