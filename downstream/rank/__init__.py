@@ -2,7 +2,10 @@
 
 As functions on arrays, without s3prl:
 
-    from s3prl_plugin.downstream.rank import effective_rank, participation_ratio, rankme
+    >>> import numpy as np
+    >>> from s3prl_plugin.downstream.rank import rankme
+    >>> f"{rankme(np.eye(8)):.1f}"  # eight frames in eight directions
+    '8.0'
 """
 
 from s3prl_plugin.downstream.rank.spectrum import effective_rank, participation_ratio, rankme

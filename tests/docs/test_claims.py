@@ -5,6 +5,7 @@ import statistics
 import examples
 
 from s3prl_plugin import corpora, registry
+from s3prl_plugin.inference import refusal
 
 DOCS = examples.ROOT / "docs"
 
@@ -25,3 +26,14 @@ def test_every_packaged_study_is_in_the_guide():
     pages = "".join(page.read_text() for page in (DOCS / "guide").glob("*.md"))
     for path in (examples.ROOT / "configs" / "suite").glob("*.yaml"):
         assert f"suite/{path.name}" in pages, path.name
+
+
+def test_the_limits_of_refusals_are_those_of_the_code():
+    page = (DOCS / "theory" / "refusals.md").read_text()
+    for below, grey in (
+        (f"below {refusal.EFFECTIVE_ROWS_REFUSED:g} effective rows", f"below {refusal.EFFECTIVE_ROWS_GREY:g} |"),
+        (f"below {refusal.ROWS_PER_DIMENSION_REFUSED:g} rows", f"below {refusal.ROWS_PER_DIMENSION_GREY:g} |"),
+        ("more than half of", f"more than {refusal.CHANCE_SHARE_GREY:g} of"),
+    ):
+        assert any(below in line and grey in line for line in page.splitlines()), below
+    assert refusal.CHANCE_SHARE_REFUSED == 0.5

@@ -1,14 +1,14 @@
 """Pictures of results by one grammar (altair, Vega-Lite): the report page's charts, and figures for print.
 
-    from s3prl_plugin import load_results
-    from s3prl_plugin.report import drawing
+    >>> from s3prl_plugin import load_results
+    >>> from s3prl_plugin.report import drawing
+    >>> figure = drawing.layer_curves("demo_out", measures=["cca_phone", "mi_phone"], width="column")
+    >>> drawing.save(figure, "phones.pdf").name  # the ending decides the format; text stays text
+    'phones.pdf'
+    >>> lines = drawing.layer_curves(load_results("study_out"))  # a line per model
 
-    figure = drawing.layer_curves("result/suite", measures=["cca_phone", "mi_phone"], width="column")
-    drawing.save(figure, "phones.pdf")  # the ending decides the format; text stays text
-
-    drawing.layer_curves(load_results("study"))  # a line per model; in a notebook, a cell's last figure is shown
-    drawing.heat_map(load_results("result/suite"))  # how alike the taps are: cca_matrix, cka_matrix
-    drawing.weights({"mono": "study/mono_base", "b5": "study/b5_a"})  # what the tasks' weighted sums take of each tap
+In a notebook a cell's last figure is shown. `heat_map` draws how alike the taps are (cca_matrix, cka_matrix), and
+`weights` what the tasks' weighted sums take of each tap.
 
 Every function takes a folder, what `load_results` returns, rows, or name -> one of these. They need altair, and `save`
 needs vl-convert: pip install 's3prl_plugin[report]'.
