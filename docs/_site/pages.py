@@ -101,10 +101,10 @@ def configurations() -> str:
         "SUPERB tasks": _configs("superb"),
     }
     lines = [
-        *_begin("Configurations", "the packaged files"),
-        "A run's configuration is one YAML file. A file given by `-c` holds the options that differ; all others keep",
-        "the values below. An unknown key is refused with its file, its line and the nearest name that exists. The",
-        "names in the headings are what `-c` and `-g` take, in whatever folder you are.\n",
+        *_begin("Packaged configurations", "the packaged files"),
+        "A file given by `-c` holds the options that differ; all others keep the values below. The names in the",
+        "headings are what `-c` and `-g` take, in whatever folder you are. [Options](../configurations.md) says what",
+        "each of them may be.\n",
     ]
     for title, files in groups.items():
         lines.append(f"## {title}\n")

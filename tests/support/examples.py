@@ -68,7 +68,7 @@ def _own(part):
         return None
     said = re.sub(r"\[(-[^]]*)\]", r"\1", match[1] or match[3])  # what may be left out
     try:
-        words = shlex.split(re.split(r" (?:&&|\|) |   +[(]", said)[0], comments=True)
+        words = shlex.split(re.split(r" (?:&&|\||>) |   +[(]", said)[0], comments=True)
     except ValueError:  # prose with an apostrophe
         return None
     name = MODULES.get(match[2])
