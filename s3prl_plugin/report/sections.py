@@ -7,6 +7,7 @@ One renderer each shows them all alike: `text` on the terminal and in Markdown, 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -117,7 +118,7 @@ class Table:
     @property
     def greys(self) -> list[str]:
         """Why numbers in it are barely supported, each reason once."""
-        return list(dict.fromkeys(c.grey for row in self.cells for c in row if c.grey and c.value is not None))
+        return merged(c.grey for row in self.cells for c in row if c.grey and c.value is not None)
 
     def without_empty(self) -> Table:
         """The same without columns in which nothing stands."""
@@ -169,6 +170,27 @@ def p_text(p: float) -> str:
 def span(low: float | None, high: float | None, form: str = "+.3f") -> str:
     """An interval in words; "" for none."""
     return "" if low is None or high is None else f"{low:{form}} to {high:{form}}"
+
+
+_NUMBER = re.compile(r"(?<![\w.:=-])\d+(?:\.\d+)?(?![\w.]*\w)")  # on its own, not part of a name
+
+
+def alike(reason: str) -> str:
+    """A reason without its numbers."""
+    return _NUMBER.sub("#", reason)
+
+
+def merged(reasons: Iterable[str]) -> list[str]:
+    """Every reason once; those that differ in their numbers alone as one, with the least and the largest of each."""
+    groups: dict[str, list[str]] = {}
+    for reason in dict.fromkeys(reasons):
+        groups.setdefault(alike(reason), []).append(reason)
+    found = []
+    for own in groups.values():
+        numbers = [iter(sorted(set(column), key=float)) for column in zip(*map(_NUMBER.findall, own), strict=True)]
+        ends = iter([dict.fromkeys((each[0], each[-1])) for each in map(list, numbers)])
+        found.append(_NUMBER.sub(lambda _, ends=ends: " to ".join(next(ends)), own[0]))  # type: ignore[misc]
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

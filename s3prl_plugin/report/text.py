@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from s3prl_plugin.report.sections import Cell, Section, Table, written
+from s3prl_plugin.report.sections import Cell, Section, Table, alike, merged, written
 
 WIDTH = 118  # of sentences on the terminal
 UNKNOWN_WIDTH = 200  # of tables, where the output is no terminal
@@ -54,18 +54,19 @@ class _Legend:
     """What the marks of a table mean, as they turn up.
 
     Attributes:
-        letters: of the refusals.
+        refusals: reasons, by what they have in common.
         caveats: what numbers do not see.
     """
 
-    letters: dict[str, str]
+    refusals: dict[str, list[str]]
     caveats: list[str]
 
     def marked(self, cell: Cell, text: str, markdown: bool, starred: bool) -> str:
         """A cell's text with its marks; `starred` where some cell of the table has a star."""
         if cell.refused:
-            letter = self.letters.setdefault(cell.refused, _letter(len(self.letters)))
-            return f"- {letter}" + " " * (starred and not markdown)
+            own = self.refusals.setdefault(alike(cell.refused), [])
+            own.append(cell.refused)
+            return f"- {_letter(list(self.refusals).index(alike(cell.refused)))}" + " " * (starred and not markdown)
         if cell.grey and cell.value is not None:
             text = f"({text})"
         if cell.caveat:
@@ -80,7 +81,8 @@ class _Legend:
         lines = [f"{'bold' if markdown else STAR} {each.star}"] if each.star else []
         lines += [f"( ) {grey}" for grey in each.greys]
         lines += [f"{CAVEAT} {self.caveats[0]}"] if self.caveats else []
-        return lines + [f"- {letter}: {reason}" for reason, letter in self.letters.items()]
+        reasons = [reason for own in self.refusals.values() for reason in merged(own)]
+        return lines + [f"- {_letter(i)}: {reason}" for i, reason in enumerate(reasons)]
 
 
 def _letter(number: int) -> str:

@@ -146,7 +146,7 @@ def title_of(model: str | None, rows: Sequence[Row], where: Places) -> alt.Title
         subtitle=[line for line in lines if line],
         anchor="start",
         frame="group",
-        offset=5 + 11 * where.lines,
+        offset=5,
     )
 
 

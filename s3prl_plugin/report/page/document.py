@@ -84,7 +84,7 @@ def html(expdirs: Sequence[str | Path], asked: Asked | None = None) -> str:
     environment.globals["inline"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
     page = _page(models, asked)
     return environment.get_template("page.html").render(
-        page=page, vega=Markup(bundle), version=__version__, lines=lines, few=FEW_TABLES, bar=BAR
+        page=page, vega=Markup(bundle), version=__version__, lines=lines, bar=BAR, check=cautions.CHECK
     )
 
 

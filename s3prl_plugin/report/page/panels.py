@@ -10,6 +10,7 @@ from typing import Any
 from s3prl_plugin.analysis import about
 from s3prl_plugin.inference import differences
 from s3prl_plugin.report.page.models import Model
+from s3prl_plugin.report.sections import alike, merged
 from s3prl_plugin.report.tables import MATRIX, label
 from s3prl_plugin.results import Row
 
@@ -52,13 +53,16 @@ class Panel:
     def remarks(self) -> list[str]:
         """Why numbers are missing or uncertain, each with the models and taps it is about; the first reasons alone."""
         reasons: dict[str, dict[str, list[str]]] = {}
+        words: dict[str, list[str]] = {}
         for name, rows in self.models.items():
             for row in rows:
                 said = f"refused: {row.refused}" if row.value is None else row.grey and f"barely supported: {row.grey}"
                 if said:
-                    reasons.setdefault(said, {}).setdefault(name, []).append(str(row.tap))
+                    words.setdefault(alike(said), []).append(said)
+                    reasons.setdefault(alike(said), {}).setdefault(name, []).append(str(row.tap))
         lines = []
-        for said, whose in reasons.items():
+        for kind, whose in reasons.items():
+            (said,) = merged(words[kind])
             parts = []
             for name, taps in whose.items():
                 part = "every tap" if len(taps) == len(self.models[name]) else _some(taps)
