@@ -8,14 +8,13 @@ from pathlib import Path
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.questions.comparison import runs as reading
 from s3prl_plugin.questions.comparison.alignment import alignments, left_out
-from s3prl_plugin.questions.comparison.autoencoder import autoencoder
+from s3prl_plugin.questions.comparison.baselines import autoencoder, untrained
 from s3prl_plugin.questions.comparison.costs import costs
 from s3prl_plugin.questions.comparison.fact_differences import BY_CHANCE
 from s3prl_plugin.questions.comparison.grids import grid_table
 from s3prl_plugin.questions.comparison.loss_and_rate import loss, rate
 from s3prl_plugin.questions.comparison.roles import is_multi_resolution
 from s3prl_plugin.questions.comparison.runs import Run
-from s3prl_plugin.questions.comparison.untrained import untrained
 from s3prl_plugin.questions.comparison.words import words
 from s3prl_plugin.report import cautions
 from s3prl_plugin.report.sections import Report, Section

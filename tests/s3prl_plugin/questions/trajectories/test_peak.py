@@ -7,7 +7,7 @@ import planted_runs
 import pytest
 import scipy.stats
 
-from s3prl_plugin.questions.trajectories import peak
+from s3prl_plugin.questions.trajectories.numbers import peak
 
 TAPS = tuple(("mid", f"layer{i}", 320) for i in range(6))
 
@@ -20,7 +20,7 @@ def network(per_fold, measure="mi_phone", **changes):
 def test_depth_is_over_state_taps_alone():
     rng = np.random.default_rng(0)
     means = [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.6, 0.1, 0.1, 0.9, 0.95]
-    found = peak.find(planted_runs.network("mi_phone", means, rng))
+    found = peak(planted_runs.network("mi_phone", means, rng))
     assert (found.row.tap, found.depth, found.low, found.high) == ("dec0.pre", 6 / 8, 6 / 8, 6 / 8)
 
 
@@ -35,7 +35,7 @@ def test_candidates_are_those_that_no_paired_t_test_rules_out(measure):
         if p < 0.05 / 5:
             ruled_out.add(i)
     assert 0 < len(ruled_out) < 5
-    found = peak.find(network(per_fold, measure))
+    found = peak(network(per_fold, measure))
     assert set(found.candidates) == {f"mid.layer{i}" for i in range(6) if i not in ruled_out}
     depths = [i / 5 for i in range(6) if i not in ruled_out]
     assert (found.low, found.high) == (min(depths), max(depths))
@@ -50,22 +50,22 @@ def test_the_interval_covers_the_true_depth(means):
     covered = 0
     for _ in range(runs):
         folds = np.array(means)[:, None] + 0.03 * rng.standard_normal(8) + 0.01 * rng.standard_normal((4, 8))
-        found = peak.find(network(folds))
+        found = peak(network(folds))
         covered += found.low <= best <= found.high
     assert covered / runs >= 0.95 - 2.5 * np.sqrt(0.05 * 0.95 / runs)
 
 
 def test_a_clear_peak_is_a_point_and_a_shared_one_a_stretch():
     rng = np.random.default_rng(4)
-    clear = peak.find(planted_runs.network("mi_phone", [0.1, 0.5, 0.1, 0.1], rng, taps=TAPS))
+    clear = peak(planted_runs.network("mi_phone", [0.1, 0.5, 0.1, 0.1], rng, taps=TAPS))
     assert (clear.low, clear.high) == (1 / 3, 1 / 3)
-    shared = peak.find(planted_runs.network("mi_phone", [0.1, 0.5, 0.5, 0.1], rng, taps=TAPS))
+    shared = peak(planted_runs.network("mi_phone", [0.1, 0.5, 0.5, 0.1], rng, taps=TAPS))
     assert (shared.low, shared.high) == (1 / 3, 2 / 3)
 
 
 def test_without_replicates_there_is_a_depth_and_no_interval():
     rows = network([[0.1] * 8, [0.2] * 8], replicates=None)
-    found = peak.find(rows)
+    found = peak(rows)
     assert (found.depth, found.low, found.high) == (1.0, None, None)
 
 
@@ -73,5 +73,5 @@ def test_refused_taps_keep_their_place():
     rng = np.random.default_rng(0)
     rows = planted_runs.network("mi_phone", [0.1, 0.5, 0.2], rng, taps=TAPS)
     lost = planted_runs.row("mi_phone", 0, [0.1] * 8, TAPS, value=None, refused="too few", replicates=None)
-    assert peak.find([lost, *rows[1:]]).depth == 0.5
-    assert peak.find([lost]) is None
+    assert peak([lost, *rows[1:]]).depth == 0.5
+    assert peak([lost]) is None

@@ -10,7 +10,8 @@ import scipy.stats
 
 from s3prl_plugin import results
 from s3prl_plugin.questions import trajectories
-from s3prl_plugin.questions.trajectories import changes, numbers, runs
+from s3prl_plugin.questions.trajectories import numbers, runs
+from s3prl_plugin.questions.trajectories.sections import changes
 
 UPDATES = (0, 100, 1000)
 
@@ -80,7 +81,7 @@ def folds_of(row):
 
 
 def test_changes_are_paired_over_folds(run):
-    found = {(c.label.split(": ")[1].split(",")[0], c.measure): c for c in changes.of_run(run)}
+    found = {(c.label.split(": ")[1].split(",")[0], c.measure): c for c in changes(run)}
     change = found["highest tap less the top tap", "mi_phone"]
     rows = [{row.tap: row for row in run.checkpoints[i].of("mi_phone")} for i in (0, -1)]
     per_fold = (folds_of(rows[1]["dec0.pre"]) - folds_of(rows[1]["dec0.layer1"])) - (
@@ -97,7 +98,7 @@ def test_changes_are_paired_over_folds(run):
 def test_rows_of_other_folds_have_no_interval(tmp_path):
     made = planted_runs.study(tmp_path, "a", [1], course) + planted_runs.study(tmp_path, "a", [2], course, folds_id="g")
     run = runs.find(made)[0][0]
-    change = next(c for c in changes.of_run(run) if c.measure == "cca_mel")
+    change = next(c for c in changes(run) if c.measure == "cca_mel")
     assert change.value is not None
     assert change.ci_low is None
 
