@@ -52,7 +52,7 @@ class PretrainExpert(nn.Module, ABC):
 
     @staticmethod
     @abstractmethod
-    def read(upstream_config: str | Path | Mapping[str, Any] | Config) -> Any:
+    def read(given: str | Path | Mapping[str, Any] | Config) -> Any:
         """The options in the expert's sections."""
 
     @abstractmethod

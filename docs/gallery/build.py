@@ -1,0 +1,261 @@
+"""The pages of the gallery, rebuilt from the rows beside them: no number on them is written by hand.
+
+    python docs/gallery/build.py                         # every page and its picture
+    python docs/gallery/build.py whisper_tiny_en         # one of them
+    python docs/gallery/build.py whisper_tiny_en --study whisper_study     # take in the rows of a run first
+
+A page NAME is made of
+    NAME.yaml       the run: what `-c` is given
+    NAME.jsonl      the headline rows of its folders, each with the folder under `run`
+    NAME.template   the page: YAML between two lines of `---`, then Markdown
+and becomes NAME.md and NAME.png. The template's YAML says `study` (the run's folder, as commands name it), `holds`
+(what the text claims, `RUN MEASURE TAP > RUN MEASURE TAP`: 95 % intervals that do not touch; a page whose rows do not
+hold it is not built) and `picture` (`models`: name -> RUN; `measures`). In its Markdown
+    {{ score RUN MEASURE TAP }}       is a number, or a task's score without a tap
+    {{ refused RUN MEASURE }}         is why there is none
+    {{ field RUN MEASURE NAME }}      is a field that all its rows have in common
+    {{ layers RUN+RUN MEASURE+MEASURE }}    is a table of state taps, one line per measure and run
+    {{ best RUN+RUN MEASURE+MEASURE }}      is a table of every run's best state tap, or its task's score
+and under a command of s3prl-plugin in a block that begins with ```console comes what it prints when run on the rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from s3prl_plugin import results
+from s3prl_plugin.commands import main as command
+from s3prl_plugin.errors import UserError, did_you_mean
+from s3prl_plugin.inference import current, state_taps
+from s3prl_plugin.results import Row
+
+FOLDER = Path(__file__).parent
+PROMPT = "$ "
+_PLACE = re.compile(r"\{\{ *(\w+) ([^}]*?) *\}\}")
+_CONSOLE = re.compile(r"^```console\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
+_DEFAULTS = {f.name: f.default for f in fields(Row)}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that is to be built.
+
+    Attributes:
+        name: of its files.
+        runs: folder in the study -> its rows: of a run, and of a seed of its tasks' heads.
+        head: what the template's YAML says.
+        body: its Markdown.
+    """
+
+    name: str
+    runs: dict[str, list[Row]]
+    head: dict[str, Any]
+    body: str
+
+    def text(self) -> str:
+        """The page.
+
+        Raises:
+            UserError: the rows do not hold what it claims, or lack what it shows.
+        """
+        for claim in self.head.get("holds", ()):
+            better, worse = (self.row(*side.split()) for side in claim.split(" > "))
+            if not (better.ci_low or 0.0) > (worse.ci_high if worse.ci_high is not None else float("inf")):
+                raise UserError(f"{self.name}: the rows do not hold what the page claims: {claim}")
+        with self._folders():
+            body = _CONSOLE.sub(lambda block: f"```console\n{_session(block[1])}```\n", self.body)
+        shows: dict[str, Callable[..., str]] = {
+            "score": lambda run, measure, tap=None: _number(self.row(run, measure, tap)),
+            "field": self._field,
+            "refused": lambda run, measure: next(r.refused for r in self.of(run, measure) if r.refused),
+            "layers": lambda runs, measures: self._layers(runs.split("+"), measures.split("+")),
+            "best": lambda runs, measures: self._best(runs.split("+"), measures.split("+")),
+        }
+        found = _PLACE.sub(lambda place: shows[place[1]](*place[2].split()), body)
+        return f"<!-- built by build.py from {self.name}.template and {self.name}.jsonl -->\n{found}"
+
+    def draw(self, path: Path) -> None:
+        """Write the picture."""
+        from s3prl_plugin.report import drawing
+
+        picture = self.head["picture"]
+        models = {name: self.runs[run] for name, run in picture["models"].items()}
+        figure = drawing.layer_curves(models, picture["measures"], title=picture.get("title"))
+        drawing.save(figure, path)
+
+    def of(self, run: str, measure: str) -> list[Row]:
+        """The rows of a run's measure.
+
+        Raises:
+            UserError: there are none.
+        """
+        if run not in self.runs:
+            raise UserError(f"{self.name}: no run {run}; {did_you_mean(run, self.runs)}")
+        every = [row for folder, rows in self.runs.items() if folder.split("/")[0] == run for row in rows]
+        found = [row for row in every if row.measure == measure]
+        if not found:
+            raise UserError(f"{self.name}: {run} has no {measure}")
+        return found
+
+    def row(self, run: str, measure: str, tap: str | None = None) -> Row:
+        """The row of one tap, or of a task."""
+        rows = {row.tap: row for row in self.of(run, measure)}
+        if tap not in rows:
+            raise UserError(f"{self.name}: {run} {measure} has no tap {tap}")
+        return rows[tap]
+
+    def _field(self, run: str, measure: str, name: str) -> str:
+        """What all rows of a measure have in common."""
+        (value,) = {str(getattr(row, name)) for row in self.of(run, measure)}
+        return value
+
+    def _layers(self, runs: Sequence[str], measures: Sequence[str]) -> str:
+        """One line per measure and run, the best tap of each in bold; ± half of the 95 % interval."""
+        taps = [str(row.tap) for row in state_taps.states(self.of(runs[0], measures[0]))]
+        lines = [["", *(f"`{tap}`" for tap in taps)]]
+        for measure in measures:
+            for run in runs:
+                best = state_taps.best(self.of(run, measure))
+                cells = []
+                for row in (self.row(run, measure, tap) for tap in taps):
+                    number = f"**{_number(row)}**" if row is best else _number(row)
+                    cells.append(f"{number} {_half(row)}")
+                lines.append([f"{measure}, {run}", *cells])
+        return _table(lines)
+
+    def _best(self, runs: Sequence[str], measures: Sequence[str]) -> str:
+        """One line per run."""
+        lines = [["", *measures]]
+        for run in runs:
+            cells = []
+            for measure in measures:
+                rows = self.of(run, measure)
+                row = rows[0] if rows[0].tap is None else state_taps.best(rows)
+                where = f" (`{row.tap}`)" if row is not None and row.tap is not None else ""
+                cells.append("refused" if row is None else f"{_number(row)} {_half(row)}{where}".replace("  ", " "))
+            lines.append([run, *cells])
+        return _table(lines)
+
+    @contextlib.contextmanager
+    def _folders(self) -> Any:
+        """Inside the block the runs' folders lie in the working directory, as commands name them."""
+        with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
+            config = yaml.safe_load((FOLDER / f"{self.name}.yaml").read_text(encoding="utf-8"))
+            for run, rows in self.runs.items():
+                folder = Path(self.head["study"]) / run
+                results.write(folder, rows)
+                # How the upstream was loaded, and what the suite was: as s3prl keeps them in a run's folder.
+                said = config["study"]["upstreams"].get(run, {})
+                arguments = {"upstream": said.get("upstream"), "upstream_ckpt": said.get("checkpoint")}
+                for name, content in (("args", arguments), ("config", {"suite": config["suite"]})):
+                    (folder / f"{name}_1.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+            yield
+
+
+def page(name: str) -> Page:
+    """A page of the gallery, from its files.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in names():
+        raise UserError(f"{name}: no page of the gallery; {did_you_mean(name, names())}")
+    _, head, body = (FOLDER / f"{name}.template").read_text(encoding="utf-8").split("---\n", 2)
+    lines: dict[str, list[str]] = {}
+    for line in (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        content = json.loads(line)
+        lines.setdefault(content.pop("run"), []).append(json.dumps(content))
+    runs = {}
+    with tempfile.TemporaryDirectory() as place:
+        for run, of_run in lines.items():
+            file = Path(place) / f"{run.replace('/', '.')}.jsonl"
+            file.write_text("\n".join(of_run), encoding="utf-8")
+            runs[run] = results.read(file)
+    return Page(name, runs, yaml.safe_load(head), body)
+
+
+def names() -> list[str]:
+    """The pages."""
+    return sorted(path.stem for path in FOLDER.glob("*.template"))
+
+
+def take_in(name: str, study: Path) -> None:
+    """Write the headline rows of a study's folders beside the page, without what is as it is by default."""
+    lines = []
+    for folder in sorted(path.parent for path in study.rglob(results.FILE_NAME)):
+        for row in current.read(folder).rows:
+            if row.headline:
+                content = json.loads(results.line(row))
+                kept = {key: value for key, value in content.items() if value != _DEFAULTS.get(key, "")}
+                run = folder.relative_to(study).as_posix()
+                lines.append(json.dumps({"run": run, **kept}, ensure_ascii=False) + "\n")
+    (FOLDER / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def _session(text: str) -> str:
+    """Commands, and what those of s3prl-plugin print."""
+    found = []
+    for line in text.splitlines():
+        found.append(f"{line}\n")
+        words = shlex.split(line.removeprefix(PROMPT))
+        if line.startswith(PROMPT) and words[0] == "s3prl-plugin":
+            with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(io.StringIO()) as wrong:
+                status = command(words[1:])
+            if status:
+                raise UserError(f"{line}: {wrong.getvalue().strip()}")
+            found += [f"{each}\n".replace(" \n", "\n") for each in said.getvalue().rstrip().splitlines()]
+    return "".join(found)
+
+
+def _number(row: Row) -> str:
+    return "refused" if row.value is None else f"{row.value:.3f}".removeprefix("0")
+
+
+def _half(row: Row) -> str:
+    """Half of the interval."""
+    if row.ci_low is None or row.ci_high is None:
+        return ""
+    return f"±{(row.ci_high - row.ci_low) / 2:.3f}".replace("±0.", "±.")
+
+
+def _table(lines: Iterable[Sequence[str]]) -> str:
+    head, *rest = [f"| {' | '.join(cell.strip() for cell in line)} |" for line in lines]
+    return "\n".join([head, "|" + "---|" * (head.count("|") - 1), *rest])
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Build the pages that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"a page: {', '.join(names())} (default: all)")
+    parser.add_argument("--study", type=Path, help="the folder of a run whose rows the page is to have from now on")
+    args = parser.parse_args(words)
+    try:
+        if args.study is not None:
+            if len(args.names) != 1:
+                raise UserError("--study: name the page that is to have its rows")
+            take_in(args.names[0], args.study)
+        for name in args.names or names():
+            built = page(name)
+            (FOLDER / f"{name}.md").write_text(built.text(), encoding="utf-8")
+            built.draw(FOLDER / f"{name}.png")
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
