@@ -1,7 +1,8 @@
-"""huggingface_hub >= 1.0 lacks two names that s3prl's runner imports and seldom uses."""
+"""huggingface_hub >= 1.0 lacks two names that s3prl's runner imports and seldom uses; a third one is slow."""
 
 from __future__ import annotations
 
+import sys
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -10,6 +11,8 @@ from s3prl_plugin.compat.hooks import note
 from s3prl_plugin.errors import UserError
 
 GONE = ("HfFolder", "Repository")
+SLOW = "HfApi"  # brings an HTTP client
+USERS = ("s3prl.run_downstream", "s3prl.downstream.runner")
 
 
 class _Gone(type):
@@ -34,8 +37,38 @@ def _error(name: str) -> UserError:
 
 
 def install() -> None:
-    """Hook the import of huggingface_hub."""
+    """Hook the imports of huggingface_hub and of what takes names from it."""
     hooks.after_import("huggingface_hub", _stand_in)
+    hooks.before_import(USERS.__contains__, _lend)
+    for name in USERS:
+        hooks.after_import(name, _take_back)
+
+
+class _Later:
+    """Stands in for the class `HfApi`, which is imported when one is made."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        from huggingface_hub.hf_api import HfApi
+
+        return HfApi(*args, **kwargs)
+
+
+def _lend(_: ModuleType) -> None:
+    """Before a module of s3prl's takes the slow class: give it one that is made later."""
+    import huggingface_hub
+
+    if SLOW not in vars(huggingface_hub):
+        setattr(huggingface_hub, SLOW, _Later)
+        note("s3prl", "0.4.18", f"{SLOW} of huggingface_hub is imported when it is used")
+
+
+def _take_back(_: ModuleType) -> None:
+    """After the last of them has: leave huggingface_hub as it is."""
+    import huggingface_hub
+
+    taken = all(hasattr(sys.modules[name], SLOW) for name in USERS if name in sys.modules)
+    if taken and vars(huggingface_hub).get(SLOW) is _Later:
+        delattr(huggingface_hub, SLOW)
 
 
 def is_gone(name: str) -> bool:

@@ -1,5 +1,8 @@
 """huggingface_hub's missing names."""
 
+import subprocess
+import sys
+import textwrap
 import types
 
 import pytest
@@ -28,3 +31,16 @@ def test_names_that_are_there_stay():
     huggingface_hub._stand_in(module)
     assert module.HfFolder is own
     assert type(module.Repository).__name__ == "_Gone"
+
+
+def test_what_brings_an_http_client_is_imported_when_it_is_used():
+    code = """
+    import sys, s3prl_plugin; s3prl_plugin.register()
+    from s3prl import run_downstream
+    from s3prl.downstream import runner
+    import huggingface_hub
+    print("huggingface_hub.hf_api" in sys.modules, "HfApi" in vars(huggingface_hub))
+    print(type(run_downstream.HfApi()) is type(runner.HfApi(token=False)) is huggingface_hub.HfApi)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, check=True, text=True)
+    assert done.stdout == "False False\nTrue\n"

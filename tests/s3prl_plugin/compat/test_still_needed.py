@@ -96,6 +96,7 @@ PROBES = {
             and has(UPSTREAM, r"from transformers import")()
         )
     ],
+    "huggingface_hub._lend": [has(RUNNER, "from huggingface_hub import HfApi")],
     "huggingface_hub._stand_in": [
         prints("import huggingface_hub as h; print(hasattr(h, 'HfFolder'), hasattr(h, 'Repository'))", "False False")
     ],
