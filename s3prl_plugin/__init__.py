@@ -34,15 +34,6 @@ def register() -> None:
 def load_results(path: str | _Path | _Iterable[str | _Path], *, pandas: bool | None = None) -> _Any:
     """The results of runs as tidy records: one per number (or stated refusal of one).
 
-    >>> import s3prl_plugin
-    >>> results = s3prl_plugin.load_results("study_out", pandas=True)
-    >>> rows = results.query("measure == 'cca_phone' and headline")
-    >>> curves = rows.pivot_table(index="tap", columns="folder", values="value", observed=True)
-    >>> curves.idxmax().to_dict()
-    {'study_out/mr_hubert_tiny': 'mid.layer0', 'study_out/hubert_tiny': 'mid.layer3'}
-    >>> len(results.query("refused.notna()"))
-    0
-
     Args:
         path: the folder of a run, the folder of a study, a results.jsonl, or several of these.
         pandas: True for a DataFrame, False for a list of dictionaries; by default what is possible.
@@ -55,6 +46,16 @@ def load_results(path: str | _Path | _Iterable[str | _Path], *, pandas: bool | N
 
     Raises:
         UserError: there are no results at a path, or pandas is asked for and not installed.
+
+    Examples:
+        >>> import s3prl_plugin
+        >>> results = s3prl_plugin.load_results("study_out", pandas=True)
+        >>> rows = results.query("measure == 'cca_phone' and headline")
+        >>> curves = rows.pivot_table(index="tap", columns="folder", values="value", observed=True)
+        >>> curves.idxmax().to_dict()
+        {'study_out/mr_hubert_tiny': 'mid.layer0', 'study_out/hubert_tiny': 'mid.layer3'}
+        >>> len(results.query("refused.notna()"))
+        0
     """
     from s3prl_plugin.inference import tidy
 

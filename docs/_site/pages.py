@@ -36,7 +36,7 @@ def results() -> str:
         "|---|---|---|---|",
     ]
     for field in fields(Row):
-        kind = str(field.type).replace(" | None", "").replace("|", "or")
+        kind = str(field.type).replace(" | None", "").replace("Stride", "int | str").replace("|", "or")
         mark = "✓" if field.name in IDENTITY else ""
         lines.append(f"| `{field.name}` | {mark} | `{kind}` | {_cell(meanings.get(field.name, ''))} |")
     lines += ["\n## Details\n", "What `details` hold, which only rows of some downstreams have:\n"]
@@ -161,18 +161,12 @@ def _configs(folder: str) -> dict[str, Path]:
 
 
 def on_config(config: Any) -> Any:
-    """Of mkdocs: the gallery's place, and the package's, in one folder by links, as the wheel has it.
-
-    mkdocstrings reads the package there, and imports nothing.
-    """
+    """Of mkdocs: the package in one place, by links, as the wheel has it; mkdocstrings reads it and imports nothing."""
     package = Path(tempfile.mkdtemp(prefix="s3prl_plugin_docs_")) / "s3prl_plugin"
     package.mkdir()
     for path in [*(ROOT / "s3prl_plugin").iterdir(), *(ROOT / half for half in HALVES)]:
         (package / path.name).symlink_to(path)
     config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [str(package.parent)]
-    gallery = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs" / "gallery").glob("*.md"))
-    if gallery:  # before the reference
-        config.nav.insert([next(iter(item)) for item in config.nav].index("Reference"), {"Gallery": gallery})
     return config
 
 

@@ -38,9 +38,10 @@ def open_corpus(spec: str | Path, **options: object) -> Corpus:
     Raises:
         UserError: no such format or option, or the corpus cannot be read.
 
-    >>> corpus = open_corpus("manifest:my_corpus", utterances=4)
-    >>> corpus.name, sorted(corpus.speakers)
-    ('my_corpus[utterances=4]', ['ann', 'bob'])
+    Examples:
+        >>> corpus = open_corpus("manifest:my_corpus", utterances=4)
+        >>> corpus.name, sorted(corpus.speakers)
+        ('my_corpus[utterances=4]', ['ann', 'bob'])
     """
     spec, written = _without_options(str(spec))
     options = {**written, **options}

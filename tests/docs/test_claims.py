@@ -1,12 +1,15 @@
 """What the documentation claims, where no other test shows it."""
 
+import re
 import statistics
+import tomllib
 
 import examples
 
 from s3prl_plugin import corpora, registry
 from s3prl_plugin.inference import refusal
 
+ROOT = examples.ROOT
 DOCS = examples.ROOT / "docs"
 
 
@@ -24,7 +27,7 @@ def test_the_guide_names_every_analysis():
 
 def test_every_packaged_study_is_in_the_guide():
     pages = "".join(page.read_text() for page in (DOCS / "guide").glob("*.md"))
-    for path in (examples.ROOT / "configs" / "suite").glob("*.yaml"):
+    for path in (ROOT / "configs" / "suite").glob("*.yaml"):
         assert f"suite/{path.name}" in pages, path.name
 
 
@@ -37,3 +40,15 @@ def test_the_limits_of_refusals_are_those_of_the_code():
     ):
         assert any(below in line and grey in line for line in page.splitlines()), below
     assert refusal.CHANCE_SHARE_REFUSED == 0.5
+
+
+def test_the_rooms_of_the_architecture_are_those_of_the_contract_in_its_order():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(each for each in contracts if each["type"] == "layers")["layers"]
+    rooms = [set(re.findall(r"s3prl_plugin\.([\w.]+)", layer)) for layer in layers]
+    section = (ROOT / "ARCHITECTURE.md").read_text().partition("| from the top |")[2].partition("\n\n")[0]
+    said = [set(re.findall(r"`([\w.]+)`", line.split("|")[1])) for line in section.splitlines()[2:]]
+    places = {room: number for number, layer in enumerate(rooms) for room in layer}
+    assert set().union(*said) == places.keys() - {"__main__"}
+    order = [places[room] for line in said for room in sorted(line, key=places.get)]
+    assert order == sorted(order)
