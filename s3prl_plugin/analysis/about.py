@@ -151,7 +151,9 @@ def bibtex() -> dict[str, str]:
     An `about.yaml`, of a downstream or an upstream, has them under `bibtex`. A model is looked for as "model " and
     its entry, type or checkpoint.
     """
-    upstreams = [package.__name__.rpartition(".")[0] for package in own_upstreams.packages().values()]
+    upstreams = [
+        str(getattr(package, "__name__", "")).rpartition(".")[0] for package in own_upstreams.packages().values()
+    ]
     found: dict[str, str] = {}
     for path in map(_file_of, [*registry.downstreams().values(), OF_CORPORA, *upstreams]):
         try:

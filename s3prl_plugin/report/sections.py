@@ -72,8 +72,8 @@ class Table:
 
     Attributes:
         title: its caption; "" for none.
-        columns: their heads; a text is a column of that name.
-        rows: as many cells each; a plain value is a cell that has no more to say.
+        columns: their heads, a `Column` each; a text is a column of that name.
+        rows: as many `Cell`s each; a plain value is a cell that has no more to say.
         note: what a reader must know; "" for nothing.
         notes: more of it, a sentence each.
         star: what a star at a cell means.
@@ -81,8 +81,8 @@ class Table:
     """
 
     title: str = ""
-    columns: tuple[Column | str, ...]
-    rows: tuple[tuple[Cell | Value, ...], ...]
+    columns: tuple[Any, ...]
+    rows: tuple[tuple[Any, ...], ...]
     note: str = ""
     notes: tuple[str, ...] = ()
     star: str = ""
@@ -334,14 +334,14 @@ def _contrast_row(each: Contrast) -> tuple[Cell, ...]:
     heading = each.isolates[:1].upper() + each.isolates[1:]
     better = "" if each.higher_is_better else ", lower is better"
     differs = each.p_holm is not None and each.p_holm < SIGNIFICANT
-    ends = {"low": each.ci_low, "high": each.ci_high}
+    low, high = each.ci_low, each.ci_high
     holm = Cell(each.p_holm, hint=each.family) if each.family else Cell(text="" if each.refused else "exploratory")
     return (
         Cell(each.label, small=heading),
         Cell(each.measure, small=f"{each.score}{better}"),
-        Cell(each.value, **ends, star=differs, grey=each.grey, refused=each.refused),
-        Cell(each.value, **ends),
-        Cell(each.ci_low, text=span(each.ci_low, each.ci_high)),
+        Cell(each.value, low=low, high=high, star=differs, grey=each.grey, refused=each.refused),
+        Cell(each.value, low=low, high=high),
+        Cell(low, text=span(low, high)),
         Cell(each.p, text=None if each.p is not None else ""),
         holm,
     )

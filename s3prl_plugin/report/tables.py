@@ -80,7 +80,8 @@ def layer_table(rows: Iterable[Row]) -> Table:
         by_measure.setdefault(label(row), []).append(row)
     best = [state_taps.best(own) if len(state_taps.valued(own)) > 1 else None for own in by_measure.values()]
     worst = max((r for r in shown if r.caveat), key=lambda r: r.number("first_component") or 0.0, default=None)
-    caveat = worst and f"more than half of a tap's variance is one direction; of {worst.tap}: {worst.caveat}"
+    most = "more than half of a tap's variance is one direction"
+    caveat = f"{most}; of {worst.tap}: {worst.caveat}" if worst else None
 
     def cell(row: Row) -> Cell:
         return Cell(

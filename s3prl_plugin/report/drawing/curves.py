@@ -114,7 +114,7 @@ def curve(
         values=where.ticks, labelExpr=where.label_expression, labelAngle=(-90 if look.printed else -60) * where.by_tap,
         grid=False, labelOverlap=False, title=where.title if below and where.title else None, labelLimit=110,
         format="" if where.by_tap else ".2f", labels=below, ticks=below,
-        **({"labelFontSize": look.word} if look.printed else {}),
+        labelFontSize=look.word if look.printed else alt.Undefined,
     )  # fmt: skip
     x = alt.X("place:Q", scale=alt.Scale(domain=[where.low, where.high], nice=False, zero=False), axis=axis)
     value = alt.Axis(title=value_title(first), tickCount=5 if height > 60 else 4, format=_format(ends))

@@ -153,7 +153,7 @@ def _key(panels: Panels, models: Sequence[str], by_model: bool, width: str, zero
     shown: dict[str, Any] = {"orient": "bottom", "symbolOpacity": 1, "labelLimit": 200, "direction": "horizontal"}
     every = [{"stride": stride} for stride in strides]
     legend = alt.Legend(**shown, columns=8)
-    looks = {"shape": alt.Shape("resolution:N", scale=rates(every, 1), title=RATE, legend=legend)}
+    looks: dict[str, Any] = {"shape": alt.Shape("resolution:N", scale=rates(every, 1), title=RATE, legend=legend)}
     if not by_model:
         looks["color"] = alt.Color("resolution:N", scale=rates(every, 0), title=RATE, legend=legend)
     layers = [base.mark_point(filled=True, opacity=0, color=palette.NEUTRAL).encode(**looks)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.report.drawing import palette
@@ -90,15 +90,17 @@ def matrix_chart(
         }
         for row in cells
     ]
-    small = {"labelFontSize": 4.5 if len(down) > 20 else 5.5} if look.printed else {}
+    small = (4.5 if len(down) > 20 else 5.5) if look.printed else alt.Undefined
     base = alt.Chart(alt.Undefined if look.printed else alt.NamedData("cells")).encode(
         x=alt.X(
             "with:N",
             scale=alt.Scale(domain=across),
             title=None if own else f"taps of {first.upstream2}",
-            axis=alt.Axis(labelAngle=-90 if look.printed else -60, labelOverlap=False, **small),
+            axis=alt.Axis(labelAngle=-90 if look.printed else -60, labelOverlap=False, labelFontSize=small),
         ),
-        y=alt.Y("tap:N", scale=alt.Scale(domain=down), title=None, axis=alt.Axis(labelOverlap=False, **small)),
+        y=alt.Y(
+            "tap:N", scale=alt.Scale(domain=down), title=None, axis=alt.Axis(labelOverlap=False, labelFontSize=small)
+        ),
         tooltip=["tap:N", "with:N", alt.Tooltip("value:Q", format=".3f"), "note:N"],
     )
     length = (side or 160) * (0.6 if look.printed else 1)
@@ -116,7 +118,7 @@ def matrix_chart(
         f"{first.measure}{partner} ({first.score})", subtitle=[model] * bool(model), anchor="start", limit=400
     )
     size = side or alt.Step(STEP)
-    held = {"data": alt.InlineData(values=values)} if look.printed else {"datasets": {"cells": values}}
+    held: dict[str, Any] = {"data": alt.InlineData(values=values)} if look.printed else {"datasets": {"cells": values}}
     return alt.LayerChart(layer=layers, title=title, width=size, height=size, **held)
 
 
@@ -140,7 +142,7 @@ def _block(tap: str) -> str:
     return tap.partition(".")[0].rstrip("0123456789") if tap.startswith("res_out") else tap.partition(".")[0]
 
 
-def grid_mixing(data: Data, *, width: int | str = "container", height: int = 180) -> alt.LayerChart:
+def grid_mixing(data: Data, *, width: int | Literal["container"] = "container", height: int = 180) -> alt.LayerChart:
     """Per resolution, the share of segments that have a frame in common with a neighbour, or one that reaches outside.
 
     Args:
