@@ -39,7 +39,7 @@ def curves(kind: str, runs: Sequence[Run], found: Mapping[str, Sequence[Sequence
     """
     import altair as alt
 
-    values = [
+    values: list[dict[str, Any]] = [
         {
             "run": run.name,
             "update": checkpoint.update,
@@ -116,7 +116,7 @@ def _map(run: Run, measure: str) -> Figure:
     """One measure."""
     import altair as alt
 
-    values = []
+    values: list[dict[str, Any]] = []
     for checkpoint in run.checkpoints:
         rows = checkpoint.of(measure)
         best = state_taps.best(rows)
