@@ -30,14 +30,15 @@ def read_table(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[st
             header = [name.strip() for name in next(reader, [])]
             _check_header(path, header, needed)
             for row in reader:
-                if not any(cell.strip() for cell in row):
+                cells = list(map(str.strip, row))
+                if not any(cells):
                     continue
-                if len(row) != len(header):
+                if len(cells) != len(header):
                     raise UserError(
-                        f"{path}, line {reader.line_num}: {len(row)} cells under {len(header)} columns; "
+                        f"{path}, line {reader.line_num}: {len(cells)} cells under {len(header)} columns; "
                         "separate the cells by single tabs"
                     )
-                yield reader.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True))
+                yield reader.line_num, dict(zip(header, cells, strict=True))
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8; save it as UTF-8 text") from None
     except csv.Error as error:
