@@ -120,6 +120,10 @@ class Table:
         """Why numbers in it are barely supported, each reason once."""
         return merged(c.grey for row in self.cells for c in row if c.grey and c.value is not None)
 
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        return _fragment([Section(name="", title="", tables=(self,))])
+
     def without_empty(self) -> Table:
         """The same without columns in which nothing stands."""
         written = [[cell.value not in (None, "", "?") or bool(cell.text) for cell in row] for row in self.cells]
@@ -281,6 +285,10 @@ class Section:
         """All tables, that of the contrasts first."""
         return (*([contrast_table(self.contrasts)] if self.contrasts else []), *self.tables)
 
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        return _fragment([self])
+
     def as_json(self) -> dict[str, Any]:
         """Plain values: everything that is shown, numbers as they are."""
         plain = {name: getattr(self, name) for name in ("name", "title", "verdict")} | (
@@ -390,3 +398,14 @@ class Report:
         """Plain values."""
         said = {name: list(getattr(self, name)) for name in ("models", "banners", "notes")}
         return {**said, "sections": [each.as_json() for each in self.sections]}
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        first = Section(name="", title="", lead=(*self.banners, *self.notes))
+        return _fragment([first, *self.sections])
+
+
+def _fragment(sections: Sequence[Section]) -> str:
+    from s3prl_plugin.report.page.document import fragment  # the page is made of what stands here
+
+    return fragment(sections)

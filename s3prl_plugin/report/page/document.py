@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -67,12 +68,31 @@ def write(expdirs: Sequence[str | Path], path: str | Path, asked: Asked | None =
 def html(expdirs: Sequence[str | Path], asked: Asked | None = None) -> str:
     """The page of some runs; see `write`."""
     require_altair(*PACKAGES)
-    import jinja2
     import vl_convert
     from markupsafe import Markup
 
     models = read(expdirs)
     bundle = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub lacks the default
+    page = _page(models, asked)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(page=page, vega=Markup(bundle), version=__version__, lines=lines, bar=BAR, check=cautions.CHECK)
+    )
+
+
+def fragment(sections: Sequence[Section]) -> str:
+    """Sections as a notebook shows them, without figures; "" where jinja2 is not installed."""
+    if importlib.util.find_spec("jinja2") is None:
+        return ""
+    return _environment().get_template("fragment.html").render(sections=sections, lines=lines, bar=BAR)
+
+
+def _environment() -> Any:
+    """jinja2's, in which all that is inserted is text unless it is marked otherwise."""
+    import jinja2
+    from markupsafe import Markup
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -82,10 +102,7 @@ def html(expdirs: Sequence[str | Path], asked: Asked | None = None) -> str:
     )
     environment.filters["script_json"] = lambda value: Markup(script_json(value))
     environment.globals["inline"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
-    page = _page(models, asked)
-    return environment.get_template("page.html").render(
-        page=page, vega=Markup(bundle), version=__version__, lines=lines, bar=BAR, check=cautions.CHECK
-    )
+    return environment
 
 
 def script_json(value: Any) -> str:

@@ -11,7 +11,7 @@ import pytest
 from s3prl_plugin import commands
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.questions import asking
-from s3prl_plugin.report import page
+from s3prl_plugin.report import page, tables
 from s3prl_plugin.report.page import document
 from s3prl_plugin.report.sections import Contrast, Section, Table, contrast_table
 
@@ -262,3 +262,14 @@ def test_what_is_not_installed_is_told_in_one_line(tmp_path, capsys, monkeypatch
 def test_a_folder_without_results_is_named(tmp_path):
     with pytest.raises(UserError, match="no results there"):
         page.html([tmp_path], asking.sections)
+
+
+def test_a_notebook_shows_a_section_as_it_is_and_nothing_runs():
+    rows = page_rows.layers(EVIL, best=7)
+    section = tables.of_run(rows)
+    parsed = Parsed(section._repr_html_())
+    assert EVIL in parsed.text
+    assert not any(tag == "script" for tag, _ in parsed.elements)
+    (best,) = [attributes for tag, attributes in parsed.elements if "best" in (attributes.get("class") or "").split()]
+    assert float(best["data-sort"]) == max(row.value for row in rows)
+    assert all(row.tap in section.tables[0]._repr_html_() for row in rows)
