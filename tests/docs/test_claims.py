@@ -1,5 +1,6 @@
 """What the documentation claims, where no other test shows it."""
 
+import configparser
 import re
 import statistics
 import tomllib
@@ -52,3 +53,10 @@ def test_the_rooms_of_the_architecture_are_those_of_the_contract_in_its_order():
     assert set().union(*said) == places.keys() - {"__main__"}
     order = [places[room] for line in said for room in sorted(line, key=places.get)]
     assert order == sorted(order)
+
+
+def test_the_start_names_every_extra():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    page = (DOCS / "index.md").read_text()
+    assert {name for name in settings["options.extras_require"] if f"| `{name}` |" not in page} == set()
