@@ -101,6 +101,8 @@ class DownstreamExpert(AnalysisExpert):
             raise self.options.error(ITEMS, "the path of an item file for the measure abx_items")
         file = Path(path).expanduser()
         found, triphones = item_tokens.read(file, self.plan, self._strides[-1], self._settings.rule)
+        if past := found.left_out.get(item_tokens.PAST):
+            self.say(f"abx_items: {past} of {found.found} tokens of {path} end past their audio, and are left out")
         self.reads[path] = digest = str(digests.of_path(file))
         most = self.options["tokens"]
         return self._drawn(ITEMS, found, contexts, most, triphones, f"item file {digest[:16]}")

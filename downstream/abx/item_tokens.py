@@ -37,8 +37,8 @@ def read(path: str | Path, plan: Plan, coarsest: Stride, rule: str = CLOSED) -> 
     position = {utterance.name: i for i, utterance in enumerate(plan.corpus.utterances)}
     if unknown := sorted({item.file for item in found} - position.keys()):
         raise UserError(
-            f"{path}: corpus {plan.corpus.name} has no utterance {unknown[0]!r}, nor {len(unknown) - 1} others that it "
-            f"names; {did_you_mean(unknown[0], position)}"
+            f"{path}: it names {len(unknown)} utterances that corpus {plan.corpus.name} does not have, such as "
+            f"{unknown[0]!r}; {did_you_mean(unknown[0], position)}"
         )
     ends = [math.ceil(seconds * SAMPLE_RATE) + 2 * coarsest for seconds in plan.seconds.tolist()]
     inside = [item for item in found if item.offset * SAMPLE_RATE <= ends[position[item.file]]]

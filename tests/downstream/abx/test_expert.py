@@ -281,7 +281,7 @@ def test_drawn_items_are_written_with_their_exact_times(corpus, tmp_path):
 def test_what_an_item_file_cannot_be(corpus, tmp_path):
     good = Path(item_file(tmp_path / "good.item", corpus)).read_text()
     cases = {
-        "unknown": (good.replace("spk00_utt00", "spk99_utt00"), "no utterance 'spk99_utt00'"),
+        "unknown": (good.replace("spk00_utt00", "spk99_utt00"), "such as 'spk99_utt00'; did you mean"),
         "empty": ("", "line 1 is not the header"),
         "bare": (items.HEADER, "holds no tokens"),
         "late": (items.HEADER + "\nspk00_utt00 90 91.5 aa s t spk00", "the first at 91.5 s of spk00_utt00"),
@@ -315,8 +315,9 @@ def test_tokens_of_an_item_file_that_cannot_be_compared(corpus, tmp_path):
         assert said in by_key(made)["enc0.pre", "abx_items", "error", subset, control].refused
 
 
-def test_tokens_of_an_item_file_past_the_audio_are_counted(corpus, tmp_path):
+def test_tokens_of_an_item_file_past_the_audio_are_counted(corpus, tmp_path, capsys):
     path = Path(item_file(tmp_path / "mine.item", corpus))
     path.write_text(path.read_text() + "spk00_utt00 1 99999999 aa s t spk00\n")
     made = expert(corpus, tmp_path, measures=["abx_items"], items=str(path), taps=TAPS[:1])
     assert made.tokens["abx_items"].left_out["past the audio"] == 1
+    assert "abx_items: 1 of " in capsys.readouterr().out
