@@ -56,7 +56,8 @@ def of_one_length(lengths: Sequence[int]) -> list[list[int]]:
 def side_by_side(utterances: Sequence[Tensor]) -> Tensor:
     """Utterances, (T, ...) each, as a batch; a shorter one repeats its last frame, as s3prl's featurizer would."""
     longest = max(len(x) for x in utterances)
-    return torch.stack([torch.cat([x, x[-1:].expand(longest - len(x), *x.shape[1:])]) for x in utterances])
+    pieces = [piece for x in utterances for piece in (x, x[-1:].expand(longest - len(x), *x.shape[1:]))]
+    return torch.cat(pieces).unflatten(0, (len(utterances), longest))  # copied once
 
 
 def held(states: States) -> States:
