@@ -21,6 +21,7 @@ from benchmarks.ratios import Ratio, Settings
 from benchmarks.steps import Steps
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.one_pass.batch import Batch
+from s3prl_plugin.analysis.one_pass.gather import SAVES_TAKE
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.one_pass.saved_pass import SavedPass, Shard
 from s3prl_plugin.analysis.planning.plan import Plan
@@ -114,7 +115,7 @@ def _costs(work: Workload, rounds: int, bars: bool) -> Iterator[Ratio]:
         _repeat_rows(gathering)
         passing, gathered = (len(chosen) * median(times) for times in (forward, statistics))
         save_s = _timed(partial(SavedPass(folder, "cca", Shard(), {}).save, gathering, len(chosen)))[1]
-        saves = save_s * (1 + passing // (60 * CHECKPOINT_MINUTES))
+        saves = save_s * (1 + passing // max(60 * CHECKPOINT_MINUTES, save_s / SAVES_TAKE))
         scores = {each.name: _timed(partial(each.log_records, ""))[1] for each in (cca, mi)}
     name = f"{work.hours:g} h, {len(taps)} taps"
     pairs = [a / b for a, b in zip(forward, statistics[:rounds], strict=True)]

@@ -20,6 +20,8 @@ from s3prl_plugin.corpora import fingerprint
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states.taps import States
 
+SAVES_TAKE = 0.005  # of the time of a pass, at most
+
 StatesOf = Callable[[list[torch.Tensor]], States]
 """Waveforms, (L,) float32 each, -> their States."""
 
@@ -37,7 +39,7 @@ class Pass:
         expdir, name: of the run and its downstream; where and under which name it is saved.
         identity: everything that decides what is gathered, for `SavedPass`.
         part: which part of the corpus this run is about.
-        every_s: seconds from one save to the next.
+        every_s: seconds from one save to the next; more where saves would take more than `SAVES_TAKE` of them.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class Pass:
             total=len(numbers), initial=done, desc=f"{self.name}: pass", unit="batch", dynamic_ncols=True,
             disable=not ranks.leads(),
         )  # fmt: skip
-        written = time.monotonic()
+        written, save_s = time.monotonic(), 0.0
         with stopping.between_steps() as asked, progress:
             batches = iter(self.waveforms.read(numbers[done:]))
             while not asked:
@@ -112,9 +114,11 @@ class Pass:
                     self.gathering.update(Batch(states, batch.positions, self.gathering.plan))
                 done += 1
                 progress.update()
-                if time.monotonic() - written > self.every_s:
+                begun = time.monotonic()
+                if begun - written > max(self.every_s, save_s / SAVES_TAKE):
                     saved.save(self.gathering, done)
                     written = time.monotonic()
+                    save_s = written - begun
         if not before or before["done"] < done:
             saved.save(self.gathering, done)
         if asked and done < len(numbers):
