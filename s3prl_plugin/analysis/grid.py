@@ -69,12 +69,18 @@ class Bags(NamedTuple):
 
     def mean(self, rows: torch.Tensor) -> torch.Tensor:
         """The means of rows, (R, D) -> (S, D), computed in the type of the rows."""
+        (found,) = self.means([rows])
+        return found
+
+    def means(self, several: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """The means of several tensors' rows, of one type and on one device."""
+        rows = several[0]
         if not len(self.index):
-            return rows.new_zeros(len(self.offsets), rows.shape[1])
+            return [rows.new_zeros(len(self.offsets), each.shape[1]) for each in several]
         index, offsets, weights = (uploaded(array, rows.device) for array in self)
-        return torch.nn.functional.embedding_bag(
-            index, rows, offsets, mode="sum", per_sample_weights=weights.to(rows.dtype)
-        )
+        weights = weights.to(rows.dtype)
+        bag = torch.nn.functional.embedding_bag
+        return [bag(index, each, offsets, mode="sum", per_sample_weights=weights) for each in several]
 
 
 def uploaded(array: np.ndarray, device: torch.device) -> torch.Tensor:

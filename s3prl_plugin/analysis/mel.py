@@ -18,6 +18,7 @@ LOWEST_HZ = 50
 RANGE_DB = 80.0
 PRE_EMPHASIS = 0.97
 PEAK = 0.999
+SILENT = 1e-30  # so that silence stays silence
 FLOOR = 1e-5
 
 TAP_OFFSET = 120
@@ -46,16 +47,16 @@ def log_mel(waveform: torch.Tensor, hop: int = HOP) -> torch.Tensor:
         Pasad et al., arXiv 2211.03929, section 3 (local acoustic features).
     """
     samples = waveform.float()
-    peak = samples.abs().max()
-    samples = samples * torch.where(peak > 0, PEAK / peak, 0.0)
-    samples = torch.cat([samples[:1], samples[1:] - PRE_EMPHASIS * samples[:-1]])
+    peak = torch.linalg.vector_norm(samples, ord=float("inf"))
+    samples = samples * (PEAK / peak.clamp(min=SILENT))
+    samples = torch.cat([samples[:1], torch.sub(samples[1:], samples[:-1], alpha=PRE_EMPHASIS)])
     window, bands = _window(samples.device), _filter_bank(samples.device)
     spectrum = torch.stft(samples, FFT_SIZE, hop, WINDOW, window, center=True, pad_mode="constant", return_complex=True)
     # not `abs`, which guards against overflow and takes twice as long
     spectrum = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag).sqrt_()
-    decibel = 20 * torch.log10((bands @ spectrum).clamp(min=FLOOR))
+    decibel = 20 * torch.log10((spectrum.T @ bands.T).clamp(min=FLOOR))
     decibel = decibel.clamp(min=decibel.max() - RANGE_DB)
-    return (decibel / RANGE_DB + 1).T.contiguous()
+    return decibel / RANGE_DB + 1
 
 
 def frames_of(samples: int) -> int:

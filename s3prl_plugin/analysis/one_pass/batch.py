@@ -158,25 +158,28 @@ class Batch:
         wanted = [self.plan.wanted(sample.unit, position) for position in self.positions]
         keys = [("segments", sample.unit, weights, place) for place in self._place]
         if keys[0] not in self._known or keys[-1] not in self._known:
-            taps = range(len(keys))
-            means = [self._bags(tap, wanted, sample.unit, weights).mean(self.packed(tap).rows.float()) for tap in taps]
-            columns = np.cumsum([each.shape[1] for each in means])[:-1]
-            parts = np.split(torch.cat(means, dim=1).cpu().numpy(), columns, axis=1)
+            pooled = self._pooled(wanted, sample.unit, weights)
+            columns = np.cumsum([each.shape[1] for each in pooled])[:-1]
+            parts = np.split(torch.cat(pooled, dim=1).cpu().numpy(), columns, axis=1)
             self._known.update(zip(keys, parts, strict=True))
         row = sample.row[np.concatenate(wanted)]
         kept = slice(None) if (row >= 0).all() else row >= 0
         return row[kept], [self._known[key][kept] for key in keys]
 
-    def _bags(self, tap: int, wanted: Sequence[np.ndarray], unit: str, weights: str) -> Bags:
-        """The wanted segments of all utterances as bags of a tap's frames."""
-        packed, stride = self._packed(self._place[tap]), self.states.taps[tap].stride
-
-        def joined() -> Bags:
-            alignment = self.plan.alignment(unit)
-            pairs = zip(wanted, packed.lengths, strict=True)
-            return Bags.joined([alignment.bags(rows, stride, n, weights) for rows, n in pairs], packed.starts)
-
-        return self._once(("bags", unit, weights, stride, *packed.starts, *packed.lengths), joined)
+    def _pooled(self, wanted: Sequence[np.ndarray], unit: str, weights: str) -> list[torch.Tensor]:
+        """The means of the wanted segments at every tap; taps that have the same frames share what is averaged."""
+        packed = [self.packed(tap) for tap in range(len(self._place))]
+        alike: dict[tuple[object, ...], list[int]] = {}
+        for k, (tap, seen) in enumerate(zip(self.states.taps, packed, strict=True)):
+            alike.setdefault((tap.stride, *seen.starts, *seen.lengths), []).append(k)
+        found: dict[int, torch.Tensor] = {}
+        alignment = self.plan.alignment(unit)
+        for taps in alike.values():
+            stride, (_, starts, lengths) = self.states.taps[taps[0]].stride, packed[taps[0]]
+            pairs = zip(wanted, lengths, strict=True)
+            bags = Bags.joined([alignment.bags(rows, stride, n, weights) for rows, n in pairs], starts)
+            found.update(zip(taps, bags.means([packed[k].rows.float() for k in taps]), strict=True))
+        return [found[k] for k in range(len(packed))]
 
     def _packed(self, place: int) -> Packed:
         """The frames of a tap of the whole."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,12 +57,12 @@ class FoldMoments:
         self.device = torch.device(device)
         for name in {name for pair in self.pairs for name in pair} - set(self.dims):
             raise ValueError(f"a pair names the view {name!r}, which has no dimension")
-        blocks = _blocks(self.dims, self.pairs)
-        self._folds = [_Fold(self.dims, blocks, self.device) for _ in range(folds)]
         self._partners = {y for x, y in self.pairs if x != y}
         self._order = sorted(self.dims, key=lambda name: name not in self._partners)  # these first: they are kept
         at = self._order.index
         self._pairs_at = {z: [p for p in self.pairs if p[0] != p[1] and max(p, key=at) == z] for z in self._order}
+        blocks, ordered = _blocks(self.dims, self.pairs), {name: self.dims[name] for name in self._order}
+        self._folds = [_Fold(ordered, blocks, self.device) for _ in range(folds)]
 
     @property
     def folds(self) -> int:
@@ -97,7 +97,8 @@ class FoldMoments:
         """
         if views.keys() != self.dims.keys():
             raise ValueError(f"views {sorted(views)} are given, {sorted(self.dims)} are expected")
-        state, kept, n = self._folds[fold], dict[str, _Centred](), None
+        state, partners, n = self._folds[fold], dict[str, torch.Tensor](), None
+        centres, residues, share = [], [], None
         for name in self._order:
             rows = torch.as_tensor(views[name]).detach().to(self.device)
             n = len(rows) if n is None else n
@@ -106,21 +107,16 @@ class FoldMoments:
                 raise ValueError(f"view {name!r} has shape {shape}: all must have the same rows, and {self.dims}")
             if not n:
                 return
-            view = state.add_view(name, rows.float())
+            rows = rows.float()
+            centres.append(rows.mean(dim=0))
+            rows = rows - centres[-1]
+            share = rows.new_full((n,), 1 / n, dtype=torch.float64) if share is None else share
+            residues.append(state.add_own(name, rows.double(), share))
             if name in self._partners:
-                kept[name] = view
+                partners[name] = rows
             for x, y in self._pairs_at[name]:
-                state.add_cross(x, y, kept.get(x, view), kept[y])
-        state.n += n or 0
-        self._check(state)
-
-    @staticmethod
-    def _check(fold: _Fold) -> None:
-        """Whether all means are finite: the only look at what was computed."""
-        sums = torch.stack([mean.sum() for mean in fold.mean.values()])
-        if not torch.isfinite(sums).all():
-            name = list(fold.mean)[int((~torch.isfinite(sums)).nonzero()[0])]
-            raise FloatingPointError(f"the view {name!r} has NaN or infinite values, or overflows float32")
+                state.add_cross(x, y, partners.get(x, rows), partners[y])
+        state.move(n or 0, torch.cat(centres), torch.cat(residues))
 
     def merge_state(self, state: Mapping[str, Any]) -> None:
         """Add all rows of a saved state of the same views, pairs and folds."""
@@ -192,20 +188,14 @@ def _blocks(dims: Mapping[str, int], pairs: Iterable[tuple[str, str]]) -> list[_
     return own + [_Block(x, y, 0, dims[x], 0, dims[y]) for x, y in pairs if x != y]
 
 
-class _Centred(NamedTuple):
-    """Rows of one view about their own mean, (n, d) float32, and what that mean adds to a scatter: left' right."""
-
-    rows: torch.Tensor
-    left: torch.Tensor
-    right: torch.Tensor
-
-
 class _Fold:
     """The sums of one fold."""
 
     def __init__(self, dims: Mapping[str, int], blocks: Sequence[_Block], device: torch.device):
         self.n = 0
-        self.mean = {name: torch.zeros(d, dtype=torch.float64, device=device) for name, d in dims.items()}
+        self._means = torch.zeros(sum(dims.values()), dtype=torch.float64, device=device)
+        self._sizes = dict(dims)
+        self.mean = self._by_view(self._means)
         self.scatter = {
             block: torch.zeros(block.stop - block.start, block.columns, dtype=torch.float64, device=device)
             for block in blocks
@@ -214,32 +204,52 @@ class _Fold:
         for block in blocks:
             self._blocks.setdefault((block.x, block.y), []).append(block)
 
-    def add_view(self, name: str, rows: torch.Tensor) -> _Centred:
-        """Sum the products of a view with itself, and move its mean; `n` is still without these rows.
+    def add_own(self, name: str, rows: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        """Sum the products of a view with itself.
 
         Args:
             name: of the view.
-            rows: (m, d) float32.
-        """
-        m = len(rows)
-        centre = rows.mean(dim=0)
-        rows = rows - centre
-        double = rows.double()
-        residue = double.T @ double.new_full((m,), 1 / m)  # what rounding left of the rows' mean
-        step = centre.double() + residue - self.mean[name]
-        self.mean[name] += step * (m / (self.n + m))
-        left = torch.stack([step * (self.n * m / (self.n + m)), residue * -m])
-        view = _Centred(rows, left, torch.stack([step, residue]))
-        for block in self._blocks[name, name]:
-            x, y = slice(block.start, block.stop), slice(block.first, None)
-            scatter = self.scatter[block]
-            scatter.addmm_(double[:, x].T, double[:, y]).addmm_(view.left[:, x].T, view.right[:, y])
-        return view
+            rows: (m, d) float64, about their mean but for what rounding left.
+            share: (m,) 1 / m each.
 
-    def add_cross(self, x: str, y: str, of_x: _Centred, of_y: _Centred) -> None:
-        """Sum the products of two views."""
+        Returns:
+            (d,) what it left.
+        """
+        for block in self._blocks[name, name]:
+            self.scatter[block].addmm_(rows[:, block.start : block.stop].T, rows[:, block.first :])
+        return rows.T @ share
+
+    def add_cross(self, x: str, y: str, of_x: torch.Tensor, of_y: torch.Tensor) -> None:
+        """Sum the products of two views, whose rows are about their means."""
         (block,) = self._blocks[x, y]
-        self.scatter[block].add_(of_x.rows.T @ of_y.rows).addmm_(of_x.left.T, of_y.right)
+        self.scatter[block] += of_x.T @ of_y
+
+    def move(self, m: int, centres: torch.Tensor, residues: torch.Tensor) -> None:
+        """Move the means, and add what that adds to the products of rows about other means.
+
+        Args:
+            m: rows, whose products have been summed.
+            centres, residues: (all dimensions,) what was taken off them, and what was left of their means.
+
+        Raises:
+            FloatingPointError: a centre is not finite.
+        """
+        total = self.n + m
+        step = centres.double() + residues - self._means
+        if not torch.isfinite(step).all():  # the only look at what was computed
+            name = next(name for name, part in self._by_view(step).items() if not part.isfinite().all())
+            raise FloatingPointError(f"the view {name!r} has NaN or infinite values, or overflows float32")
+        right = torch.stack([step, residues])
+        left = right * torch.tensor([[self.n * m / total], [-m]], dtype=torch.float64).to(step.device)
+        of_x, of_y = self._by_view(left), self._by_view(right)
+        for block, scatter in self.scatter.items():
+            scatter.addmm_(of_x[block.x][:, block.start : block.stop].T, of_y[block.y][:, block.first :])
+        self._means.add_(step, alpha=m / total)
+        self.n = total
+
+    def _by_view(self, values: torch.Tensor) -> dict[str, torch.Tensor]:
+        """(..., all dimensions) -> those of every view."""
+        return dict(zip(self._sizes, values.split(list(self._sizes.values()), dim=-1), strict=True))
 
     def add(self, other: _Fold) -> None:
         """Add the sums of the same fold elsewhere."""
