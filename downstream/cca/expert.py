@@ -12,24 +12,23 @@ from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.other_models.other_model import OtherModel
 from s3prl_plugin.analysis.other_models.sampled import OTHER_TYPES, Sampler
 from s3prl_plugin.analysis.other_models.second_upstream import SecondUpstream
+from s3prl_plugin.analysis.pairs_of_views import FramePairs, SavedPairs
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
+from s3prl_plugin.analysis.planning.silence import SILENCE, Frames
 from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics, beside
 from s3prl_plugin.config.schema import Counted, Whole, one_of, one_or_some_of, some_of, whole
 from s3prl_plugin.downstream.cca.controlled import CONTROLS
-from s3prl_plugin.downstream.cca.inter import SavedInter
 from s3prl_plugin.downstream.cca.matrix import CcaMatrix
-from s3prl_plugin.downstream.cca.measures import FrameMeasures
 from s3prl_plugin.downstream.cca.of_segments import FEWEST_TOKENS, OfSegments
 from s3prl_plugin.downstream.cca.protocols import (
     INTERVALS,
     PUBLISHED_FOLDS,
     SCORES,
+    CcaDefault,
     CcaProtocol,
-    DefaultProtocol,
-    PublishedProtocol,
+    CcaPublished,
 )
-from s3prl_plugin.downstream.cca.silence import SILENCE, Frames
 from s3prl_plugin.downstream.cca.spectra import Spectra
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.strides import Stride
@@ -85,9 +84,9 @@ class DownstreamExpert(AnalysisExpert):
         self.spectra = Spectra() if "spectrum" in scores else None
         protocols: list[CcaProtocol] = []
         if wanted != "published":
-            protocols.append(DefaultProtocol(self.make_row, intervals, scores, self.spectra))
+            protocols.append(CcaDefault(self.make_row, intervals, scores, self.spectra))
         if wanted != "default":
-            protocols.append(PublishedProtocol(self.make_row, self.plan.seed))
+            protocols.append(CcaPublished(self.make_row, self.plan.seed))
         sampler = Sampler(self.gathering, self.taps, self.options, self.coarsest)
         other = OtherModel(self.options, sampler, self.device)
         other.check(measures, self.name)
@@ -104,7 +103,7 @@ class DownstreamExpert(AnalysisExpert):
 
     def _frames(
         self, measures: Sequence[str], protocol: CcaProtocol, second: tuple[SecondUpstream, int] | None
-    ) -> FrameMeasures:
+    ) -> FramePairs:
         """cca_mel, cca_intra, and cca_inter with a model in the same pass, under one protocol."""
         published = protocol.name == "published"
         limit = self.options["frame_utterances"]
@@ -124,20 +123,20 @@ class DownstreamExpert(AnalysisExpert):
                 other=second,
             ),
         )
-        return FrameMeasures(statistics, protocol, "cca_mel" in measures, self.base, None if published else frames)
+        return FramePairs(statistics, protocol, "cca_mel" in measures, self.base, None if published else frames)
 
     def _sampled(
         self, measures: Sequence[str], other: OtherModel, protocols: Sequence[CcaProtocol]
-    ) -> list[SavedInter | CcaMatrix]:
+    ) -> list[SavedPairs | CcaMatrix]:
         """cca_inter with a saved model, and cca_matrix: under the default protocol."""
         comparison = other.comparison() if "cca_inter" in measures else None
         if comparison is None and "cca_matrix" not in measures:
             return []
-        default = next((protocol for protocol in protocols if isinstance(protocol, DefaultProtocol)), None)
+        default = next((protocol for protocol in protocols if isinstance(protocol, CcaDefault)), None)
         if default is None:
             which = "cca_matrix" if comparison is None else "cca_inter with saved frames"
             raise UserError(f"cca: {which} has no published protocol; set protocol to default or both")
-        built: list[SavedInter | CcaMatrix] = [SavedInter(comparison, default)] if comparison else []
+        built: list[SavedPairs | CcaMatrix] = [SavedPairs(comparison, default)] if comparison else []
         for pairs in other.matrices() if "cca_matrix" in measures else ():
             matrix = CcaMatrix(pairs, self.make_row, intervals=default.intervals != "none")
             self.say(matrix.line(self.plan.folds.count))

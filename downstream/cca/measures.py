@@ -1,9 +1,8 @@
-"""CCA measures: rows from the statistics that a pass gathered."""
+"""CCA of segments with their labels: rows from the means that a pass gathered."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,108 +11,17 @@ from s3prl_plugin.analysis.planning.labels import label_moments, one_hot
 from s3prl_plugin.analysis.planning.permutations import permuted, units_of
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
-from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca.controlled import ControlledPair, control_view, lacks_control
 from s3prl_plugin.downstream.cca.pair import FoldedView, PairOfViews
-from s3prl_plugin.downstream.cca.protocols import PUBLISHED_FOLDS, CcaProtocol, DefaultProtocol
-from s3prl_plugin.downstream.cca.silence import Frames
+from s3prl_plugin.downstream.cca.protocols import PUBLISHED_FOLDS, CcaDefault, CcaProtocol
 from s3prl_plugin.downstream.cca.split import stratified
 from s3prl_plugin.results import Row
 from s3prl_plugin.states.taps import Tap
-from s3prl_plugin.strides import Stride
 
 
-class FrameMeasures:
-    """cca_mel, cca_intra, and cca_inter with a model in the same pass, under one protocol.
-
-    The base tap's row with itself is reported and marked trivial: it is 1.
-
-    Args:
-        statistics: what is kept of the frames; it names the other model.
-        protocol: makes the rows.
-        with_mel: whether cca_mel is wanted.
-        base: position of the tap that cca_intra compares with; None where it is not wanted.
-        frames: which subsets of the frames have rows, and their folds in `statistics`; None for all frames.
-    """
-
-    def __init__(
-        self,
-        statistics: FrameStatistics,
-        protocol: CcaProtocol,
-        with_mel: bool,
-        base: int | None,
-        frames: Frames | None = None,
-    ):
-        self.statistics = statistics
-        self.protocol = protocol
-        self.with_mel = with_mel
-        self.base = base
-        self.frames = frames
-        if with_mel:
-            statistics.pair_with_mel()
-        if base is not None:
-            statistics.pair_with_base(base)
-
-    def __len__(self) -> int:
-        """One list of rows per tap."""
-        return len(self.statistics.taps)
-
-    def compute(self) -> Iterator[list[Row]]:
-        """The rows of one tap after the other; the mel and base views of a stride are whitened once for its taps."""
-        shared: dict[tuple[str | None, str, Stride], FoldedView] = {}
-        for tap in self.statistics.taps:
-            rows: list[Row] = []
-            pairs = self._pairs(tap)
-            for subset in self.frames.subsets if self.frames else [None]:
-                rows += self._subset(tap, pairs, subset, shared)
-            yield rows
-
-    def _subset(
-        self,
-        tap: Tap,
-        gathered: dict[str, list[Moments]],
-        subset: str | None,
-        shared: dict[tuple[str | None, str, Stride], FoldedView],
-    ) -> list[Row]:
-        """The rows of one tap from all of its frames or from some of them."""
-        reason = self.frames.lacks(subset) if self.frames else None
-        rows: list[Row] = []
-        x = None
-        for measure, folds in gathered.items():
-            fields = {**self._fields(tap, measure), "subset": subset}
-            if reason:
-                rows += self.protocol.refusals(tap, measure, reason, n=0, **fields)
-                continue
-            folds = self.frames.moments(folds, subset) if self.frames else folds
-            x = x or FoldedView([fold.x for fold in folds])
-            y = shared.setdefault((subset, measure, tap.stride), FoldedView([fold.y for fold in folds]))
-            rows += self.protocol.rows(tap, measure, folds, x, y, **fields)
-        return rows
-
-    def _pairs(self, tap: Tap) -> dict[str, list[Moments]]:
-        """The fold moments of every measure at a tap."""
-        pairs = {}
-        if self.with_mel:
-            pairs["cca_mel"] = self.statistics.with_mel_of(tap)
-        if self.base is not None:
-            pairs["cca_intra"] = self.statistics.with_base_of(tap, self.base)
-        if self.statistics.other is not None:
-            pairs["cca_inter"] = self.statistics.with_other_of(tap)
-        return pairs
-
-    def _fields(self, tap: Tap, measure: str) -> dict[str, Any]:
-        """What the rows of a measure say of the other view."""
-        if measure == "cca_mel":
-            return {}
-        if measure == "cca_inter":
-            return self.statistics.other_fields()
-        base = self.statistics.taps[self.base or 0]
-        return {"tap2": base.name, "trivial": tap == base}
-
-
-class LabelledSegments(SegmentMeasure):
+class CcaSegments(SegmentMeasure):
     """cca_phone, cca_word or cca_speaker, under one or both protocols.
 
     Args:
@@ -152,7 +60,7 @@ class LabelledSegments(SegmentMeasure):
                 means = self.means.means(k, rows)
                 folds = self._moments(protocol, means, rows, label, classes)
                 y = views.setdefault(protocol.name, FoldedView([fold.y for fold in folds]))
-                if not isinstance(protocol, DefaultProtocol):
+                if not isinstance(protocol, CcaDefault):
                     found += protocol.rows(tap, self.name, folds, y=y, **self.row_fields)
                     continue
                 pair = PairOfViews(folds, y=y)
@@ -178,7 +86,7 @@ class LabelledSegments(SegmentMeasure):
 
     def _controlled(
         self,
-        protocol: DefaultProtocol,
+        protocol: CcaDefault,
         tap: Tap,
         means: np.ndarray,
         rows: np.ndarray,

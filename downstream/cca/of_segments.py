@@ -16,8 +16,8 @@ from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.corpora import word_vectors
 from s3prl_plugin.downstream.cca.controlled import CONTROLS
-from s3prl_plugin.downstream.cca.measures import LabelledSegments
-from s3prl_plugin.downstream.cca.protocols import CcaProtocol, DefaultProtocol
+from s3prl_plugin.downstream.cca.measures import CcaSegments
+from s3prl_plugin.downstream.cca.protocols import CcaDefault, CcaProtocol
 from s3prl_plugin.downstream.cca.word_vectors import FEWEST_PERMUTATIONS, MEASURES, VectorSegments, coverage
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.files import digests
@@ -64,17 +64,17 @@ class OfSegments:
         ]
         return [*labelled, *with_vectors, *crowding]
 
-    def _labelled(self, unit: str, weights: str) -> LabelledSegments:
+    def _labelled(self, unit: str, weights: str) -> CcaSegments:
         """cca_phone, cca_word or cca_speaker, of segments made one way; the published tool has no cca_speaker."""
         protocols, control = self.protocols, self.options.chosen("control", CONTROLS)
         if unit == "speaker":
             control = []
-            protocols = tuple(each for each in protocols if isinstance(each, DefaultProtocol))
+            protocols = tuple(each for each in protocols if isinstance(each, CcaDefault))
             if not protocols:
                 raise UserError("cca: cca_speaker has no published protocol; set protocol to default or both")
         means = self._means(f"cca_{unit}", unit, weights)
         permutations = self.options["permutations"]
-        return LabelledSegments(means, self.expert.plan, protocols, control, permutations)
+        return CcaSegments(means, self.expert.plan, protocols, control, permutations)
 
     def _with_vectors(self, measure: str, path: str) -> list[VectorSegments]:
         """Words with the vectors of one table, of segments made every way that is wanted."""

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from s3prl_plugin.analysis.chance import chance_fields
+from s3prl_plugin.analysis.pairs_of_views import PairRows
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.analysis.statistics.view_moments import Moments
+from s3prl_plugin.analysis.statistics.view_moments import Moments, ViewMoments
 from s3prl_plugin.downstream.cca import r2, svcca
 from s3prl_plugin.downstream.cca.default import cross_validate_pair, jackknife_pair
 from s3prl_plugin.downstream.cca.pair import FoldedPair, FoldedView, PairOfViews
@@ -32,8 +33,8 @@ PUBLISHED_TRIALS = 3
 PUBLISHED_EPSILONS = 6
 
 
-class CcaProtocol(Protocol):
-    """How rows are made of moments.
+class CcaProtocol(PairRows, Protocol):
+    """How rows of CCA are made of moments.
 
     Attributes:
         name: "default" or "published".
@@ -43,32 +44,8 @@ class CcaProtocol(Protocol):
     name: str
     scores: tuple[str, ...]
 
-    def rows(
-        self,
-        tap: Tap,
-        measure: str,
-        folds: Sequence[Moments],
-        x: FoldedView | None = None,
-        y: FoldedView | None = None,
-        **fields: Any,
-    ) -> list[Row]:
-        """The rows of one tap and measure.
 
-        Args:
-            tap: whose view is x.
-            measure: its name.
-            folds: joint moments per fold.
-            x, y: whitenings that are shared with other pairs.
-            fields: further row fields, such as `tap2`.
-        """
-        ...
-
-    def refusals(self, tap: Tap, measure: str, reason: str, **fields: Any) -> list[Row]:
-        """The rows of a measure that is not available."""
-        ...
-
-
-class DefaultProtocol:
+class CcaDefault:
     """Cross-validation over the plan's folds: `r2`, and on request other scores beside it.
 
     Args:
@@ -79,7 +56,7 @@ class DefaultProtocol:
         spectra: keeps the correlation of every direction; None where they are not wanted.
     """
 
-    name = "default"
+    name, family = "default", "cca"
 
     def __init__(
         self,
@@ -93,6 +70,10 @@ class DefaultProtocol:
         self.scores = tuple(score for score in SCORES if score == HEADLINE or (score in scores and score != "spectrum"))
         self.spectra = spectra
 
+    def view(self, folds: Sequence[ViewMoments]) -> FoldedView:
+        """See `PairRows`: its whitenings are shared."""
+        return FoldedView(folds)
+
     def rows(
         self,
         tap: Tap,
@@ -102,7 +83,7 @@ class DefaultProtocol:
         y: FoldedView | None = None,
         **fields: Any,
     ) -> list[Row]:
-        """See `CcaProtocol`."""
+        """See `PairRows`."""
         return self.rows_of_pair(tap, measure, PairOfViews(folds, x, y), **fields)
 
     def rows_of_pair(
@@ -111,7 +92,7 @@ class DefaultProtocol:
         """The rows of any pair of views, such as one with something held constant.
 
         Args:
-            tap, measure, fields: see `CcaProtocol.rows`.
+            tap, measure, fields: see `PairRows.rows`.
             pair: the tap's view (x) with another.
             permuted: the same with labels that mean nothing; their mean score is the rows' chance.
         """
@@ -144,7 +125,7 @@ class DefaultProtocol:
         return rows
 
     def refusals(self, tap: Tap, measure: str, reason: str, **fields: Any) -> list[Row]:
-        """See `CcaProtocol`."""
+        """See `PairRows`."""
         return self.make_row.refuse(tap, measure, self.scores, HEADLINE, reason, **fields)
 
     def _over_folds(self, pair: FoldedPair, found: R2) -> dict[str, Estimate]:
@@ -194,7 +175,7 @@ def with_interval(estimate: Estimate) -> dict[str, Any]:
     return {"value": estimate.value, "ci_low": low, "ci_high": high, **found}
 
 
-class PublishedProtocol:
+class CcaPublished:
     """The published tool's way: ten random folds, three (dev, test) pairs, six epsilon pairs each; PWCCA, no interval.
 
     The tool draws all this anew for every layer; here it is drawn once, so that layers are compared on the same splits.
@@ -204,7 +185,7 @@ class PublishedProtocol:
         seed: of the run.
     """
 
-    name = "published"
+    name, family = "published", "cca"
     scores: tuple[str, ...] = ("pwcca",)
 
     def __init__(self, make_row: RowMaker, seed: int):
@@ -214,16 +195,19 @@ class PublishedProtocol:
         self.trials = [(int(dev), int(test)) for dev, test in pairs]
         self.epsilons = [EPSILONS[i] for i in draw.permutation(len(EPSILONS))[:PUBLISHED_EPSILONS]]
 
+    def view(self, folds: Sequence[ViewMoments]) -> None:
+        """See `PairRows`."""
+
     def rows(
         self,
         tap: Tap,
         measure: str,
         folds: Sequence[Moments],
-        x: FoldedView | None = None,
-        y: FoldedView | None = None,
+        x: None = None,
+        y: None = None,
         **fields: Any,
     ) -> list[Row]:
-        """See `CcaProtocol`; nothing is shared with other pairs."""
+        """See `PairRows`; nothing is shared with other pairs."""
         n = sum(fold.n for fold in folds)
         n_train = n - max(folds[dev].n + folds[test].n for dev, test in self.trials)
         fields |= {"n_over_d": n_train / tap.dim, **self._what_folds()}
@@ -248,7 +232,7 @@ class PublishedProtocol:
         ]
 
     def refusals(self, tap: Tap, measure: str, reason: str, **fields: Any) -> list[Row]:
-        """See `CcaProtocol`."""
+        """See `PairRows`."""
         fields = {**fields, **self._what_folds(), "protocol": self.name}
         return self.make_row.refuse(tap, measure, self.scores, self.scores[0], reason, **fields)
 

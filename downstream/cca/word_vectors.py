@@ -31,7 +31,7 @@ from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.corpora.word_vectors import WordVectors
 from s3prl_plugin.downstream.cca.pair import FoldedView, PairOfViews
-from s3prl_plugin.downstream.cca.protocols import PUBLISHED_FOLDS, CcaProtocol, DefaultProtocol
+from s3prl_plugin.downstream.cca.protocols import PUBLISHED_FOLDS, CcaDefault, CcaProtocol
 from s3prl_plugin.downstream.cca.split import stratified
 from s3prl_plugin.results import Row
 
@@ -82,7 +82,7 @@ class VectorSegments(SegmentMeasure):
                     continue
                 folds = self._labelled(protocol, self.means.means(k, rows), rows, label, len(vectors))
                 pair = self._pair(protocol, folds, vectors)
-                if isinstance(protocol, DefaultProtocol):
+                if isinstance(protocol, CcaDefault):
                     exchanged = self._exchanged(protocol, folds, vectors, pair.x)
                     made = protocol.rows_of_pair(tap, self.name, pair, exchanged, **self.row_fields)
                 else:
@@ -114,7 +114,7 @@ class VectorSegments(SegmentMeasure):
         self, protocol: CcaProtocol, means: np.ndarray, rows: np.ndarray, label: np.ndarray, words: int
     ) -> list[Moments]:
         """Per fold of a protocol, the segment means (x) with one-hot words (y)."""
-        if isinstance(protocol, DefaultProtocol):
+        if isinstance(protocol, CcaDefault):
             fold, count = self.means.sample.fold[rows], self.plan.folds.count
         else:
             fold, count = stratified(label, PUBLISHED_FOLDS, self.plan.seed), PUBLISHED_FOLDS

@@ -9,15 +9,15 @@ from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.other_models.other_model import OtherModel
 from s3prl_plugin.analysis.other_models.sampled import OTHER_TYPES, Sampler
+from s3prl_plugin.analysis.pairs_of_views import FramePairs, SavedPairs
 from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
 from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
 from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
 from s3prl_plugin.analysis.statistics.frame_statistics import shared_frames
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.config.schema import Counted, one_or_some_of, whole
-from s3prl_plugin.downstream.cka.inter import SavedInter
 from s3prl_plugin.downstream.cka.matrix import CkaMatrix
-from s3prl_plugin.downstream.cka.measures import FrameMeasures, LabelledSegments
+from s3prl_plugin.downstream.cka.measures import CkaSegments
 from s3prl_plugin.downstream.cka.rows import CkaRows
 
 FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
@@ -56,10 +56,10 @@ class DownstreamExpert(AnalysisExpert):
         if second or {"cka_mel", "cka_intra"} & set(measures):
             limit = self.options["frame_utterances"]
             frames = shared_frames(self.gathering, self.taps, limit, self.device, second)
-            built.append(FrameMeasures(frames, rows, "cka_mel" in measures, self.base))
+            built.append(FramePairs(frames, rows, "cka_mel" in measures, self.base))
         comparison = other.comparison() if "cka_inter" in measures else None
         if comparison:
-            built.append(SavedInter(comparison, rows))
+            built.append(SavedPairs(comparison, rows))
         built += [m for unit in ("phone", "word") if f"cka_{unit}" in measures for m in self._segments(unit, rows)]
         if "cka_matrix" in measures:
             matrices = [CkaMatrix(pairs, rows) for pairs in other.matrices()]
@@ -68,11 +68,11 @@ class DownstreamExpert(AnalysisExpert):
             built += matrices
         return [*built, *other.kept(self.expdir, self.provenance)]
 
-    def _segments(self, unit: str, rows: CkaRows) -> list[LabelledSegments]:
+    def _segments(self, unit: str, rows: CkaRows) -> list[CkaSegments]:
         """cka_phone or cka_word, of segments made every way that is wanted."""
         tokens = self.options[f"{unit}_tokens"]
         types = self.options["word_types"] if unit == "word" else None
         sample = self.plan.sample(unit, tokens, types)
         weights = self.options.chosen("segment_weights", SEGMENT_WEIGHTS)
         self.introduce(f"cka_{unit}", sample, weights[0])
-        return [LabelledSegments(SegmentMeans.shared(self.gathering, sample, self.taps, how), rows) for how in weights]
+        return [CkaSegments(SegmentMeans.shared(self.gathering, sample, self.taps, how), rows) for how in weights]

@@ -58,8 +58,9 @@ class CkaMatrix:
                 estimate = jackknife_of_products(cross, xx, yy)
             except Refused as refused:
                 yield [
-                    self.rows.refusal(tap, NAME, refused.reason, headline=False, n=len(numbers), **fields)
+                    row
                     for tap, _, fields in self.pairs.places((i, j))
+                    for row in self.rows.refusals(tap, NAME, refused.reason, headline=False, n=len(numbers), **fields)
                 ]
                 continue
             yield [

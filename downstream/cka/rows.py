@@ -10,7 +10,7 @@ import numpy as np
 from s3prl_plugin.analysis.cka import linear_cka
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.statistics.components import caveat, first_component
-from s3prl_plugin.analysis.statistics.view_moments import Moments
+from s3prl_plugin.analysis.statistics.view_moments import Moments, ViewMoments
 from s3prl_plugin.inference.intervals import Estimate
 from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
@@ -30,26 +30,26 @@ class CkaRows:
         make_row: of the analysis.
     """
 
+    family = "cka"
+
     def __init__(self, make_row: RowMaker):
         self.make_row = make_row
 
-    def row(self, tap: Tap, measure: str, folds: Sequence[Moments], **fields: Any) -> Row:
-        """The row of one tap and measure.
+    def view(self, folds: Sequence[ViewMoments]) -> None:
+        """See `PairRows`: nothing is shared."""
 
-        Args:
-            tap: whose view is x.
-            measure: its name.
-            folds: joint moments per fold.
-            fields: further row fields, such as `tap2`.
-        """
+    def rows(
+        self, tap: Tap, measure: str, folds: Sequence[Moments], x: None = None, y: None = None, **fields: Any
+    ) -> list[Row]:
+        """See `PairRows`; one row."""
         n = sum(fold.n for fold in folds)
         try:
             estimate = linear_cka(folds)
         except Refused as refused:
-            return self.refusal(tap, measure, refused.reason, n=n, **fields)
+            return self.refusals(tap, measure, refused.reason, n=n, **fields)
         share = first_component(np.sum([fold.x.scatter for fold in folds], axis=0))
         fields |= {"first_component": share, "caveat": caveat(share, "its similarities")}
-        return self.of_estimate(tap, measure, estimate, n, **{"headline": True, **fields})
+        return [self.of_estimate(tap, measure, estimate, n, headline=True, **fields)]
 
     def of_estimate(self, tap: Tap, measure: str, estimate: Estimate, n: int, **fields: Any) -> Row:
         """The row of a CKA that is computed already; a view with itself has no interval."""
@@ -61,6 +61,6 @@ class CkaRows:
             tap, measure, SCORE, value=estimate.value, n=n, n_over_d=n / tap.dim, chance=0.0, **found, **fields
         )
 
-    def refusal(self, tap: Tap, measure: str, reason: str, headline: bool = True, **fields: Any) -> Row:
-        """The row of a CKA that is not available."""
-        return self.make_row.row(tap, measure, SCORE, headline=headline, refused=reason, **fields)
+    def refusals(self, tap: Tap, measure: str, reason: str, headline: bool = True, **fields: Any) -> list[Row]:
+        """See `PairRows`."""
+        return [self.make_row.row(tap, measure, SCORE, headline=headline, refused=reason, **fields)]

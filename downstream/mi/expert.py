@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
-from s3prl_plugin.analysis.information.protocols import INTERVALS, DefaultProtocol, MiProtocol
+from s3prl_plugin.analysis.information.protocols import INTERVALS, MiDefault, MiProtocol
 from s3prl_plugin.analysis.information.speaker_protocol import SpeakerProtocol
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.planning.crowding import Crowding
@@ -19,7 +19,7 @@ from s3prl_plugin.downstream.mi import frame_measures
 from s3prl_plugin.downstream.mi.frame_measures import FRAME_MEASURES
 from s3prl_plugin.downstream.mi.frames import SUBSETS
 from s3prl_plugin.downstream.mi.measures import SegmentInformation
-from s3prl_plugin.downstream.mi.protocols import PublishedProtocol
+from s3prl_plugin.downstream.mi.protocols import MiPublished
 from s3prl_plugin.errors import UserError
 
 FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
@@ -69,9 +69,9 @@ class DownstreamExpert(AnalysisExpert):
         if wanted != "published":
             permutations = self.options["permutations"]
             whitened = self.options["whitened"]
-            protocols.append(DefaultProtocol(self.make_row, clusters, intervals, permutations, whitened))
+            protocols.append(MiDefault(self.make_row, clusters, intervals, permutations, whitened))
         if wanted != "default":
-            protocols.append(PublishedProtocol(self.make_row))
+            protocols.append(MiPublished(self.make_row))
         strides = [tap.stride for tap in self.upstream_taps]
         of_frames = frame_measures.build(
             measures, self.gathering, self.taps, strides, self.options, self.make_row, self.say
@@ -85,7 +85,7 @@ class DownstreamExpert(AnalysisExpert):
     def _segments(self, unit: str, protocols: Sequence[MiProtocol]) -> list[SegmentInformation]:
         """mi_phone, mi_word or mi_speaker, of segments made every way; the published tool has no mi_speaker."""
         if unit == "speaker":
-            protocols = [SpeakerProtocol.like(each) for each in protocols if isinstance(each, DefaultProtocol)]
+            protocols = [SpeakerProtocol.like(each) for each in protocols if isinstance(each, MiDefault)]
             if not protocols:
                 raise UserError("mi: mi_speaker has no published protocol; set protocol to default or both")
         tokens = self.options[TOKENS[unit]]

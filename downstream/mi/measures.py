@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from s3prl_plugin.analysis.information.clusters import predict
-from s3prl_plugin.analysis.information.protocols import HEADLINE, WHITENED, DefaultProtocol, MiProtocol
+from s3prl_plugin.analysis.information.protocols import HEADLINE, WHITENED, MiDefault, MiProtocol
 from s3prl_plugin.analysis.information.speaker_protocol import left_out_together
 from s3prl_plugin.analysis.measure import SegmentMeasure
 from s3prl_plugin.analysis.planning.labels import quantile_of
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.analysis.statistics.components import Whitening, dominance
+from s3prl_plugin.analysis.statistics.components import RowWhitening, dominance
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
@@ -65,7 +65,7 @@ class SegmentInformation(SegmentMeasure):
             found: list[Row] = []
             for protocol in self.protocols:
                 found += self._score(protocol, tap, means, tokens, reason)
-                if isinstance(protocol, DefaultProtocol):
+                if isinstance(protocol, MiDefault):
                     found += self._whitened(protocol, tap, means, tokens, reason)
                     for control in self.control:
                         held = replace(tokens, stratum=strata)
@@ -108,7 +108,7 @@ class SegmentInformation(SegmentMeasure):
             return self.make_row.refuse(tap, self.name, scores, scores[0], refused.reason, **fields)
 
     def _whitened(
-        self, protocol: DefaultProtocol, tap: Tap, means: np.ndarray, tokens: Tokens, reason: str | None
+        self, protocol: MiDefault, tap: Tap, means: np.ndarray, tokens: Tokens, reason: str | None
     ) -> list[Row]:
         """The row of the whitened layer, if it is wanted."""
         if WHITENED not in protocol.scores:
@@ -117,7 +117,7 @@ class SegmentInformation(SegmentMeasure):
         try:
             if reason:
                 raise Refused(reason)
-            whitening = Whitening.of(means[tokens.trains])
+            whitening = RowWhitening.of(means[tokens.trains])
             tables, clusters = self._tables(protocol, whitening(means), tokens)
             return protocol.whitened_rows(tap, self.name, tables, clusters=clusters, **fields)
         except Refused as refused:

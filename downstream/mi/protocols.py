@@ -1,4 +1,4 @@
-"""The published protocol of mutual information; the default one is `analysis.information.protocols.DefaultProtocol`."""
+"""The published protocol of mutual information; the default one is `analysis.information.protocols.MiDefault`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PUBLISHED_SETTINGS = {
 }
 
 
-class PublishedProtocol:
+class MiPublished:
     """The published tool's way: 500 clusters for phones, 5000 for words; MI / H, not corrected for chance.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Ge, MinLen
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
-from s3prl_plugin.analysis.information.protocols import INTERVALS, DefaultProtocol
+from s3prl_plugin.analysis.information.protocols import INTERVALS, MiDefault
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
 from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
@@ -55,7 +55,7 @@ class DownstreamExpert(AnalysisExpert):
             limits = self.options["sampled_per_utterance"], self.options["sampled_frames"]
             reservoir = shared_reservoir(self.gathering, self.taps, *limits, None)
             segments = {unit: self._segments(unit) for unit in ("phone", "word") if f"rate_{unit}" in measures}
-            protocol = DefaultProtocol(self.make_row, None, intervals, permutations=None)
+            protocol = MiDefault(self.make_row, None, intervals, permutations=None)
             seeds = self.options["seeds"]
             built.append(RateAndContent(self.plan, units, reservoir, segments, content, protocol, seeds, self.make_row))
         discrete = [each for each in units if each.clusters is None]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from s3prl_plugin.analysis.information.protocols import DefaultProtocol
+from s3prl_plugin.analysis.information.protocols import MiDefault
 from s3prl_plugin.analysis.information.seeds import interval_fields, spread
 from s3prl_plugin.analysis.information.speaker_protocol import SpeakerProtocol, left_out_together
 from s3prl_plugin.analysis.planning.plan import Plan
@@ -59,7 +59,7 @@ class RateAndContent:
         reservoir: FrameReservoir,
         segments: Mapping[str, SegmentMeans],
         wanted: Sequence[str],
-        protocol: DefaultProtocol,
+        protocol: MiDefault,
         seeds: int,
         make_row: RowMaker,
     ):
@@ -144,7 +144,7 @@ class RateAndContent:
         units: Units,
         measure: str,
         lacks: str | None,
-        protocol: DefaultProtocol,
+        protocol: MiDefault,
         tables: Sequence[np.ndarray],
         rates: Mapping[str, Any],
         segments: str | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,8 @@ import torch
 from s3prl_plugin.strides import Stride, clock
 
 
-class Bags(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Bags:
     """Weighted means of frames, each of a few neighbouring ones.
 
     Attributes:
@@ -46,11 +47,13 @@ class Bags(NamedTuple):
         """
         first = np.minimum(begin // width, frames - 1)
         last = np.clip(-(-end // width), first + 1, frames)
-        index, offsets, _ = bags = cls.of_ranges(first, last)
+        bags = cls.of_ranges(first, last)
         bag = np.repeat(np.arange(len(first)), last - first)
-        common = np.minimum(end[bag], (index + 1) * width) - np.maximum(begin[bag], index * width)
+        common = np.minimum(end[bag], (bags.index + 1) * width) - np.maximum(begin[bag], bags.index * width)
         common = np.where(last[bag] - first[bag] == 1, 1, common)
-        return bags._replace(weights=common / np.add.reduceat(common, offsets)[bag] if len(bag) else bags.weights)
+        if not len(bag):
+            return bags
+        return replace(bags, weights=common / np.add.reduceat(common, bags.offsets)[bag])
 
     @staticmethod
     def joined(parts: Sequence[Bags], starts: Sequence[int]) -> Bags:
@@ -77,7 +80,7 @@ class Bags(NamedTuple):
         rows = several[0]
         if not len(self.index):
             return [rows.new_zeros(len(self.offsets), each.shape[1]) for each in several]
-        index, offsets, weights = (uploaded(array, rows.device) for array in self)
+        index, offsets, weights = (uploaded(array, rows.device) for array in (self.index, self.offsets, self.weights))
         weights = weights.to(rows.dtype)
         bag = torch.nn.functional.embedding_bag
         return [bag(index, each, offsets, mode="sum", per_sample_weights=weights) for each in several]

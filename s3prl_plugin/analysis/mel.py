@@ -96,7 +96,8 @@ def _filter_bank(device: torch.device) -> torch.Tensor:
     Reference:
         Slaney 1998, "Auditory Toolbox", as librosa.filters.mel has it (whose import takes seconds).
     """
-    edges = _slaney_hz(np.linspace(*_slaney_mel(np.array([LOWEST_HZ, SAMPLE_RATE / 2])), BANDS + 2))
+    lowest, highest = _slaney_mel(np.array([LOWEST_HZ, SAMPLE_RATE / 2]))
+    edges = _slaney_hz(np.linspace(lowest, highest, BANDS + 2))
     hz = np.linspace(0, SAMPLE_RATE / 2, 1 + FFT_SIZE // 2)
     rising = (hz - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - hz) / np.diff(edges)[1:, None]

@@ -74,7 +74,7 @@ class MiProtocol(Protocol):
         ...
 
 
-class DefaultProtocol:
+class MiDefault:
     """As many clusters as the data carry; `adjusted` for chance, with MI / H and MI in nats beside it.
 
     Args:

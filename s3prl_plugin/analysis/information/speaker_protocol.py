@@ -22,7 +22,7 @@ import numpy.typing as npt
 from scipy.special import xlogy
 
 from s3prl_plugin.analysis.information.mutual_information import Counts, Information, JackknifedInformation, from_table
-from s3prl_plugin.analysis.information.protocols import WHITENED, DefaultProtocol
+from s3prl_plugin.analysis.information.protocols import WHITENED, MiDefault
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.inference import intervals
 from s3prl_plugin.inference.refusal import CHANCE_SHARE_REFUSED, Verdict, chance_limit
@@ -30,11 +30,11 @@ from s3prl_plugin.inference.refusal import CHANCE_SHARE_REFUSED, Verdict, chance
 EXCHANGES = 100
 
 
-class SpeakerProtocol(DefaultProtocol):
+class SpeakerProtocol(MiDefault):
     """See the module; its tables are per session, or per group of sessions with one of every speaker at most."""
 
     @classmethod
-    def like(cls, protocol: DefaultProtocol) -> Self:
+    def like(cls, protocol: MiDefault) -> Self:
         """With the options of another."""
         return cls(
             protocol.make_row,
@@ -45,12 +45,12 @@ class SpeakerProtocol(DefaultProtocol):
         )
 
     def information(self, table: np.ndarray) -> Information:
-        """See `DefaultProtocol`."""
+        """See `MiDefault`."""
         exact = from_table(table.sum(axis=0))
         return replace(exact, expected_mi=exact.expected_mi * self._design_effect(table, exact))
 
     def jackknifed(self, table: np.ndarray) -> JackknifedInformation:
-        """See `DefaultProtocol`; chance without a session rises as the exact one does, without the noise of a draw."""
+        """See `MiDefault`; chance without a session rises as the exact one does, without the noise of a draw."""
         parts = table[table.any(axis=(1, 2))]
         total = parts.sum(axis=0)
         effect = self._design_effect(table, from_table(total))

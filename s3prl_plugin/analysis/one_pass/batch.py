@@ -175,9 +175,9 @@ class Batch:
         found: dict[int, torch.Tensor] = {}
         alignment = self.plan.alignment(unit)
         for taps in alike.values():
-            stride, (_, starts, lengths) = self.states.taps[taps[0]].stride, packed[taps[0]]
-            pairs = zip(wanted, lengths, strict=True)
-            bags = Bags.joined([alignment.bags(rows, stride, n, weights) for rows, n in pairs], starts)
+            stride, first = self.states.taps[taps[0]].stride, packed[taps[0]]
+            pairs = zip(wanted, first.lengths, strict=True)
+            bags = Bags.joined([alignment.bags(rows, stride, n, weights) for rows, n in pairs], first.starts)
             found.update(zip(taps, bags.means([packed[k].rows.float() for k in taps]), strict=True))
         return [found[k] for k in range(len(packed))]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,7 +12,8 @@ from s3prl_plugin.analysis.grid import Bags, cells, uploaded
 from s3prl_plugin.strides import Stride
 
 
-class Packed(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
     """Frames of B utterances; those of utterance i are rows[starts[i] : starts[i] + lengths[i]].
 
     Attributes:
@@ -30,7 +31,7 @@ class Packed(NamedTuple):
         lengths = [len(part) for part in parts]
         return cls(torch.cat(list(parts)), _starts(lengths), lengths)
 
-    def __getitem__(self, i: int) -> torch.Tensor:  # type: ignore[override]
+    def __getitem__(self, i: int) -> torch.Tensor:
         """The frames of utterance `i`, (T, D)."""
         return self.rows[self.starts[i] : self.starts[i] + self.lengths[i]]
 

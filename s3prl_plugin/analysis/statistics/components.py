@@ -23,7 +23,7 @@ ROWS_PER_DIMENSION = 2.0  # below, whitened training rows lie on a shell, and he
 
 
 @dataclass(frozen=True, eq=False)
-class Whitening:
+class RowWhitening:
     """A map that gives the training rows of a view unit variance in every direction.
 
     Attributes:
@@ -35,7 +35,7 @@ class Whitening:
     map: Array
 
     @classmethod
-    def of(cls, rows: npt.NDArray[np.floating]) -> Whitening:
+    def of(cls, rows: npt.NDArray[np.floating]) -> RowWhitening:
         """From training rows, (n, D).
 
         Raises:

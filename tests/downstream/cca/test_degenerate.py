@@ -13,7 +13,7 @@ from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.downstream.cca import cca_score
 from s3prl_plugin.downstream.cca.controlled import ControlledPair
 from s3prl_plugin.downstream.cca.pair import PairOfViews
-from s3prl_plugin.downstream.cca.protocols import DefaultProtocol, PublishedProtocol
+from s3prl_plugin.downstream.cca.protocols import CcaDefault, CcaPublished
 from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.states.taps import Tap
 
@@ -65,7 +65,7 @@ def per_fold(x, y):
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_rows_have_a_number_or_a_reason(make_row, tokens, spoil, intervals):
     x, y = SPOILS[spoil](*tokens)
-    protocol = DefaultProtocol(make_row, intervals, ["r", "pwcca", "svcca"])
+    protocol = CcaDefault(make_row, intervals, ["r", "pwcca", "svcca"])
     rows = protocol.rows(TAP, "cca_phone", per_fold(x, y))
     assert len(rows) == 4
     for row in rows:
@@ -87,7 +87,7 @@ def test_rows_have_a_number_or_a_reason(make_row, tokens, spoil, intervals):
 def test_permuted_and_controlled_rows_have_a_number_or_a_reason(make_row, tokens, spoil):
     x, y = SPOILS[spoil](*tokens)
     rng = np.random.default_rng(1)
-    protocol = DefaultProtocol(make_row, "jackknife")
+    protocol = CcaDefault(make_row, "jackknife")
     permuted = [PairOfViews(per_fold(x, rng.permutation(y))) for _ in range(3)]
     for z in (rng.standard_normal((len(x), 2)), np.zeros((len(x), 1)), x[:, :1], y):
         pair = ControlledPair(per_fold(np.column_stack([x, y]), z), D)
@@ -101,7 +101,7 @@ def test_permuted_and_controlled_rows_have_a_number_or_a_reason(make_row, tokens
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_the_published_protocol_has_a_number_or_a_reason(make_row, tokens, spoil):
     x, y = SPOILS[spoil](*tokens)
-    rows = PublishedProtocol(make_row, 0).rows(TAP, "cca_phone", per_fold(x, y))
+    rows = CcaPublished(make_row, 0).rows(TAP, "cca_phone", per_fold(x, y))
     for row in rows:
         assert (row.value is None) != (row.refused is None)
         assert spoil not in REFUSED or row.refused
@@ -128,16 +128,14 @@ def test_cca_score_has_a_number_or_a_reason(tokens, spoil, protocol):
 def test_in_three_folds_a_jackknife_has_no_interval(make_row, tokens):
     fold = np.arange(600) % 3
     folds = [Moments.of(*(view[fold == f] for view in tokens)) for f in range(3)]
-    (with_it,), (without,) = (
-        DefaultProtocol(make_row, how).rows(TAP, "cca_phone", folds) for how in ("folds", "jackknife")
-    )
+    (with_it,), (without,) = (CcaDefault(make_row, how).rows(TAP, "cca_phone", folds) for how in ("folds", "jackknife"))
     assert with_it.value == without.value
     assert (with_it.ci_low is None, without.ci_low) == (False, None)
 
 
 def test_a_duplicated_class_column_is_no_further_direction(make_row, tokens):
     x, y = tokens
-    protocol = DefaultProtocol(make_row, "none", ["r"])
+    protocol = CcaDefault(make_row, "none", ["r"])
     plain, doubled = (
         protocol.rows(TAP, "cca_phone", per_fold(x, view))
         for view in (y, np.column_stack([y, y[:, 0], np.zeros(len(y))]))
@@ -154,7 +152,7 @@ def invertible(d, seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_rows_are_invariant_under_any_invertible_map_of_the_layer(make_row, tokens, seed):
     x, y = tokens
-    protocol = DefaultProtocol(make_row, "jackknife", ["r", "pwcca"])
+    protocol = CcaDefault(make_row, "jackknife", ["r", "pwcca"])
     plain, mapped = (protocol.rows(TAP, "cca_phone", per_fold(view, y)) for view in (x, x @ invertible(D, seed) + 1e3))
     for row, expected in zip(mapped, plain, strict=True):
         assert (row.value, row.ci_low, row.ci_high) == pytest.approx(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from s3prl_plugin.analysis.statistics.components import Whitening, caveat, covariance, dominance, first_component
+from s3prl_plugin.analysis.statistics.components import RowWhitening, caveat, covariance, dominance, first_component
 from s3prl_plugin.inference.refusal import Refused
 
 
@@ -37,7 +37,7 @@ def test_equal_directions_have_equal_shares_and_no_caveat():
 
 
 def test_whitened_training_rows_have_unit_covariance_and_others_are_mapped_alike(rows):
-    whitening = Whitening.of(rows[:500])
+    whitening = RowWhitening.of(rows[:500])
     np.testing.assert_allclose(np.cov(whitening(rows[:500]), rowvar=False), np.eye(8), atol=1e-4)
     one, other = rows[500:], rows[500:] * 2 - rows[:100]  # affine combinations stay such
     np.testing.assert_allclose(whitening(other), 2 * whitening(one) - whitening(rows[:100]), atol=2e-2)
@@ -45,7 +45,7 @@ def test_whitened_training_rows_have_unit_covariance_and_others_are_mapped_alike
 
 def test_null_directions_are_left_out(rows):
     doubled = np.concatenate([rows, rows[:, :3]], axis=1)
-    assert Whitening.of(doubled).map.shape == (11, 8)
+    assert RowWhitening.of(doubled).map.shape == (11, 8)
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_null_directions_are_left_out(rows):
 )
 def test_what_cannot_be_whitened_is_refused(bad, reason):
     with pytest.raises(Refused, match=reason):
-        Whitening.of(bad.astype(np.float32))
+        RowWhitening.of(bad.astype(np.float32))

@@ -7,8 +7,8 @@ import planted
 import pytest
 
 from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.planning.silence import Frames, is_speech
 from s3prl_plugin.analysis.statistics.view_moments import Moments
-from s3prl_plugin.downstream.cca.silence import Frames, is_speech
 
 
 @pytest.fixture(scope="module")
