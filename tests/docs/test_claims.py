@@ -7,6 +7,7 @@ import tomllib
 
 import examples
 
+from benchmarks.__main__ import SUBJECTS
 from s3prl_plugin import corpora, registry
 from s3prl_plugin.inference import refusal
 
@@ -60,3 +61,15 @@ def test_the_start_names_every_extra():
     settings.read(ROOT / "setup.cfg")
     page = (DOCS / "index.md").read_text()
     assert {name for name in settings["options.extras_require"] if f"| `{name}` |" not in page} == set()
+
+
+def test_every_benchmark_that_a_page_names_is_there():
+    named = re.findall(
+        r"python -m benchmarks(?:\.(\w+))? ([\w-]+)", "\n".join(page.read_text() for page in examples.PAGES)
+    )
+    assert len(named) > 4
+    for module, subject in named:
+        if module:
+            assert f'"{subject}"' in (ROOT / "benchmarks" / f"{module}.py").read_text(), (module, subject)
+        else:
+            assert subject == "--help" or subject in SUBJECTS, subject
