@@ -103,9 +103,14 @@ def _chosen(curves: Mapping[str, Sequence[Row]], measures: Sequence[str] | None)
     if not whose:
         raise UserError("no layer-wise number to draw; every measure was refused or none was computed")
     for measure in measures or ():
-        if measure not in whose:
-            raise UserError(f"no layer curve of {measure!r}: {did_you_mean(measure, whose)}")
+        _check(measure, whose)
     return list(measures or [name for name, models in whose.items() if len(models) > 1] or whose)
+
+
+def _check(measure: str, there: Iterable[str]) -> None:
+    """Refuse a measure of which there is no curve."""
+    if measure not in there:
+        raise UserError(f"no layer curve of {measure!r}: {did_you_mean(measure, there)}")
 
 
 def _drawn(panels: Panels, models: Sequence[str], *, width: str, title: str | None, zero: str = "chance") -> Any:
@@ -220,6 +225,9 @@ def write(
         UserError: there is nothing to draw, a format is not possible, or a package is not installed.
     """
     require_altair("altair", "vl_convert")
+    there = {label(row) for rows in models.values() for row in _numbers(rows)}
+    for measure in measures or ():
+        _check(measure, there)
     wanted = [(f"{name}-{what}", make) for name, rows in models.items() for what, make in _of({name: rows}, measures)]
     if len(models) > 1:
         wanted += [(f"all-{what}", make) for what, make in _of(models, measures)]
@@ -236,9 +244,11 @@ def _of(
 ) -> Iterator[tuple[str, Callable[..., Any]]]:
     """The figures of one model, or of several together."""
     least = min(2, len(models))
-    curves = {name: rows for name, rows in models.items() if _has(rows, measures)}
+    numbers = {name: {label(row) for row in _numbers(rows)} for name, rows in models.items()}
+    chosen = [measure for measure in measures or () if any(measure in own for own in numbers.values())]
+    curves = {name: rows for name, rows in models.items() if numbers[name] & set(chosen if measures else numbers[name])}
     if len(curves) >= least:
-        yield "layers", partial(layer_curves, curves, measures)
+        yield "layers", partial(layer_curves, curves, chosen)
     if measures:
         return
     if least == 1 and any(row.value is not None for rows in models.values() for row in _cells(rows)):
@@ -251,10 +261,9 @@ def _of(
         yield "weights", partial(weights, weighed)
 
 
-def _has(rows: Sequence[Row], measures: Sequence[str] | None) -> bool:
-    """Whether there is a layer-wise number."""
-    found = [row for row in rows if row.headline and row.tap is not None and row.value is not None]
-    return any(measures is None or label(row) in measures for row in found)
+def _numbers(rows: Sequence[Row]) -> list[Row]:
+    """Those that are a layer's number."""
+    return [row for row in rows if row.headline and row.tap is not None and row.value is not None]
 
 
 def _cells(rows: Sequence[Row]) -> Iterator[Row]:

@@ -271,6 +271,10 @@ def test_the_command_writes_all_that_there_is(tmp_path, capsys):
     (only,) = (tmp_path / "g").iterdir()
     assert only.name == "one-layers.svg"
     assert "cca_phone" not in only.read_text()
+    assert commands.main([*chosen[:-3], "mi_wort", "--format", "svg"]) == 2
+    assert "no layer curve of 'mi_wort': did you mean 'mi_word'" in capsys.readouterr().err
+    both = [*chosen[:-3], "mi_word,cca_phone", "--format", "svg"]
+    assert commands.main(both) == 0, "a model that lacks one of them shows the other"
 
 
 def test_a_folder_of_several_models_gives_each_a_name(tmp_path):
