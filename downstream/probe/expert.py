@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from s3prl_plugin.analysis.expert import AnalysisExpert
@@ -52,7 +53,7 @@ class DownstreamExpert(AnalysisExpert):
             tokens = self.options[TOKENS[unit]]
             classes = self.options[CLASSES[unit]] if unit in CLASSES else None
             sample = self.plan.sample(unit, tokens, classes, halves=True)
-            self.introduce(measure, sample, weights[0])
+            self.introduce(measure, replace(sample, halves=False), weights[0])  # all are scored
             every = [SegmentMeans.shared(self.gathering, sample, self.taps, how) for how in weights]
             built += [LinearProbe(means, self.plan, permutations, with_intervals, self.make_row) for means in every]
         return built

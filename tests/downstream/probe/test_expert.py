@@ -73,6 +73,7 @@ def test_its_rows_and_folds_are_those_of_mi(corpus, tmp_path):
     probe = expert(corpus, tmp_path, gathering=mi.gathering, **options)
     pairs = zip(probe.measures, mi.measures[:3], strict=True)
     assert all(ours.means is theirs.means for ours, theirs in pairs)
+    assert {count.learned for count in probe.tokens.values()} == {None}, "all are scored"
 
 
 def test_rows_are_those_of_the_function(corpus, tmp_path):
