@@ -46,7 +46,8 @@ STEPS = {
     "log-mel": ("s3prl_plugin.analysis.mel:log_mel",),
     "segment means": ("s3prl_plugin.analysis.statistics.segment_means:SegmentMeans.update",),
     "frames": ("s3prl_plugin.analysis.statistics.frame_statistics:FrameStatistics.update",),
-    "whitening": ("s3prl_plugin.downstream.cca.pair:FoldedView._whiten",),
+    "whitening": ("s3prl_plugin.downstream.cca.pair:FoldedView.precision",),
+    "eigenvectors": ("s3prl_plugin.downstream.cca.canonical:_spectral",),
     "k-means": ("s3prl_plugin.analysis.information.clusters:learn",),
 }
 
