@@ -108,15 +108,16 @@ def precision(view: ViewMoments, ridge: float = 0.0) -> Precision:
         view, ridge: see `whiten`.
     """
     live, scale, correlation = _correlation(view, ridge)
-    inverse = _inverse(correlation) if live.size else None
-    if inverse is None:
+    found = _inverse(correlation) if live.size else None
+    if found is None:
         return whiten(view, ridge).precision()
+    inverse, rank = found
     inverse *= scale * scale[:, None]
     if live.size == view.dim:
-        return Precision(inverse, view.dim)
+        return Precision(inverse, rank)
     whole = np.zeros((view.dim, view.dim))
     whole[np.ix_(live, live)] = inverse
-    return Precision(whole, live.size)
+    return Precision(whole, rank)
 
 
 def _correlation(view: ViewMoments, ridge: float) -> tuple[npt.NDArray[np.intp], Array, Array]:
@@ -129,16 +130,22 @@ def _correlation(view: ViewMoments, ridge: float) -> tuple[npt.NDArray[np.intp],
     return live, scale, correlation
 
 
-def _inverse(correlation: Array) -> Array | None:
-    """The inverse, or None where a direction might be null: the norms of both bound the condition."""
-    factor, failed = scipy.linalg.lapack.dpotrf(correlation, lower=1)
-    if failed:
-        return None
-    lower, failed = scipy.linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+def _inverse(correlation: Array) -> tuple[Array, int] | None:
+    """What `_triangular` gives as its product with itself, and the rank; None where that gives None."""
+    factor, pivots, rank, _ = scipy.linalg.lapack.dpstrf(correlation, tol=LEFT_OVER, lower=1)
+    lower, failed = scipy.linalg.lapack.dpotri(factor[:rank, :rank], lower=1)
     inverse = np.tril(lower)
     inverse += np.tril(inverse, -1).T
-    known = not failed and np.linalg.norm(correlation) * np.linalg.norm(inverse) < 1 / NULL_EIGENVALUE
-    return inverse if known else None
+    largest_at_most = min(np.abs(correlation).sum(axis=1).max(), np.linalg.norm(correlation))
+    largest_at_least = np.square(correlation).sum() / np.trace(correlation)
+    kept_are_not_null = not failed and np.linalg.norm(inverse) * largest_at_most < 1 / NULL_EIGENVALUE
+    left_out_are_null = (len(correlation) - rank) * LEFT_OVER < NULL_EIGENVALUE * largest_at_least
+    if not (kept_are_not_null and left_out_are_null):
+        return None
+    whole = np.zeros_like(correlation)
+    kept = pivots[:rank] - 1
+    whole[np.ix_(kept, kept)] = inverse
+    return whole, int(rank)
 
 
 def varying(view: ViewMoments) -> npt.NDArray[np.bool_]:
