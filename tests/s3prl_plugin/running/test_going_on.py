@@ -91,8 +91,8 @@ def test_from_any_checkpoint_on_it_is_as_if_it_had_not_stopped(tmp_path, workers
         place, downstream = started(checkpoint, **options)
         rest, again = train(place, downstream, steps, checkpoint, save_at=save_at, evaluate_at=(3, 6))
         assert rest == whole[step:]
-        assert {s: c["TrainingPlace"]["position"] for s, c in again.items()} == {
-            s: c["TrainingPlace"]["position"] for s, c in saved.items() if s > step
+        assert {s: c["Place"]["position"] for s, c in again.items()} == {
+            s: c["Place"]["position"] for s, c in saved.items() if s > step
         }
 
 
