@@ -24,10 +24,11 @@ def install() -> None:
 
 def _without_extension(extension: ModuleType, error: Exception) -> None:
     """What torchaudio takes from its extension when it has been built without one."""
+    why = str(error)  # the error itself would keep alive whatever the frames hold that asked for torchaudio
 
     def unavailable(function: Callable[..., Any]) -> Callable[..., NoReturn]:
         def refuse(*args: Any, **kwargs: Any) -> NoReturn:
-            raise RuntimeError(f"torchaudio.functional.{function.__name__} needs torchaudio's extension: {error}")
+            raise RuntimeError(f"torchaudio.functional.{function.__name__} needs torchaudio's extension: {why}")
 
         return refuse
 

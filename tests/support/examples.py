@@ -47,7 +47,7 @@ def texts():
     files = [*PAGES, *sorted(ROOT.glob("configs/**/*.yaml")), *sorted(ROOT.glob("downstream/*/config.yaml"))]
     found = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in files}
     found |= {"run --help": flags.EXAMPLES, "pretrain --help": arguments.EXAMPLES}
-    for name in commands.COMMANDS.keys() - commands.PASS_FLAGS_ON:
+    for name in sorted(commands.COMMANDS.keys() - commands.PASS_FLAGS_ON):
         found[f"{name} --help"] = commands.parser_of(name).epilog or ""
     return {name: text for name, text in found.items() if any(commands_in(text))}
 

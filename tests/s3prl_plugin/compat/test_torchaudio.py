@@ -1,10 +1,15 @@
 """torchaudio's shims, on fake torchaudios that lack one thing or another, and on the real one."""
 
+import gc
 import subprocess
 import sys
 import textwrap
+import weakref
+from types import ModuleType
 
 import pytest
+
+from s3prl_plugin.compat import torchaudio
 
 COMPLETE = """
 from . import _extension
@@ -88,6 +93,26 @@ def test_sox_effects_without_sox_are_replaced_and_nothing_else(tmp_path):
     print(apply_effects_tensor.__module__, torchaudio.load(), len(compat.healed()))
     """
     assert run_with_fake(tmp_path, files, code) == ["s3prl_plugin.compat.sox_effects own load 1"]
+
+
+def test_an_extension_that_does_not_load_keeps_nothing_alive():
+    """Torchaudio may be imported deep inside a run, whose frames hold models and statistics."""
+    extension = ModuleType("extension")
+
+    def imported(held):
+        try:
+            raise OSError("no library")
+        except OSError as error:
+            torchaudio._without_extension(extension, error)
+
+    held = ModuleType("held")
+    gone = weakref.ref(held)
+    imported(held)
+    del held
+    gc.collect()
+    assert gone() is None
+    with pytest.raises(RuntimeError, match="no library"):
+        extension.fail_if_no_align(imported)()
 
 
 @pytest.mark.parametrize("error", ["OSError", "RuntimeError"])
