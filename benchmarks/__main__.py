@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import sys
@@ -84,9 +85,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"torch {torch.__version__}, {args.device}, {how}\n")
         print(_line("", "beside", "ours", "ratio", "spread", "bar"))
     short = False
-    for ratio in subject.measure(settings):
-        print(_json(ratio) if args.json else _row(ratio), flush=True)
-        short |= not ratio.reached
+    output = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):  # what is measured may talk
+        for ratio in subject.measure(settings):
+            print(_json(ratio) if args.json else _row(ratio), file=output, flush=True)
+            short |= not ratio.reached
     return int(short)
 
 

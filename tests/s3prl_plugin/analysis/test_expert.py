@@ -148,7 +148,7 @@ def test_statistics_that_do_not_fit_are_refused_together(corpus, tmp_path):
     gathering = Gathering(Plan(corpus, seed=0))
     expert(tmp_path, gathering, memory_limit_gb=0.0015)
     gathering.share("more", Counted)
-    with pytest.raises(UserError, match=r"take 0\.00 GB, more than 0\.00 GB; take fewer measures"):
+    with pytest.raises(UserError, match=r"take 0\.00 GB, above 0\.00 GB; take fewer measures"):
         expert(tmp_path, gathering, memory_limit_gb=0.0015)
 
 

@@ -178,7 +178,8 @@ def test_a_decoder_seen_at_another_rate_than_the_middle_is_grey(tmp_path):
     assert row.grey == "the grid is in it: m0 was not run with pool_to: decimate:40"
 
 
-def test_names_change_nothing_but_themselves(found, tmp_path):
+def test_names_change_nothing_but_themselves(found, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")  # longer names would put other columns into the next line
     again = comparison.compare(write(tmp_path, ("mono_base", "hubert", "zz")))
     told = text.text(again.sections, again.banners)
     for theirs, ours in (("mono_base", "red"), ("hubert", "green"), ("zz", "blue")):
