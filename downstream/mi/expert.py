@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from s3prl_plugin.analysis import half_samples
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.information.protocols import INTERVALS, MiDefault, MiProtocol
 from s3prl_plugin.analysis.information.speaker_protocol import SpeakerProtocol
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.planning.crowding import Crowding
-from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
-from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
 from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.config.schema import Counted, Positive, Whole, one_of, one_or_some_of, some_of, whole
@@ -22,13 +21,6 @@ from s3prl_plugin.downstream.mi.measures import SegmentInformation
 from s3prl_plugin.downstream.mi.protocols import MiPublished
 from s3prl_plugin.errors import UserError
 
-FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
-TOKENS = {
-    "phone": "phone_tokens_per_half",
-    "word": "word_tokens_per_half",
-    "speaker": "speaker_utterances_per_half",
-}
-CLASSES = {"word": "word_types", "speaker": "speakers"}
 CONTROLS = ("duration",)
 
 
@@ -45,8 +37,7 @@ class DownstreamExpert(AnalysisExpert):
         "whitened": bool,
         "control": some_of(CONTROLS),
         "permutations": Whole | None,
-        **dict.fromkeys(TOKENS.values(), whole(FEWEST_TOKENS) | None),
-        **dict.fromkeys(CLASSES.values(), whole(2) | None),
+        **half_samples.OPTION_TYPES,
         "segment_weights": one_or_some_of(SEGMENT_WEIGHTS),
         "sampled_per_utterance": Counted,
         "sampled_frames": Counted,
@@ -88,9 +79,7 @@ class DownstreamExpert(AnalysisExpert):
             protocols = [SpeakerProtocol.like(each) for each in protocols if isinstance(each, MiDefault)]
             if not protocols:
                 raise UserError("mi: mi_speaker has no published protocol; set protocol to default or both")
-        tokens = self.options[TOKENS[unit]]
-        classes = self.options[CLASSES[unit]] if unit in CLASSES else None
-        sample = self.plan.sample(unit, tokens, classes, halves=True)
+        sample = half_samples.half_sample(self.plan, self.options, unit)
         weights = self.options.chosen("segment_weights", SEGMENT_WEIGHTS)
         self.introduce(f"mi_{unit}", sample, weights[0])
         every = [SegmentMeans.shared(self.gathering, sample, self.taps, how) for how in weights]

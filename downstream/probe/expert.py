@@ -6,22 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from s3prl_plugin.analysis import half_samples
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.measure import Measure
-from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
-from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
 from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
-from s3prl_plugin.config.schema import Whole, one_of, one_or_some_of, whole
+from s3prl_plugin.config.schema import Whole, one_of, one_or_some_of
 from s3prl_plugin.downstream.probe.measures import LinearProbe
 
-FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
-TOKENS = {
-    "phone": "phone_tokens_per_half",
-    "word": "word_tokens_per_half",
-    "speaker": "speaker_utterances_per_half",
-}
-CLASSES = {"word": "word_types", "speaker": "speakers"}
 INTERVALS = ("full", "none")
 
 
@@ -33,8 +25,7 @@ class DownstreamExpert(AnalysisExpert):
     option_types: ClassVar[Mapping[str, Any]] = {
         "intervals": one_of(INTERVALS),
         "permutations": Whole,
-        **dict.fromkeys(TOKENS.values(), whole(FEWEST_TOKENS) | None),
-        **dict.fromkeys(CLASSES.values(), whole(2) | None),
+        **half_samples.OPTION_TYPES,
         "segment_weights": one_or_some_of(SEGMENT_WEIGHTS),
     }
 
@@ -50,9 +41,7 @@ class DownstreamExpert(AnalysisExpert):
         built: list[Measure] = []
         for measure in measures:
             unit = measure.removeprefix("probe_")
-            tokens = self.options[TOKENS[unit]]
-            classes = self.options[CLASSES[unit]] if unit in CLASSES else None
-            sample = self.plan.sample(unit, tokens, classes, halves=True)
+            sample = half_samples.half_sample(self.plan, self.options, unit)
             self.introduce(measure, replace(sample, halves=False), weights[0])  # all are scored
             every = [SegmentMeans.shared(self.gathering, sample, self.taps, how) for how in weights]
             built += [LinearProbe(means, self.plan, permutations, with_intervals, self.make_row) for means in every]

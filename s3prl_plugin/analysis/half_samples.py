@@ -1,0 +1,31 @@
+"""Segments in two halves, one to learn clusters on and one to score: the options that size them, and the draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from s3prl_plugin.analysis.options import Options
+from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
+from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
+from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.planning.sample import Sample
+from s3prl_plugin.config.schema import whole
+
+_FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
+_TOKENS = {
+    "phone": "phone_tokens_per_half",
+    "word": "word_tokens_per_half",
+    "speaker": "speaker_utterances_per_half",
+}
+_CLASSES = {"word": "word_types", "speaker": "speakers"}
+OPTION_TYPES: Mapping[str, Any] = {
+    **dict.fromkeys(_TOKENS.values(), whole(_FEWEST_TOKENS) | None),
+    **dict.fromkeys(_CLASSES.values(), whole(2) | None),
+}
+
+
+def half_sample(plan: Plan, options: Options, unit: str) -> Sample:
+    """The segments of a unit ("phone", "word", "speaker"); the same ones for equal options."""
+    classes = options[_CLASSES[unit]] if unit in _CLASSES else None
+    return plan.sample(unit, options[_TOKENS[unit]], classes, halves=True)
