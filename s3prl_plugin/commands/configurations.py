@@ -112,9 +112,10 @@ def _pretraining(*own: tuple[str, type[schema.ConfigSection]], settings: bool = 
 
 def _pretrain_mr_hubert() -> Schema:
     from s3prl_plugin.upstream.mr_hubert.pretrain.options import MODEL, Objective
+    from s3prl_plugin.upstream.mr_hubert.pretrain.stages import Stages
     from s3prl_plugin.upstream.mr_hubert.pretrain.start import Initial
 
-    found = _pretraining(("objective", Objective), ("initial", Initial))
+    found = _pretraining(("objective", Objective), ("initial", Initial), ("stages", Stages))
     found["properties"]["model"] = _object({key: {"default": value} for key, value in MODEL.items()})
     return found
 

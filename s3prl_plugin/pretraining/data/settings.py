@@ -91,13 +91,20 @@ class SchedulerSettings(ConfigSection):
 
     def factor(self, step: int, steps: int) -> float:
         """Of the learning rate at the update after `step` others, 0 <= `step` < `steps`."""
-        warmup = self.num_warmup_steps
-        warmup = round(warmup * steps) if warmup < 1 else int(warmup)
-        if step < warmup:
-            return (step + 1) / warmup
-        if self.name == "constant":
-            return 1.0
+        warmup = self._warmup(steps)
+        if step < warmup or self.name == "constant":
+            return self.rise(step, steps)
         return (steps - step) / max(1, steps - warmup)
+
+    def rise(self, step: int, steps: int) -> float:
+        """The same without the fall: what it rises by from zero to 1 in the first updates."""
+        warmup = self._warmup(steps)
+        return (step + 1) / warmup if step < warmup else 1.0
+
+    def _warmup(self, steps: int) -> int:
+        """The updates of the rise."""
+        warmup = self.num_warmup_steps
+        return round(warmup * steps) if warmup < 1 else int(warmup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +155,7 @@ class Stage:
         name: for the log.
         steps: how many updates.
         parameters: what learns.
+        enter: called before the stage's first step, once: not after a restart in the middle of the stage.
         begin: called before the stage's first step, and before the first one after a restart.
         optimizer: makes the optimizer; by default the run's configuration says which.
         rate: (step of the stage from 0, steps) -> factor of the learning rate; by default the run's scheduler.
@@ -156,6 +164,7 @@ class Stage:
     name: str
     steps: int
     parameters: Sequence[nn.Parameter]
+    enter: Callable[[], object] | None = None
     begin: Callable[[], object] | None = None
     optimizer: Callable[[Sequence[nn.Parameter]], Optimizer] | None = None
     rate: Callable[[int, int], float] | None = None

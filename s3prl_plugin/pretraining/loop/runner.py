@@ -4,7 +4,7 @@ What is trained is an `UpstreamPretrainExpert`, as s3prl has them: `get_train_da
 `(data, records, global_step, log_step) -> (loss, records)`, `log_records`, `add_state_to_save`, `load_model` and
 `on_before_zero_grad`. The gradient of an update is the mean over its batches, of all processes. An expert may also have
     SECTIONS, check(config)    the sections of the configuration that are its own, and what refuses them early;
-    stages()                   stages that are trained one after another, each with its steps and parameters;
+    stages(settings)           stages that are trained one after another, each with its steps and parameters;
     before_step(batches, step) sees all batches of an update before the first of them is trained on;
     after_step(step)           is called when an update is done;
     get_valid_dataloader()     batches to validate on;
@@ -110,8 +110,9 @@ class Runner:
 
     def _stages(self) -> list[Stage]:
         """The expert's stages, or a single one."""
-        if hasattr(self.expert, "stages"):
-            return list(self.expert.stages())
+        found = list(self.expert.stages(self.settings)) if hasattr(self.expert, "stages") else []
+        if found:
+            return found
         steps = self.settings.runner.total_steps
         if steps == 0:
             raise UserError("runner.total_steps is missing: how many updates?")
@@ -119,6 +120,8 @@ class Runner:
 
     def _train_stage(self, stage: Stage, done: int) -> None:
         """The rest of a stage, of which so many steps are done."""
+        if stage.enter is not None and not done:
+            stage.enter()
         if stage.begin is not None:
             stage.begin()
         optimizer = (stage.optimizer or self.settings.optimizer.make)(list(stage.parameters))

@@ -16,7 +16,7 @@ from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data.datarc import open_loaders
 from s3prl_plugin.pretraining.data.pretrain_expert import PretrainExpert
-from s3prl_plugin.pretraining.data.settings import Stage, place_of
+from s3prl_plugin.pretraining.data.settings import Settings, Stage, place_of
 from s3prl_plugin.pretraining.data.utterances import TrainingBatch
 from s3prl_plugin.upstream.hqa.checkpoint import load
 from s3prl_plugin.upstream.hqa.network import front_end
@@ -75,7 +75,7 @@ class UpstreamPretrainExpert(PretrainExpert):
             if name in config.data:
                 raise config.error((name,), f"{name}: an HQA has its own; set training.learning_rate")
 
-    def stages(self) -> list[Stage]:
+    def stages(self, settings: Settings) -> list[Stage]:
         """One for every level, from the lowest."""
         return self._stages
 

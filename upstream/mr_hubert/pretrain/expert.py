@@ -13,14 +13,16 @@ from torch import Tensor
 from s3prl_plugin import ranks
 from s3prl_plugin.config import Config
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.pretraining.data import settings as run_settings
 from s3prl_plugin.pretraining.data.datarc import open_loaders
 from s3prl_plugin.pretraining.data.pretrain_expert import PretrainExpert
 from s3prl_plugin.pretraining.data.reading import ReadAhead
+from s3prl_plugin.pretraining.data.settings import Settings, Stage
 from s3prl_plugin.pretraining.data.utterances import TrainingBatch
 from s3prl_plugin.states.taps import SAMPLE_RATE
 from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 from s3prl_plugin.upstream.mr_hubert.pretrain import options as pretrain_options
-from s3prl_plugin.upstream.mr_hubert.pretrain import start
+from s3prl_plugin.upstream.mr_hubert.pretrain import stages, start
 from s3prl_plugin.upstream.mr_hubert.pretrain.loss import LossPart, Sums, combined
 from s3prl_plugin.upstream.mr_hubert.pretrain.masks import MaskingPlan, plan
 from s3prl_plugin.upstream.mr_hubert.pretrain.network import PretrainNetwork
@@ -29,10 +31,10 @@ from s3prl_plugin.upstream.mr_hubert.pretrain.network import PretrainNetwork
 class UpstreamPretrainExpert(PretrainExpert):
     """Trains a network to tell the units of frames that it does not see; see `PretrainExpert`.
 
-    Its sections are `model`, `objective` and `initial`; the seed decides the first weights and the masks, too.
+    Its sections are `model`, `objective`, `initial` and `stages`; the seed decides the first weights and masks, too.
     """
 
-    SECTIONS = (*pretrain_options.SECTIONS, start.SECTION)
+    SECTIONS = (*pretrain_options.SECTIONS, start.SECTION, stages.SECTION)
     model: PretrainNetwork
 
     read = staticmethod(pretrain_options.read)
@@ -41,6 +43,7 @@ class UpstreamPretrainExpert(PretrainExpert):
         """As of any `PretrainExpert`."""
         self.model = PretrainNetwork(self.options, self._classes(), self.seed)
         start.begin(self.model.network, start.read(upstream_config))
+        self._stages = stages.read(upstream_config)
         self._plans: dict[int, MaskingPlan] = {}
         self._counts: Tensor | None = None  # of the update that is under way, over all batches and processes
         self._shares = 1
@@ -50,6 +53,16 @@ class UpstreamPretrainExpert(PretrainExpert):
         """As of any `PretrainExpert`."""
         super().check(config)
         start.read(config)
+        asked = stages.read(config)
+        try:
+            stages.check(asked, cls.read(config).config, run_settings.read(config).runner.total_steps)
+        except UserError as error:
+            name = str(error).partition(":")[0]
+            raise config.error((stages.SECTION, name), f"{stages.SECTION}.{error}") from None
+
+    def stages(self, settings: Settings) -> list[Stage]:
+        """Those that the section `stages` asks for; none for a training of a single one."""
+        return stages.planned(self._stages, self.model, settings)
 
     @property
     def device(self) -> torch.device:
@@ -115,7 +128,7 @@ class UpstreamPretrainExpert(PretrainExpert):
         objective = self.options.objective
         load.save(
             path,
-            self.model.network,
+            self.model.running,
             normalize=objective.normalize,
             train_step=step,
             label_rate=objective.label_rate,

@@ -95,7 +95,7 @@ def test_other_files_have_no_cells(tmp_path):
     assert not asked(None)
 
 
-SHIPPED = ("factorial/all.yaml", "strategies/clustered_layer.yaml", "strategies/reset_top.yaml")
+SHIPPED = ("factorial/all.yaml", "strategies/all.yaml")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
