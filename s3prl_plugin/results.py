@@ -202,6 +202,15 @@ class Row:
         return (self.upstream, self.upstream_config, self.weights_digest, self.variant, self.weights, self.train_step)
 
     @property
+    def title(self) -> str:
+        """What the upstream is called: a model of transformers by its name, any other by its entry; with options."""
+        if self.checkpoint is None:
+            return self.upstream
+        name = self.checkpoint.partition("@")[0].rstrip("/")
+        _, bracket, options = self.upstream.partition("[")
+        return (name.rpartition("/")[2] if name.startswith("/") else name) + bracket + options
+
+    @property
     def weights_digest(self) -> str | None:
         """What tells the upstream's weights from any others."""
         return self.weights_id or self.checkpoint_sha256

@@ -25,9 +25,10 @@ EXAMPLES = """examples:
   s3prl-plugin select out_mono_base out_b5_a --task PR --json
   s3prl-plugin select demo_out --task SID --verify --dry-run
   s3prl-plugin select demo_out --task SID --verify --seeds 1337,1338,1339 --steps 2000
+  s3prl-plugin select study_out --verified
 
-tasks and what decides: PR, QbE: cca_phone, mi_phone, abx_phone; ASR: cca_word, cca_phone; IC, SF, KS: cca_word;
-SID, ASV, SD: cca_speaker (unverified); SE, SS: cca_mel (weak); ER: nothing is known to work
+tasks and what decides: PR, QbE: cca_phone, mi_phone, abx_phone; ASR, KS: cca_word, cca_phone; IC, SF: cca_word;
+SID, ASV, SD: cca_speaker, probe_speaker (unverified); SE, SS: cca_mel (weak); ER: nothing is known to work
 """
 
 
@@ -35,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `select` takes."""
     parser.add_argument("expdir", nargs="+", type=Path, help="folders of runs, or of studies (one choice per upstream)")
     parser.add_argument(
-        "--task", required=True, metavar="TASK", help="PR, QbE, ASR, IC, SF, KS, SID, ASV, SD, SE, SS, ER"
+        "--task",
+        metavar="TASK",
+        help="PR, QbE, ASR, IC, SF, KS, SID, ASV, SD, SE, SS, ER; --verified: only this one",
     )
     parser.add_argument("--upstream", metavar="NAME", help="only this upstream of a study: its folder, or its entry")
     parser.add_argument(
@@ -61,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verify.add_argument(
         "--verify", action="store_true", help="train them, and say what the choice costs; goes on where it was"
     )
+    verify.add_argument(
+        "--verified",
+        action="store_true",
+        help="what all finished verifications below EXPDIR say together: which measures guide, and whether one layer "
+        "matches the weighted sum of all",
+    )
     verify.add_argument("--dry-run", action="store_true", help="say what it would train, and train nothing")
     verify.add_argument("--out", type=Path, metavar="FOLDER", help="of the heads (default: EXPDIR/select/TASK)")
     verify.add_argument("--seeds", metavar="N,N,N", help=f"of the heads (default: {SEEDS})")
@@ -80,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
     from s3prl_plugin import select
 
     _check(args)
+    if args.verified:
+        return _verified(args)
     criterion = select.criterion(args.task)
     sources = select.sources(args.expdir, args.upstream)
     if len(sources) > 1 and (args.output is not None or args.verify):
@@ -108,29 +119,48 @@ def _verify(args: argparse.Namespace, found: Recommendation) -> int:
     """Train heads on all taps, and say how good the choice is."""
     from s3prl_plugin import results, run_downstream
     from s3prl_plugin.errors import UserError
+    from s3prl_plugin.report import tables
+    from s3prl_plugin.report.text import text as written
     from s3prl_plugin.select import text, verify
-    from s3prl_plugin.select.verify import outcome
-    from s3prl_plugin.select.verify.text import text as verified
+    from s3prl_plugin.select.verify import outcome, sections, trial
 
     task = found.criterion.task
     if found.tap is None:
         raise UserError("; ".join(text.missing(found, each) for each in found.absent))
-    folder = args.out or found.source.folder / "select" / task
+    folder = args.out or found.source.folder / trial.FOLDER / task
     seeds, rates = _numbers("--seeds", args.seeds or SEEDS, int), args.lr and _numbers("--lr", args.lr, float)
-    plan = verify.planned(task, found.source, folder, seeds, rates, args.steps, args.corpus, args.device)
+    store = None if args.out else found.source.folder / trial.FOLDER / "store"
+    plan = verify.planned(task, found.source, folder, seeds, rates, args.steps, args.corpus, args.device, store)
     for line in plan.cost():
         _say(line)
     if args.dry_run:
         return 0
     training = verify.VerifyTraining(plan, _say, run_downstream.main)
     training.all()
-    said = outcome.outcome(plan, found, training.heads, training.failures)
-    record = json.dumps(outcome.record(plan, found, said), ensure_ascii=False)
-    path = folder / "verification.json"
-    results.replace_file(path, f"{record}\n".encode())
-    print(record if args.json else verified(plan, found, said))
+    said = outcome.trial(plan, found, training.heads, training.failures)
+    path = folder / trial.FILE_NAME
+    results.replace_file(path, f"{json.dumps(said.as_json(), ensure_ascii=False)}\n".encode())
+    section = sections.of_one(said, tables.headline([row for row in found.source.rows if row.tap is not None]))
+    print(json.dumps(section.as_json(), ensure_ascii=False) if args.json else written([section]), end="")
     _say(f"kept: {path}")
     return 1 if training.failures else 0
+
+
+def _verified(args: argparse.Namespace) -> int:
+    """What all finished verifications say together."""
+    from s3prl_plugin.errors import UserError
+    from s3prl_plugin.inference.folders import folders
+    from s3prl_plugin.report.text import text
+    from s3prl_plugin.select.verify import sections, trial
+
+    found = [each for expdir in args.expdir for folder in folders(expdir) for each in trial.below(folder)]
+    found = [each for each in found if args.task is None or each.task.lower() == args.task.lower()]
+    if not found:
+        where, of_task = ", ".join(map(str, args.expdir)), f" of {args.task}" if args.task else ""
+        raise UserError(f"{where}: no finished verification{of_task}; `--task TASK --verify` makes one")
+    said = sections.of_several(found)
+    print(json.dumps([each.as_json() for each in said], ensure_ascii=False) if args.json else text(said), end="")
+    return 0
 
 
 def _say(line: str) -> None:
@@ -155,6 +185,11 @@ def _check(args: argparse.Namespace) -> None:
     """Refuse flags that would be ignored."""
     from s3prl_plugin.errors import UserError
 
+    if args.task is None and not args.verified:
+        raise UserError("name a task: --task PR")
+    for name in ("verify", "output", "fine_tune", "corpus", "upstream"):
+        if args.verified and getattr(args, name):
+            raise UserError(f"--verified shows what is finished: leave out --{name.replace('_', '-')}")
     if args.dry_run and not args.verify:
         raise UserError("--dry-run says what --verify would train: give --verify, too")
     if args.verify and args.output is not None:

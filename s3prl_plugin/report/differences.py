@@ -36,7 +36,7 @@ def of_runs(runs: Sequence[Sequence[Row]], names: Sequence[str]) -> list[Compare
     for name, rows in zip(names, runs, strict=True):
         if not rows:
             raise UserError(f"{name}: the results are empty; run an analysis first")
-        models = {row.model: row.upstream for row in rows}
+        models = {row.model: row.title for row in rows}
         if len(models) > 1:
             several = ", ".join(models.values())
             raise UserError(f"a folder holds results of several upstreams ({several}); give folders of one each")

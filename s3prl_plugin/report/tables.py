@@ -59,7 +59,7 @@ def headline(rows: Sequence[Row], folder: str | None = None) -> list[str]:
         folder: of the run, where there are several.
     """
     first = rows[0]
-    parts = [*([folder] if folder else []), first.upstream]
+    parts = [*([folder] if folder else []), first.title]
     parts += [f"{first.params / 1e6:.2f} M parameters"] if first.params else []
     corpora = dict.fromkeys(r.corpus for r in rows if r.corpus and r.tap is not None and r.score != WEIGHT)
     parts += ["on " + ", ".join(corpora)] if corpora else []

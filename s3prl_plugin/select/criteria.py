@@ -30,7 +30,11 @@ class Criterion:
 
 
 _REPORTED = f"layers chosen by it did well in {PASAD}"
-_SPEAKER = "nobody we know of has tested it: what tells speakers apart need not be what this head can use"
+_SPEAKER = (
+    "nobody we know of has tested it: what tells speakers apart need not be what this head can use; CCA needs more "
+    "utterances than a layer has dimensions, the linear probe does not"
+)
+_KEYWORDS = "keywords are words, as intents are of words, and a few phones tell them apart"
 _SPECTRUM = "a head needs phase and detail, too, which the measure does not see; take it as a hint"
 
 _PHONES = "the measures are of what the task asks for, phones; that ABX, without training, follows it is by analogy"
@@ -50,10 +54,10 @@ CRITERIA: Mapping[str, Criterion] = {
         Criterion("ASR", "speech recognition", ("cca_word", "cca_phone"), "reported", _REPORTED),
         Criterion("IC", "intent classification", ("cca_word",), "reported", _REPORTED),
         Criterion("SF", "slot filling", ("cca_word",), "reported", _REPORTED),
-        Criterion("KS", "keyword spotting", ("cca_word",), "by analogy", "keywords are words, as intents are of words"),
-        Criterion("SID", "speaker identification", ("cca_speaker",), "unverified", _SPEAKER),
-        Criterion("ASV", "speaker verification", ("cca_speaker",), "unverified", _SPEAKER),
-        Criterion("SD", "speaker diarization", ("cca_speaker",), "unverified", _SPEAKER),
+        Criterion("KS", "keyword spotting", ("cca_word", "cca_phone"), "by analogy", _KEYWORDS),
+        Criterion("SID", "speaker identification", ("cca_speaker", "probe_speaker"), "unverified", _SPEAKER),
+        Criterion("ASV", "speaker verification", ("cca_speaker", "probe_speaker"), "unverified", _SPEAKER),
+        Criterion("SD", "speaker diarization", ("cca_speaker", "probe_speaker"), "unverified", _SPEAKER),
         Criterion("SE", "speech enhancement", ("cca_mel",), "weak", _SPECTRUM),
         Criterion("SS", "source separation", ("cca_mel",), "weak", _SPECTRUM),
         Criterion("PR39", "recognition of 39 phones", ("cca_phone", "mi_phone", "abx_phone"), "by content", _PHONES),

@@ -61,6 +61,11 @@ class Source:
         return self.folder.resolve().name
 
     @property
+    def title(self) -> str:
+        """What the upstream is called."""
+        return self.rows[0].title
+
+    @property
     def is_own(self) -> bool:
         """Whether the upstream is one of this plugin that can be cut, frozen and begun anew at any tap."""
         return registry.upstreams().get(self.upstream, "").startswith(OWN)

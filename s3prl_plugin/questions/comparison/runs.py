@@ -187,7 +187,7 @@ def read(folders: Sequence[str | Path]) -> Runs:
 
 def _run(folder: Path, name: str) -> Run:
     rows = current.read(folder).rows
-    models = {row.model: row.upstream for row in rows}
+    models = {row.model: row.title for row in rows}
     if len(models) > 1:
         names = ", ".join(dict.fromkeys(models.values()))
         raise UserError(f"{folder} holds results of several upstreams ({names}); give folders of one each")

@@ -62,7 +62,7 @@ def _section(corpus: str, rows: Sequence[Row], several: bool) -> Section:
 
 def _names(rows: Sequence[Row]) -> dict[str, str]:
     """How models are called: by their entry, with the checkpoint's sum where two have the same one."""
-    models = {model_of(row): row.upstream for row in rows}
+    models = {model_of(row): row.title for row in rows}
     random = {model_of(row): " (random weights)" if row.weights == "random" else "" for row in rows}
     unique = {model: name if list(models.values()).count(name) == 1 else model for model, name in models.items()}
     return {model: name + random[model] for model, name in unique.items()}

@@ -52,7 +52,7 @@ def layer_curve(
     Raises:
         UserError: altair is not installed, or there are no rows.
     """
-    return curve({model or of_one(rows).upstream: rows}, None, ends, width=width, height=height)
+    return curve({model or of_one(rows).title: rows}, None, ends, width=width, height=height)
 
 
 def overlaid_curves(

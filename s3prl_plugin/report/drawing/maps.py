@@ -53,7 +53,7 @@ def heat_map(data: Data, model: str | None = None, *, width: str = "page") -> An
 
     side = width_of(width) / (1 if width == "column" else PER_PAGE) - 60
     maps = [matrix_chart(cells, "", ends, PRINT, side) for cells in found]
-    made = alt.concat(*maps, columns=columns, title=heading(rows[:1], [model or rows[0].upstream], width))
+    made = alt.concat(*maps, columns=columns, title=heading(rows[:1], [model or rows[0].title], width))
     return fitted(made, made.concat, columns, width if len(found) > 1 or width == "column" else None)
 
 

@@ -61,7 +61,7 @@ def models_of(data: Data | Mapping[str, Data]) -> dict[str, list[Row]]:
     for record in records:
         row = record if isinstance(record, Row) else _row(record)
         folder = "" if isinstance(record, Row) else str(record.get("folder") or "")
-        found.setdefault((Path(folder).name if folder else "", row.upstream), []).append(row)
+        found.setdefault((Path(folder).name if folder else "", row.title), []).append(row)
     by_folder = len({folder for folder, _ in found}) == len(found) > 1
     return {folder if by_folder else upstream: rows for (folder, upstream), rows in found.items()}
 

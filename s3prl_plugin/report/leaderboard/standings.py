@@ -229,7 +229,7 @@ def _superb_s(cells: Mapping[str, Cell]) -> Cell | None:
 
 def _names(rows: Sequence[Row]) -> list[str]:
     """A name for every upstream: more than its entry only as far as that is needed to tell it from others."""
-    names = [row.upstream for row in rows]
+    names = [row.title for row in rows]
     names = [
         name if row.features in (None, EVERY_LAYER) else f"{name} -s {row.features}"
         for name, row in zip(names, rows, strict=True)

@@ -69,7 +69,7 @@ def read(expdirs: Iterable[str | Path]) -> list[Model]:
 
 def _names(firsts: Sequence[Row], where: Sequence[Sequence[Path]], of_study: bool) -> list[str]:
     """A name for every model, of which a row is given."""
-    upstreams = [row.upstream for row in firsts]
+    upstreams = [row.title for row in firsts]
     folders = [own[0].resolve().name for own in where]
     names = upstreams if len(set(upstreams)) == len(upstreams) and not of_study else folders
     checked = [

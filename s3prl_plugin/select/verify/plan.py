@@ -47,6 +47,7 @@ class Plan:
         steps: of one head; 0 where nothing is trained.
         rates: learning rates, the task's own first; empty where nothing is trained.
         seeds: of the heads.
+        store: where features are kept; the tasks of one upstream share them.
         device: as on the command line.
     """
 
@@ -59,17 +60,13 @@ class Plan:
     steps: int
     rates: tuple[float, ...]
     seeds: tuple[int, ...]
+    store: Path
     device: str | None = None
 
     @property
     def heads(self) -> int:
         """How many are trained (or scored, where nothing is trained)."""
         return len(self.features) * max(1, len(self.rates) + len(self.seeds) - 1)
-
-    @property
-    def store(self) -> Path:
-        """Where features are kept."""
-        return self.folder / STORE
 
     def run(self, subject: str, rate: float | None, seed: int, corpus: str) -> SuiteRun:
         """The run of one head.
@@ -133,6 +130,7 @@ def planned(
     steps: int | None = None,
     corpus: str | None = None,
     device: str | None = None,
+    store: Path | None = None,
 ) -> Plan:
     """What a verification trains.
 
@@ -145,6 +143,7 @@ def planned(
         steps: of one head; None: as the run's suite has it, else SUPERB's.
         corpus: of the task; None for the one of the run.
         device: as on the command line.
+        store: where features are kept; None for a place in `folder`.
 
     Raises:
         UserError: the task cannot be run, the upstream cannot be loaded again, or there are too few taps or seeds.
@@ -192,6 +191,7 @@ def planned(
         steps=total,
         rates=found,
         seeds=tuple(dict.fromkeys(seeds)),
+        store=store or folder / STORE,
         device=device,
     )
 

@@ -21,6 +21,8 @@ from s3prl_plugin.jobs.engine import Engine, Job
 from s3prl_plugin.jobs.process import REASON
 from s3prl_plugin.select.verify.plan import Plan
 from s3prl_plugin.study.runs import SuiteRun
+from s3prl_plugin.superb import outcomes
+from s3prl_plugin.superb.outcomes import Outcomes
 
 # whether more is better of the dev score that decides dev-best.ckpt, where it is not the headline
 DEV_BY = {"SD": True}
@@ -35,11 +37,13 @@ class TrainedHead:
         rate: its learning rate; None where nothing is trained.
         dev: what its best checkpoint scored on dev; None where the task has no dev set.
         test: its headline score on the task's split.
+        outcomes: what it did with every utterance of that; None where that is not known.
     """
 
     rate: float | None
     dev: float | None
     test: float
+    outcomes: Outcomes | None = None
 
 
 @dataclass(slots=True)
@@ -146,7 +150,8 @@ def scored(plan: Plan, folder: Path, rate: float | None) -> TrainedHead:
     if task.procedure == "every_checkpoint":
         return TrainedHead(rate, None, test)
     parts = [superb.Record.existing(folder / name) for name in task.parts] if task.parts else [record]
-    return TrainedHead(rate, fmean(_dev(part.folder / part.checkpoint) for part in parts if part is not None), test)
+    dev = fmean(_dev(part.folder / part.checkpoint) for part in parts if part is not None)
+    return TrainedHead(rate, dev, test, outcomes.read(task, folder, record.scalars))
 
 
 def best_on_dev(task: superb.Task, heads: list[TrainedHead]) -> TrainedHead:

@@ -18,10 +18,10 @@ from s3prl_plugin import commands, results, select, superb
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import digests
 from s3prl_plugin.jobs.process import leave_reason
+from s3prl_plugin.report.text import text as written
 from s3prl_plugin.select import verify
-from s3prl_plugin.select.verify import outcome
+from s3prl_plugin.select.verify import outcome, sections, trial
 from s3prl_plugin.select.verify.plan import SUM
-from s3prl_plugin.select.verify.text import text
 from s3prl_plugin.select.verify.training import TrainedHead, VerifyTraining
 from s3prl_plugin.states import upstream_facts
 from s3prl_plugin.upstream.mr_hubert import small
@@ -222,79 +222,104 @@ def planted(source, tmp_path):
     return plan, found, heads
 
 
+def shown(said):
+    return written([sections.of_one(said)])
+
+
+def paired(better, worse):
+    """The t interval of differences over seeds."""
+    expected = scipy.stats.ttest_rel(better, worse)
+    return (np.mean(better) - np.mean(worse), *expected.confidence_interval())
+
+
 def test_regret_is_that_of_the_tap_that_is_best_on_dev(planted):
     plan, found, heads = planted
-    said = outcome.outcome(plan, found, heads, {})
-    best, selected = ([heads[name, seed].test for seed in SEEDS] for name in (TAPS[6], TAPS[4]))
-    expected = scipy.stats.ttest_rel(best, selected)
-    interval = expected.confidence_interval()
-    assert said.regret.value == pytest.approx(np.mean(best) - np.mean(selected))
-    assert (said.regret.ci_low, said.regret.ci_high) == pytest.approx((interval.low, interval.high))
-    ways = {line.way: line for line in said.lines}
+    said = outcome.trial(plan, found, heads, {})
+    tests = {name: [heads[name, seed].test for seed in SEEDS] for name in (SUM, *TAPS)}
+    ways = {line.way: line for line in outcome.ways(said)}
+    lead = ways["best on dev"].lead
+    assert (lead.value, lead.ci_low, lead.ci_high) == pytest.approx(paired(tests[TAPS[6]], tests[TAPS[4]]))
     assert ways["selected"].tap == TAPS[4]
     assert ways["best on dev"].tap == TAPS[6]
     assert ways["last tap"].tap == TAPS[8]
     assert ways["middle tap"].tap == TAPS[4]
     assert ways["middle tap"].lead.value == 0
-    everything = np.mean([heads[name, seed].test for name in TAPS for seed in SEEDS])
-    assert ways["a random tap (mean of 9)"].test == pytest.approx(everything)
-    assert ways[SUM].test == pytest.approx(np.mean([heads[SUM, seed].test for seed in SEEDS]))
-    (upper,) = [line for line in said.lines if line.optimistic]
-    assert upper.tap == max(TAPS, key=lambda name: np.mean([heads[name, seed].test for seed in SEEDS]))
-    assert said.upper_bound.value >= said.regret.value
+    assert ways["a random tap (mean of 9)"].test == pytest.approx(np.mean([tests[name] for name in TAPS]))
+    assert ways[SUM].test == pytest.approx(np.mean(tests[SUM]))
+    (upper,) = [line for line in ways.values() if line.optimistic]
+    assert upper.tap == max(TAPS, key=lambda name: np.mean(tests[name]))
+    assert upper.lead.value >= lead.value
+    match = outcome.against_sum([said])
+    assert (match.value, match.ci_low, match.ci_high) == pytest.approx(paired(tests[TAPS[6]], tests[SUM]))
 
 
 def test_of_an_error_rate_less_is_better(planted):
     plan, found, heads = planted
     per = replace(plan, task=superb.task("PR"))  # phone error rate, on dev and on test
-    said = outcome.outcome(per, found, heads, {})
-    (upper,) = [line for line in said.lines if line.optimistic]
+    ways = outcome.ways(outcome.trial(per, found, heads, {}))
+    (upper,) = [line for line in ways if line.optimistic]
     assert upper.tap == min(TAPS, key=lambda name: np.mean([heads[name, seed].test for seed in SEEDS]))
     assert upper.lead.value > 0
-    assert upper.test < said.lines[0].test
-    assert said.lines[1].tap == TAPS[0]  # all but one are equal on dev, and the first of them counts
+    assert upper.test < ways[0].test
+    assert ways[1].tap == TAPS[0]  # all but one are equal on dev, and the first of them counts
 
 
-def test_the_rank_correlation_is_that_of_ranks(planted):
+def test_what_measures_foretold_is_a_rank_correlation(planted):
     plan, found, heads = planted
-    said = outcome.outcome(plan, found, heads, {})
+    said = outcome.trial(plan, found, heads, {})
     rows = {row.tap: row.value for row in found.choices[0].rows}
     tests = {name: np.mean([heads[name, seed].test for seed in SEEDS]) for name in TAPS}
-
-    def ranks(values):
-        return np.argsort(np.argsort([values[name] for name in TAPS]))
-
-    rho, count = said.correlations["cca_speaker"]
-    assert count == 9
-    assert rho == pytest.approx(np.corrcoef(ranks(rows), ranks(tests))[0, 1])
-    assert next(iter(said.correlations)) == "cca_speaker"
-    assert set(said.correlations) == {"cca_speaker", "cca_phone", "mi_phone", "cca_word", "cca_mel"}
+    guides = {each.measure: each for each in outcome.guides([said])}
+    assert set(guides) == {"cca_speaker", "cca_phone", "mi_phone", "cca_word", "cca_mel"}
+    own = guides["cca_speaker"]
+    expected = scipy.stats.spearmanr([rows[name] for name in TAPS], [tests[name] for name in TAPS]).statistic
+    assert own.each == pytest.approx((expected,))
+    assert own.rho.ci_low <= own.rho.value <= own.rho.ci_high
+    best = max(TAPS, key=rows.get)
+    everything = np.mean([[heads[name, seed].test for seed in SEEDS] for name in TAPS], axis=0)
+    of_best, of_dev = ([heads[name, seed].test for seed in SEEDS] for name in (best, TAPS[6]))
+    for gain, other in ((own.lead, (of_best, everything)), (own.regret, (of_dev, of_best))):
+        assert (gain.value, gain.ci_low, gain.ci_high) == pytest.approx(paired(*other))
+    assert outcome.guides([said, said])[0].rho.value == pytest.approx(outcome.guides([said])[0].rho.value)
 
 
 def test_without_a_dev_set_there_is_the_upper_bound_alone(planted):
     plan, found, heads = planted
     heads = {key: replace(head, dev=None) for key, head in heads.items()}
-    said = outcome.outcome(plan, found, heads, {})
-    assert said.regret is None
-    assert "no dev set" in text(plan, found, said)
+    said = outcome.trial(plan, found, heads, {})
+    assert (said.best_on_dev, outcome.against_sum([said])) == (None, None)
+    assert "no dev set" in shown(said)
 
 
 def test_a_tap_that_failed_is_left_out_and_the_selected_one_must_not(planted):
     plan, found, heads = planted
     for seed in SEEDS:
         del heads[TAPS[8], seed]
-    said = outcome.outcome(plan, found, heads, {TAPS[8]: "out of memory"})
+    said = outcome.trial(plan, found, heads, {TAPS[8]: "out of memory"})
     assert len(said.taps) == 8
-    assert f"failed: {TAPS[8]}: out of memory" in text(plan, found, said)
+    assert f"failed: {TAPS[8]}: out of memory" in shown(said)
     del heads[TAPS[4], 2]
     with pytest.raises(UserError, match=f"{TAPS[4]}: the selected tap has no score"):
-        outcome.outcome(plan, found, heads, {})
+        outcome.trial(plan, found, heads, {})
 
 
 def test_rates_at_the_end_of_the_grid_are_told(planted):
     plan, found, heads = planted
-    shown = text(plan, found, outcome.outcome(plan, found, heads, {}))
-    assert "9 of 9 taps did best at an end of the rates tried (1e-05, 0.0001, 0.001)" in shown
+    text = shown(outcome.trial(plan, found, heads, {}))
+    assert "9 of 9 taps did best at an end of the rates tried (1e-05, 0.0001, 0.001)" in text
+
+
+def test_a_file_gives_the_trial_back_and_others_are_refused(planted, tmp_path):
+    plan, found, heads = planted
+    said = outcome.trial(plan, found, heads, {})
+    path = tmp_path / "run" / trial.FOLDER / "SID" / trial.FILE_NAME
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(said.as_json()))
+    (again,) = trial.below(tmp_path / "run")
+    assert shown(again) == shown(said)
+    path.write_text(json.dumps({**said.as_json(), "test": {}}))
+    with pytest.raises(UserError, match=r"verification\.json: not what this version's --verify keeps"):
+        trial.read(path)
 
 
 @pytest.mark.slow
@@ -315,12 +340,14 @@ def test_from_rows_to_regret_with_real_heads(write_run, tmp_path, speech, capsys
     assert commands.main(verification) == 0
     shown = capsys.readouterr()
     record = json.loads(shown.out)
-    assert record == json.loads((folder / "select" / "SID" / "verification.json").read_text())
-    assert (record["selected"], record["failed"]) == ("mid.layer0", {})
-    assert [tap["tap"] for tap in record["taps"]] == taps
-    assert all(0 <= tap["dev"] <= 1 and tap["learning_rate"] in (1e-2, 1e-1) for tap in record["taps"])
+    (said,) = trial.below(folder)
+    assert (said.selected, said.failed, said.taps) == ("mid.layer0", {}, taps)
+    assert all(0 <= said.dev[tap] <= 1 and said.rates[tap] in (1e-2, 1e-1) for tap in taps)
+    assert record["lead"][1].startswith("SID: accuracy on test")
+    for tap in (*taps, SUM):  # what happened to single utterances adds up to the score
+        assert [1 - np.mean(each) for each in said.errors[tap]] == pytest.approx(said.test[tap])
     assert "16 of 16: mid.layer1" in shown.err
-    stored = list((folder / "select" / "SID" / "store").glob("*/index.json"))
+    stored = list((folder / "select" / "store").glob("*/index.json"))
     assert len(stored) == 1  # of one upstream
     logs = {path.parts[-4]: path.read_text() for path in sorted(folder.glob("select/SID/heads/*/*/seed1/log.txt"))}
     assert " 0 computed" in logs["mid.layer0"].rpartition("[suite] SID: features of")[2]  # the sum left them there
@@ -328,6 +355,8 @@ def test_from_rows_to_regret_with_real_heads(write_run, tmp_path, speech, capsys
     assert commands.main(verification) == 0
     shown = capsys.readouterr()
     assert json.loads(shown.out) == record
+    assert commands.main(["select", str(folder), "--verified"]) == 0
+    assert "SID: do measures guide, and does one layer match all?" in capsys.readouterr().out
     assert "1 of 16" not in shown.err  # nothing was run again
 
     for way in ([], ["--fine-tune", "cut"], ["--fine-tune", "reset"], ["--fine-tune", "freeze"]):
