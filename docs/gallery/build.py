@@ -6,16 +6,20 @@
 
 A page NAME is made of
     NAME.yaml       the run: what `-c` is given
-    NAME.jsonl      the headline rows of its folders, each with the folder under `run`
+    NAME.jsonl      the headline rows of its folders, each with the folder under `run`; and what `select --verify` kept
+                    in them, likewise, under `verification`
     NAME.template   the page: YAML between two lines of `---`, then Markdown
 and becomes NAME.md and NAME.png. The template's YAML says `study` (the run's folder, as commands name it), `holds`
 (what the text claims, `RUN MEASURE TAP > RUN MEASURE TAP`: 95 % intervals that do not touch; a page whose rows do not
-hold it is not built) and `picture` (`models`: name -> RUN; `measures`). In its Markdown
+hold it is not built) and `picture` (`models`: name -> RUN; `measures`; or, of verifications, `against`: `TASK MEASURE`
+of every panel). In its Markdown
     {{ score RUN MEASURE TAP }}       is a number, or a task's score without a tap
     {{ refused RUN MEASURE }}         is why there is none
     {{ field RUN MEASURE NAME }}      is a field that all its rows have in common
     {{ layers RUN+RUN MEASURE+MEASURE }}    is a table of state taps, one line per measure and run
     {{ best RUN+RUN MEASURE+MEASURE }}      is a table of every run's best state tap, or its task's score
+    {{ verdicts TASK }}               is what the verifications of a task say together, in words
+    {{ verified TASK }}               is the same in tables
 and under a command of s3prl-plugin in a block that begins with ```console comes what it prints when run on the rows.
 """
 
@@ -30,7 +34,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +44,12 @@ from s3prl_plugin import results
 from s3prl_plugin.commands import main as command
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.inference import current, state_taps
+from s3prl_plugin.report.sections import Section
+from s3prl_plugin.report.text import text
 from s3prl_plugin.results import Row
+from s3prl_plugin.select.verify import figure, trial
+from s3prl_plugin.select.verify.sections import of_several
+from s3prl_plugin.select.verify.trial import Trial
 
 FOLDER = Path(__file__).parent
 PROMPT = "$ "
@@ -56,12 +65,14 @@ class Page:
     Attributes:
         name: of its files.
         runs: folder in the study -> its rows: of a run, and of a seed of its tasks' heads.
+        trials: folder in the study -> the verifications of its tasks.
         head: what the template's YAML says.
         body: its Markdown.
     """
 
     name: str
     runs: dict[str, list[Row]]
+    trials: dict[str, list[Trial]]
     head: dict[str, Any]
     body: str
 
@@ -83,6 +94,8 @@ class Page:
             "refused": lambda run, measure: next(r.refused for r in self.of(run, measure) if r.refused),
             "layers": lambda runs, measures: self._layers(runs.split("+"), measures.split("+")),
             "best": lambda runs, measures: self._best(runs.split("+"), measures.split("+")),
+            "verdicts": lambda task: "\n".join(f"- {line}" for line in self._verified(task).lead[1:]),
+            "verified": lambda task: text([replace(self._verified(task), title="", lead=())], markdown=True).strip(),
         }
         found = _PLACE.sub(lambda place: shows[place[1]](*place[2].split()), body)
         return f"<!-- built by build.py from {self.name}.template and {self.name}.jsonl -->\n{found}"
@@ -92,9 +105,14 @@ class Page:
         from s3prl_plugin.report import drawing
 
         picture = self.head["picture"]
+        if "against" in picture:
+            trials = [each for own in self.trials.values() for each in own]
+            panels = [tuple(panel.split()) for panel in picture["against"]]
+            drawing.save(figure.scatter(trials, panels, picture["title"]), path)
+            return
         models = {name: self.runs[run] for name, run in picture["models"].items()}
-        figure = drawing.layer_curves(models, picture["measures"], title=picture.get("title"))
-        drawing.save(figure, path)
+        curves = drawing.layer_curves(models, picture["measures"], title=picture.get("title"))
+        drawing.save(curves, path)
 
     def of(self, run: str, measure: str) -> list[Row]:
         """The rows of a run's measure.
@@ -149,6 +167,13 @@ class Page:
             lines.append([run, *cells])
         return _table(lines)
 
+    def _verified(self, task: str) -> Section:
+        """What the verifications of a task say together."""
+        found = [each for own in self.trials.values() for each in own if each.task == task]
+        if not found:
+            raise UserError(f"{self.name}: no verification of {task}")
+        return of_several(found)[0]
+
     @contextlib.contextmanager
     def _folders(self) -> Any:
         """Inside the block the runs' folders lie in the working directory, as commands name them."""
@@ -162,6 +187,8 @@ class Page:
                 arguments = {"upstream": said.get("upstream"), "upstream_ckpt": said.get("checkpoint")}
                 for name, content in (("args", arguments), ("config", {"suite": config["suite"]})):
                     (folder / f"{name}_1.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+                for each in self.trials.get(run, ()):
+                    results.replace_file(trial.file_of(folder, each.task), json.dumps(each.as_json()).encode())
             yield
 
 
@@ -175,16 +202,21 @@ def page(name: str) -> Page:
         raise UserError(f"{name}: no page of the gallery; {did_you_mean(name, names())}")
     _, head, body = (FOLDER / f"{name}.template").read_text(encoding="utf-8").split("---\n", 2)
     lines: dict[str, list[str]] = {}
+    trials: dict[str, list[Trial]] = {}
     for line in (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
         content = json.loads(line)
-        lines.setdefault(content.pop("run"), []).append(json.dumps(content))
+        run = content.pop("run")
+        if "verification" in content:
+            trials.setdefault(run, []).append(Trial(**content["verification"]))
+        else:
+            lines.setdefault(run, []).append(json.dumps(content))
     runs = {}
     with tempfile.TemporaryDirectory() as place:
         for run, of_run in lines.items():
             file = Path(place) / f"{run.replace('/', '.')}.jsonl"
             file.write_text("\n".join(of_run), encoding="utf-8")
             runs[run] = results.read(file)
-    return Page(name, runs, yaml.safe_load(head), body)
+    return Page(name, runs, trials, yaml.safe_load(head), body)
 
 
 def names() -> list[str]:
@@ -193,15 +225,23 @@ def names() -> list[str]:
 
 
 def take_in(name: str, study: Path) -> None:
-    """Write the headline rows of a study's folders beside the page, without what is as it is by default."""
+    """Write the headline rows of a study's folders beside the page, without what is as it is by default.
+
+    Of heads that a verification has trained, its own file says what counts.
+    """
     lines = []
     for folder in sorted(path.parent for path in study.rglob(results.FILE_NAME)):
+        if trial.FOLDER in folder.relative_to(study).parts:
+            continue
         for row in current.read(folder).rows:
             if row.headline:
                 content = json.loads(results.line(row))
                 kept = {key: value for key, value in content.items() if value != _DEFAULTS.get(key, "")}
                 run = folder.relative_to(study).as_posix()
                 lines.append(json.dumps({"run": run, **kept}, ensure_ascii=False) + "\n")
+        for each in trial.below(folder):
+            said = {"run": folder.relative_to(study).as_posix(), "verification": each.as_json()}
+            lines.append(json.dumps(said, ensure_ascii=False) + "\n")
     (FOLDER / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
 
 

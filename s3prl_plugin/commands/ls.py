@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   s3prl-plugin ls upstreams
   s3prl-plugin ls measures
   s3prl-plugin ls measures mi_word
+  s3prl-plugin ls measures probe
   s3prl-plugin ls options
   s3prl-plugin ls options suite --json > suite.schema.json
   s3prl-plugin ls taps mr_hubert_b2_a
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name",
         nargs="?",
-        help="the upstream (taps), the corpus, one of the measures, or a kind of file (options)",
+        help="the upstream (taps), the corpus, one of the measures or their downstream, or a kind of file (options)",
     )
     parser.add_argument("-k", "--checkpoint", metavar="CKPT", help="the upstream's checkpoint, where it needs one")
     remote_code.add_flag(parser)
@@ -97,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         print(files.page() if args.markdown else json.dumps(files.describe(args.name), indent=1), end="")
         return 0
     rows = LISTS[args.what](args)
-    in_words = _paragraphs if args.what == "measures" and args.name else _table
+    in_words = _paragraphs if args.what == "measures" and "score" in rows[0] else _table
     print(json.dumps(rows, ensure_ascii=False, indent=1) if args.json else in_words(rows))
     return 0
 
@@ -168,16 +169,19 @@ def _origin(kind: str, name: str) -> str | None:
 
 
 def _measures(args: argparse.Namespace) -> Rows:
-    """What the analyses can measure, what each is, and which of it they do by default; with a name, its scores."""
+    """What the analyses, or the one that is named, can measure, and do by default; of a measure, its scores."""
     from s3prl_plugin import registry
     from s3prl_plugin.analysis import about
     from s3prl_plugin.analysis.defaults import analysis_defaults
 
     known = about.everything()
     if args.name:
-        if args.name not in known:
-            raise UserError(f"ls measures {args.name}: {did_you_mean(args.name, known)}")
-        return [_score(known[args.name], name, score) for name, score in known[args.name].scores.items()]
+        of_downstream = registry.analyses().get(args.name)
+        if args.name in known:
+            return [_score(known[args.name], name, score) for name, score in known[args.name].scores.items()]
+        if of_downstream is None:
+            raise UserError(f"ls measures {args.name}: {did_you_mean(args.name, [*known, *registry.analyses()])}")
+        known = {name: measure for name, measure in known.items() if measure.package == of_downstream}
     names = {package: name for name, package in registry.analyses().items()}
     owner = {name: names[measure.package] for name, measure in known.items() if measure.package in names}
     usual = {name: analysis_defaults(name)["measures"] for name in set(owner.values())}

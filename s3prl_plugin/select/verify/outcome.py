@@ -123,9 +123,9 @@ def trial(
              if all(head.dev is not None for head in each)},
         more_on_dev=dev_sign(plan.task) == 1,
         test={name: [head.test for head in each] for name, each in whole.items()},
-        errors={name: [head.outcomes.errors.tolist() for head in each if head.outcomes is not None]
+        errors={name: [head.outcomes.errors.astype(int).tolist() for head in each if head.outcomes is not None]
                 for name, each in whole.items()} if alike else {},
-        counts=counts.tolist() if alike and counts is not None else [],
+        counts=counts.astype(int).tolist() if alike and counts is not None else [],
         measures=measures(found.source.rows, found.criterion.measures, names),
         failed=dict(failed),
     )  # fmt: skip

@@ -132,6 +132,16 @@ def read(path: Path) -> Trial:
     return found
 
 
+def file_of(folder: Path, task: str) -> Path:
+    """Where the verification of a task is kept.
+
+    Args:
+        folder: of the run.
+        task: its name.
+    """
+    return folder / FOLDER / task / FILE_NAME
+
+
 def below(folder: Path) -> list[Trial]:
     """The finished verifications of a run, by their task's name.
 

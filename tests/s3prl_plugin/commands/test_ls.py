@@ -68,6 +68,13 @@ def test_downstreams_and_measures(capsys):
     assert {"cca", "cka", "mi"} <= {row["downstream"] for row in listed(capsys, "measures")}
 
 
+def test_measures_of_one_downstream(capsys):
+    every = listed(capsys, "measures")
+    assert listed(capsys, "measures", "probe") == [row for row in every if row["downstream"] == "probe"]
+    assert main(["ls", "measures", "prob"]) == 2
+    assert "probe" in capsys.readouterr().err
+
+
 def test_measures_are_those_that_the_analyses_accept(capsys):
     from s3prl_plugin.downstream.cca.expert import DownstreamExpert as Cca
     from s3prl_plugin.downstream.cka.expert import DownstreamExpert as Cka
