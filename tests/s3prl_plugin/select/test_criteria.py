@@ -16,7 +16,7 @@ DOWNSTREAMS = ("cca", "mi", "abx")
 
 def test_every_measure_can_be_measured():
     with_options = {
-        name: config.packaged("downstream", name, "config.yaml").read_text() for name in ("cca", "mi", "abx")
+        name: config.packaged("downstream", name, "config.yaml").read_text() for name in ("cca", "mi", "abx", "probe")
     }
     for each in CRITERIA.values():
         for measure in each.measures:
