@@ -4,8 +4,6 @@ On these images, by squared error, the hierarchy does not beat a flat VQ-VAE of 
 is in the model's card (upstream/hqa/hqa_tiny.md), from `errors(steps=1500, seed=...)`.
 """
 
-from itertools import islice
-
 import pytest
 import torch
 from sklearn.datasets import load_digits
@@ -27,17 +25,10 @@ def digits():
 
 def trained(config, images, steps, seed):
     """A model after so many steps of 32 images at every level."""
-
-    def batches():
-        draw = torch.Generator().manual_seed(seed)
-        while True:
-            yield images[torch.randint(len(images), (32,), generator=draw)]
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = HQA(config)
-    recipe = LevelRecipe(learning_rate=3e-3, reset_every=5, seed=seed)
-    train(model, islice(batches(), steps * config.levels), steps, recipe)
+    train(model, images, steps, LevelRecipe(learning_rate=3e-3, reset_every=5, seed=seed))
     return model
 
 

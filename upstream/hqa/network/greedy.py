@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from s3prl_plugin.upstream.hqa.pretrain.losses import Loss, nearest_loss, stocha
 from s3prl_plugin.upstream.hqa.pretrain.schedule import LevelRecipe, rate_factor
 
 GRADIENT_NORM = 1.0
+ENCODED_TOGETHER = 256  # items of the data
 
 
 class LevelTraining:
@@ -63,7 +64,10 @@ class LevelTraining:
             lengths: (B,) valid positions of the last axis; None where all are.
             learn: its values enter the running moments, and its codes their counts.
         """
-        below = self.input(x, lengths)
+        return self.loss_above(self.input(x, lengths), step, learn)
+
+    def loss_above(self, below: Encoded, step: int, learn: bool = True) -> Loss:
+        """The same, of what `input` gave: the levels below are fixed, so it can be kept."""
         if learn:
             self.level.normaliser.update(*below)
         if self.model.config.quantiser == "nearest":
@@ -92,27 +96,38 @@ class LevelTraining:
 
 
 def train(
-    model: HQA, batches: Iterable[Tensor], steps: int, recipe: LevelRecipe, levels: Iterable[int] | None = None
+    model: HQA,
+    x: Tensor,
+    steps: int | Sequence[int],
+    recipe: LevelRecipe,
+    batch_size: int = 32,
+    levels: Iterable[int] | None = None,
 ) -> None:
-    """Train a model by itself, on batches of one size: images, or sequences of one length.
+    """Train a model by itself, on data of one size: images, or sequences of one length.
+
+    What the levels below make of the data is computed once for every level.
 
     Args:
         model: gets its weights.
-        batches: (B, channels, *S), as many as there are steps in all.
-        steps: of every level.
+        x: (N, channels, *S) all the data; every step draws from it by the recipe's seed.
+        steps: of every level, or the steps of each level of the model.
         recipe: how.
+        batch_size: of a step.
         levels: which, in this order; all of them when None.
     """
-    source: Iterator[Tensor] = iter(batches)
+    each = [steps] * model.config.levels if isinstance(steps, int) else list(steps)
     for number in range(model.config.levels) if levels is None else levels:
-        training = LevelTraining(model, number, steps, recipe)
+        training = LevelTraining(model, number, each[number], recipe)
         training.prepare()
+        below = torch.cat([training.input(part).z for part in x.split(ENCODED_TOGETHER)])
+        draw = torch.Generator().manual_seed(derived_seed(recipe.seed, number, "batches"))
         optimizer = torch.optim.RAdam(training.level.parameters(), recipe.learning_rate)
-        for step in range(steps):
+        for step in range(training.steps):
             for group in optimizer.param_groups:
-                group["lr"] = recipe.learning_rate * rate_factor(step, steps)
+                group["lr"] = recipe.learning_rate * rate_factor(step, training.steps)
             optimizer.zero_grad()
-            training.loss(next(source), step).total.backward()
+            batch = below[torch.randint(len(below), (batch_size,), generator=draw)]
+            training.loss_above(Encoded(batch, None), step).total.backward()
             torch.nn.utils.clip_grad_norm_(training.level.parameters(), GRADIENT_NORM)
             optimizer.step()
             training.after_step(step)

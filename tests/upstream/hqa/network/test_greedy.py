@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.random_state import derived_seed
 from s3prl_plugin.upstream.hqa.network.config import Config
 from s3prl_plugin.upstream.hqa.network.greedy import LevelTraining, train
 from s3prl_plugin.upstream.hqa.network.model import HQA, most_probable
@@ -36,9 +37,10 @@ def snapshot(module):
 
 def test_lower_levels_stay_as_they_are_to_the_bit():
     model = model_of()
-    train(model, waves(20), 10, FAST, levels=[0, 1])
+    data = torch.cat(list(waves(20)))
+    train(model, data, 10, FAST, levels=[0, 1])
     before = [snapshot(level) for level in model.levels]
-    train(model, waves(10), 10, FAST, levels=[2])
+    train(model, data, 10, FAST, levels=[2])
     for level in (0, 1, 3):
         after = model.level(level).state_dict()
         assert all(torch.equal(before[level][name], after[name]) for name in after)
@@ -64,7 +66,8 @@ def test_dead_codes_come_back_to_life():
         model = model_of(halvings=(1,))
         with torch.no_grad():
             model.level(0).quantiser.codebook[4:] += 100  # so far away that nothing ever gets them
-        train(model, waves(120), 120, LevelRecipe(learning_rate=5e-3, reset_every=2, reset_share=reset_share))
+        recipe = LevelRecipe(learning_rate=5e-3, reset_every=2, reset_share=reset_share)
+        train(model, torch.cat(list(waves(120))), 120, recipe, batch_size=8)
         used = [most_probable(0, model.log_posterior(0, model.encode(x)[0].z)) for x in waves(20, seed=1)]
         return len(torch.cat(used).unique())
 
@@ -74,7 +77,7 @@ def test_dead_codes_come_back_to_life():
 
 def test_less_is_left_after_more_compression():
     model = model_of()
-    train(model, waves(4 * 120), 120, FAST)
+    train(model, torch.cat(list(waves(4 * 120))), 120, FAST, batch_size=8)
     (x,) = waves(1, seed=2, batch=64)
     with torch.no_grad():
         errors = [float((model.reconstruct(x, level, most_probable) - x).square().mean()) for level in range(4)]
@@ -101,6 +104,26 @@ def test_training_is_the_same_again_and_goes_on_from_any_step():
 
     whole, interrupted = trained(None), trained(7)
     assert all(torch.equal(whole[name], interrupted[name]) for name in whole)
+
+
+def test_what_the_levels_below_make_of_the_data_can_be_kept():
+    """Training in a loop of its own, on the same batches, encoded anew for every step."""
+    data, steps = torch.cat(list(waves(12))), [4, 6, 5, 3]
+    kept, anew = model_of(), model_of()
+    train(kept, data, steps, FAST, batch_size=8)
+    for number, count in enumerate(steps):
+        training = LevelTraining(anew, number, count, FAST)
+        training.prepare()
+        draw = torch.Generator().manual_seed(derived_seed(FAST.seed, number, "batches"))
+        optimizer = torch.optim.RAdam(training.level.parameters(), FAST.learning_rate)
+        for step in range(count):
+            optimizer.param_groups[0]["lr"] = FAST.learning_rate * rate_factor(step, count)
+            optimizer.zero_grad()
+            training.loss(data[torch.randint(len(data), (8,), generator=draw)], step).total.backward()
+            torch.nn.utils.clip_grad_norm_(training.level.parameters(), 1.0)
+            optimizer.step()
+            training.after_step(step)
+    torch.testing.assert_close(anew.state_dict(), kept.state_dict())
 
 
 def test_what_is_only_looked_at_changes_nothing():
