@@ -185,7 +185,7 @@ def refused(shown: Shown, measure: str, reason: str) -> Contrast:
 
 def of_tasks(a: Run, b: Run, shown: Shown) -> list[Contrast]:
     """The SUPERB tasks of two runs, paired by the seeds of their heads, with t intervals over seeds."""
-    one, other = _tasks(a), _tasks(b)
+    one, other = tasks(a), tasks(b)
     return [_of_task(key, one[key], other[key], shown) for key in one if key in other]
 
 
@@ -227,8 +227,8 @@ def corrected(found: Sequence[Contrast]) -> tuple[Contrast, ...]:
     return tuple(done)
 
 
-def _tasks(run: Run) -> dict[TaskKey, dict[int | None, Row]]:
-    """What tells one task's score from others -> seed -> row."""
+def tasks(run: Run) -> dict[TaskKey, dict[int | None, Row]]:
+    """What tells one task's score from others -> seed of the head -> row, of the tasks that a run was scored on."""
     found: dict[TaskKey, dict[int | None, Row]] = {}
     for row in run.rows:
         if row.tap is None and row.headline and row.value is not None and row.protocol is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.questions.comparison import fact_differences
-from s3prl_plugin.questions.comparison.contrasts import MEASURES, Scores, output
+from s3prl_plugin.questions.comparison.contrasts import MEASURES, Scores, TaskKey, output, tasks
 from s3prl_plugin.questions.comparison.runs import Missing, Run, Runs
 from s3prl_plugin.questions.factorial.design import Arm, Design
 from s3prl_plugin.questions.factorial.effects import SIMPLE, WEIGHTS, Cell, Effect, effect, over_seeds
@@ -19,7 +20,13 @@ WORDS = {
     "loss": "auxiliary loss: with it less without, mean over both rates",
     "rate": "frame rate of the middle block: the lower one less the model's own, mean with and without the loss",
     "interaction": "interaction: what the loss adds at the lower rate less what it adds at the model's own",
+    "words": "what the lower rate does to words less what it does to phones, mean with and without the loss",
 }
+WORD, PHONE = "_word", "_phone"
+HEAD = "head on the weighted sum"
+
+
+_Values = Mapping[str, Mapping[int, float]]
 
 
 @dataclass(frozen=True)
@@ -42,14 +49,27 @@ class Numbers:
     higher_is_better: bool = True
 
 
-def numbers_of(runs: Runs, arms: Sequence[Arm], measure: str, which: str) -> Numbers:
-    """One summary of one measure, of every arm and seed."""
+def numbers_of(
+    runs: Runs, arms: Sequence[Arm], measure: str, which: str, updates: Mapping[str, float] | None = None
+) -> Numbers:
+    """One summary of one measure, of every arm and seed.
+
+    Args:
+        runs: that are compared.
+        arms: of the design.
+        measure, which: the summary.
+        updates: arm -> after how many updates, between checkpoints in proportion; None for those with most.
+    """
     values: dict[str, dict[int, float]] = {}
     missing: list[str] = []
     for arm in arms:
         for seed, run in arm.runs.items():
             try:
-                values.setdefault(arm.name, {})[seed] = summary(runs, run, measure, which)
+                values.setdefault(arm.name, {})[seed] = (
+                    summary(runs, run, measure, which)
+                    if updates is None
+                    else _between(runs, arm, seed, measure, which, updates[arm.name])
+                )
             except Missing as error:
                 missing.append(str(error))
     rows = [row for arm in arms for run in arm.runs.values() for row in run.layers.get((measure, None), [])]
@@ -57,6 +77,83 @@ def numbers_of(runs: Runs, arms: Sequence[Arm], measure: str, which: str) -> Num
         measure, which, values, rows[0].score if rows else "", tuple(dict.fromkeys(missing)),
         rows[0].higher_is_better if rows else True,
     )  # fmt: skip
+
+
+def every_number(runs: Runs, found: Design, updates: Mapping[str, float] | None = None) -> list[Numbers]:
+    """Every summary of every measure that any model has; `updates` as in `numbers_of`."""
+    summaries = [
+        numbers_of(runs, found.arms, measure, which, updates)
+        for measure in runs.measures(runs.runs, SHOWN)
+        for which in summaries_of(measure)
+    ]
+    tasks = of_tasks(found.arms) if updates is None else []
+    return [each for each in (*summaries, *tasks) if any(each.values.values())]
+
+
+def _between(runs: Runs, arm: Arm, seed: int, measure: str, which: str, updates: float) -> float:
+    """A summary after so many updates, from the checkpoints before and behind it.
+
+    Raises:
+        Missing: there are none, or they have no number.
+    """
+    steps = sorted(arm.checkpoints[seed])
+    before = max((step for step in steps if step <= updates), default=None)
+    behind = min((step for step in steps if step >= updates), default=None)
+    if before is None or behind is None:
+        raise Missing(
+            f"{arm.name}, seed {seed}: no checkpoints about {updates:.0f} updates were analysed, only {steps}"
+        )
+    low, high = (summary(runs, arm.checkpoints[seed][step], measure, which) for step in (before, behind))
+    return low if before == behind else low + (high - low) * (updates - before) / (behind - before)
+
+
+def equal_cost(found: Design) -> dict[str, float]:
+    """Arm -> the updates after which it has cost as many multiply-accumulates as the cheapest of the cells in the end.
+
+    A second of audio costs what a forward pass costs; an update hears as much audio in all arms. Empty where a cost is
+    not known, all cost the same, or no earlier checkpoint was analysed.
+    """
+    earlier = any(len(steps) > 1 for arm in found.arms for steps in arm.checkpoints.values())
+    costs = {arm.name: arm.facts.macs_per_s for arm in found.arms}
+    known = {name: cost for name, cost in costs.items() if cost}
+    if not earlier or len(known) < len(costs) or len(set(known.values())) < 2 or found.refused:
+        return {}
+    cheapest = min(found.cells.values(), key=lambda arm: known[arm.name])
+    updates = max(step for steps in cheapest.checkpoints.values() for step in steps)
+    return {name: min(1.0, known[cheapest.name] / cost) * updates for name, cost in known.items()}
+
+
+def of_tasks(arms: Sequence[Arm]) -> list[Numbers]:
+    """Every task that models were scored on: of each model the mean over the seeds of its head."""
+    found: dict[TaskKey, dict[str, dict[int, float]]] = {}
+    better: dict[TaskKey, bool] = {}
+    for arm in arms:
+        for seed, run in arm.runs.items():
+            for key, rows in tasks(run).items():
+                values = [row.value for row in rows.values() if row.value is not None]
+                found.setdefault(key, {}).setdefault(arm.name, {})[seed] = math.fsum(values) / len(values)
+                better[key] = next(iter(rows.values())).higher_is_better
+    return [Numbers(key.task, HEAD, values, key.score, (), better[key]) for key, values in found.items()]
+
+
+def words_less_phones(numbers: Sequence[Numbers]) -> list[Numbers]:
+    """Of every measure of words the number less that of the same measure of phones."""
+    by_name = {(each.measure, each.which): each for each in numbers}
+    made = []
+    for words in numbers:
+        phones = by_name.get((words.measure.removesuffix(WORD) + PHONE, words.which))
+        if words.measure.endswith(WORD) and phones is not None:
+            made.append(replace(
+                words, measure=f"{words.measure} - {phones.measure}", values=_less(words.values, phones.values)
+            ))  # fmt: skip
+    return made
+
+
+def _less(one: _Values, other: _Values) -> dict[str, dict[int, float]]:
+    return {
+        arm: {seed: value - other[arm][seed] for seed, value in values.items() if seed in other.get(arm, {})}
+        for arm, values in one.items()
+    }
 
 
 def _of_cells(found: Design, numbers: Numbers) -> dict[Cell, dict[int, float]]:
@@ -76,8 +173,12 @@ def main_effect(found: Design, numbers: Numbers, name: str) -> Contrast:
 
 
 def simple_effects(found: Design, numbers: Sequence[Numbers]) -> list[Contrast]:
-    """The effect of one factor at each level of the other: exploratory."""
-    made = []
+    """The effect of one factor at each level of the other, and what the lower rate does to words less what it does to
+    phones: exploratory."""
+    made = [
+        replace(main_effect(found, each, "rate"), isolates=WORDS["words"], family=None)
+        for each in words_less_phones(numbers)
+    ]
     for name, weights in SIMPLE.items():
         if any(cell not in found.cells for cell in weights) or found.refused:
             continue
@@ -183,4 +284,4 @@ def summary(runs: Runs, run: Run, measure: str, which: str) -> float:
 
 def summaries_of(measure: str) -> tuple[str, ...]:
     """Those that mean something: nobody would choose the tap with most of the spectrum, or with the highest rank."""
-    return SUMMARIES if measure.endswith(("_phone", "_word")) else (MIDDLE, OUTPUT)
+    return SUMMARIES if measure.endswith((PHONE, WORD)) else (MIDDLE, OUTPUT)

@@ -32,13 +32,18 @@ class Arm:
         name: what their folders' names have in common; nothing is decided by it.
         facts: of one of them.
         cell: of the two-by-two design; None for a further arm.
-        runs: seed -> results.
+        checkpoints: seed -> updates -> results.
     """
 
     name: str
     facts: Facts
     cell: Cell | None
-    runs: dict[int, Run]
+    checkpoints: dict[int, dict[int, Run]]
+
+    @property
+    def runs(self) -> dict[int, Run]:
+        """Seed -> results of the checkpoint with most updates."""
+        return {seed: by_updates[max(by_updates)] for seed, by_updates in self.checkpoints.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ class _Group:
 
     facts: Facts
     name: str
-    runs: dict[int, Run] = field(default_factory=dict)
+    checkpoints: dict[int, dict[int, Run]] = field(default_factory=dict)
 
 
 def _design(view: str, runs: Sequence[Run]) -> Design:
@@ -123,14 +128,12 @@ def _design(view: str, runs: Sequence[Run]) -> Design:
             notes.append(f"{run.name}: neither its file nor its name (`..._seed3...`) says its seed")
             continue
         group = groups.setdefault(_key(run.facts), _Group(run.facts, _arm_name(run.name)))
-        other = group.runs.get(seed)
-        if other is not None and _updates(other) == _updates(run):
+        other = group.checkpoints.setdefault(seed, {}).setdefault(_updates(run), run)
+        if other is not run:
             notes.append(f"{run.name}: a second model with seed {seed} like {other.name}; the first is taken")
-        if other is None or _updates(run) > _updates(other):
-            group.runs[seed] = run
     names = _apart([group.name for group in groups.values()])
     arms = [
-        Arm(name, group.facts, cell_of(group.facts), group.runs)
+        Arm(name, group.facts, cell_of(group.facts), group.checkpoints)
         for name, group in zip(names, groups.values(), strict=True)
     ]
     arms.sort(key=lambda arm: CELLS.index(arm.cell) if arm.cell else len(CELLS))

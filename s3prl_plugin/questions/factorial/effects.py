@@ -50,6 +50,7 @@ SIMPLE: dict[str, dict[Cell, float]] = {
     "loss at the model's own rate": {(False, True): 1.0, (False, False): -1.0},
     "rate with the auxiliary loss": {(True, True): 1.0, (False, True): -1.0},
     "rate without it": {(True, False): 1.0, (False, False): -1.0},
+    "the loss alone less the lower rate alone": {(False, True): 1.0, (True, False): -1.0},
 }
 
 

@@ -5,25 +5,24 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from s3prl_plugin.questions.comparison import runs as comparison
-from s3prl_plugin.questions.comparison.contrasts import corrected
+from s3prl_plugin.questions.comparison.contrasts import MEASURES, corrected
 from s3prl_plugin.questions.comparison.runs import Runs
 from s3prl_plugin.questions.comparison.verdicts import NOT_DECIDED
 from s3prl_plugin.questions.comparison.verdicts import effect as effect_of
 from s3prl_plugin.questions.factorial import design
 from s3prl_plugin.questions.factorial.contrasts import (
-    RANK,
-    SHOWN,
     Numbers,
+    equal_cost,
+    every_number,
     further_arms,
     main_effect,
-    numbers_of,
     simple_effects,
-    summaries_of,
 )
 from s3prl_plugin.questions.factorial.design import Arm, Design
 from s3prl_plugin.questions.factorial.effects import MIN_SEEDS, WEIGHTS
@@ -62,12 +61,7 @@ def sections(folders: Sequence[str | Path], figures: bool = True) -> tuple[Secti
 
 def _view(runs: Runs, found: Design, figures: bool) -> list[Section]:
     """The sections of one view."""
-    numbers = [
-        numbers_of(runs, found.arms, measure, which)
-        for measure in runs.measures(runs.runs, SHOWN)
-        for which in summaries_of(measure)
-    ]
-    numbers = [each for each in numbers if any(each.values.values())]
+    numbers = every_number(runs, found)
     view = found.view or "each layer at its own frame rate"
     notes = [*NOTES, *([f"{found.grey[0].upper()}{found.grey[1:]}."] if found.grey else [])]
     notes += [f"Seen: {view}." if found.view else f"Seen: {view}. {GRID}", *found.notes]
@@ -88,6 +82,9 @@ def _view(runs: Runs, found: Design, figures: bool) -> list[Section]:
         )
     ]
     exploratory = ("Exploratory: not corrected for the number of comparisons.",)
+    at_cost = _at_equal_cost(runs, found)
+    if at_cost is not None:
+        made.append(replace(at_cost, name=f"{name}-cost", title=at_cost.title + ending))
     for suffix, title, contrasts in (
         ("each", "The loss at each rate, and the rate with and without the loss", simple_effects(found, numbers)),
         ("arms", "Further arms, each less the cell that it has most in common with", further_arms(found, numbers)),
@@ -99,13 +96,39 @@ def _view(runs: Runs, found: Design, figures: bool) -> list[Section]:
     return made
 
 
+def _at_equal_cost(runs: Runs, found: Design) -> Section | None:
+    """The effects where every arm has cost the same; None where no earlier checkpoint was analysed."""
+    updates = equal_cost(found)
+    if not updates:
+        return None
+    numbers = every_number(runs, found, updates)
+    table = Table(
+        title="Equal cost",
+        columns=("arm", "multiply-accumulates of a second of audio (M)", "updates"),
+        rows=tuple(
+            (arm.name, round((arm.facts.macs_per_s or 0) / 1e6, 3), round(updates[arm.name])) for arm in found.arms
+        ),
+    )
+    return Section(
+        name="cost",
+        title="The same at equal cost",
+        notes=(
+            "Every arm after as many updates as the multiply-accumulates of the cheapest cell pay for; between two "
+            "checkpoints numbers are taken in proportion.",
+            "Exploratory: not corrected for the number of comparisons.",
+        ),
+        contrasts=tuple(replace(main_effect(found, each, which), family=None) for which in WEIGHTS for each in numbers),
+        tables=(table,),
+    )
+
+
 def _verdict(main: Sequence[Contrast], grey: str | None) -> str | None:
     """What the declared contrasts decide, by the rules that comparisons have."""
     if all(each.refused for each in main):
         return None
     if grey:
         return f"{NOT_DECIDED}: {grey}."
-    units = {each.measure for each in main if each.measure != RANK}
+    units = {each.measure for each in main if each.measure in MEASURES}
     said = {"loss": "the auxiliary loss", "rate": "the lower rate", "interaction": "their interaction"}
     found = [effect_of(what, [c for c in main if c.family == name], sorted(units)) for name, what in said.items()]
     named = [

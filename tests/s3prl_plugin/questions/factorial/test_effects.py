@@ -50,6 +50,7 @@ def test_signs():
         "loss at the model's own rate": 1,
         "rate with the auxiliary loss": -3,
         "rate without it": -5,
+        "the loss alone less the lower rate alone": 6,
     }
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted_results import ONE_RATE, Planted, facts
+from planted_results import ONE_RATE, Planted, facts, task_rows
 
-from s3prl_plugin import commands
+from s3prl_plugin import commands, results
 from s3prl_plugin.questions import factorial
 from s3prl_plugin.questions.comparison import runs as comparison
 from s3prl_plugin.questions.factorial import design
@@ -77,6 +77,76 @@ def test_further_arms_are_exploratory(tmp_path):
     simple = contrasts(each)["rate without it, middle block (3 seeds)"]
     assert simple.value == pytest.approx(RATE - INTERACTION / 2, abs=1e-6)
     assert "frame rate of the middle block 20 -> 40 ms" in simple.isolates
+
+
+def with_tasks(root, moved):
+    """The study, with a task whose score is the model's planted one plus what `moved` gives for a seed of the head."""
+    for folder in study(root):
+        about = upstream_facts.read(folder)
+        arm, seed = folder.name.split("_seed")[0], int(folder.name.split("_seed")[1][0])
+        scores = {head: 0.5 + ARMS[arm][1] + 0.03 * seed + moved(head) for head in (7, 8)}
+        results.write(folder, task_rows(about, "KS", scores, corpus_kind="generated"))
+        wrong = dict.fromkeys((7, 8), 0.5 - ARMS[arm][1])
+        results.write(folder, task_rows(about, "PR", wrong, score="per_71", corpus_kind="generated"))
+    return sorted(root.iterdir())
+
+
+def test_tasks_count_with_the_mean_over_their_heads(tmp_path):
+    section = factorial.sections(with_tasks(tmp_path, lambda head: 0.01 * head))[0]
+    for task, sign in (("KS", 1), ("PR", -1)):
+        found = contrasts(section, task)
+        assert found["loss, head on the weighted sum (3 seeds)"].value == pytest.approx(sign * LOSS, abs=1e-9)
+        assert found["rate, head on the weighted sum (3 seeds)"].value == pytest.approx(sign * RATE, abs=1e-9)
+        assert all(each.higher_is_better == (sign > 0) for each in found.values())
+    means = {row[2]: row[3] for row in section.tables[1].rows if row[0] == "KS"}
+    assert means["plain"] == pytest.approx(0.5 - 0.1 + 0.06 + 0.075)
+
+
+def test_words_less_phones(tmp_path):
+    """Phones move with the rate by .01, words by RATE."""
+    planted = Planted(tmp_path, seed=2, common=0.02, own=1e-9)
+    for seed in (1, 2, 3):
+        for name in "abcd":
+            said, moved = ARMS[name]
+            about = replace(facts(seed=seed, **said), checkpoint_sha256=f"{seed:063d}{name}")
+            phones = 0.3 + 0.01 * (name in "ab")
+            planted.run(f"{name}_seed{seed}", about, {"mi_word": {"": 0.5 + moved}, "mi_phone": {"": phones}})
+    found = contrasts(factorial.sections(sorted(tmp_path.iterdir()))[1], "mi_word - mi_phone")
+    for which in ("best tap", "middle block", "output"):
+        assert found[f"rate, {which} (3 seeds)"].value == pytest.approx(RATE - 0.01, abs=1e-6)
+        assert found[f"rate, {which} (3 seeds)"].family is None
+
+
+def cost_study(root, steps):
+    """Scores that grow with the logarithm of updates; frames of 20 ms cost a quarter more."""
+    planted = Planted(root, seed=2, common=0.02, own=1e-9)
+    for seed in (1, 2, 3):
+        for name in "abcd":
+            said = ARMS[name][0]
+            for step in steps if name in "cd" else steps[-1:]:
+                about = facts(seed=seed, step=step, macs=100e6 if name in "ab" else 125e6, **said)
+                about = replace(about, checkpoint_sha256=f"{seed:030d}{step:033d}{name}")
+                planted.run(f"{name}_seed{seed}_checkpoint_{step}", about, {"mi_word": {"": 0.001 * step}})
+    return sorted(root.iterdir())
+
+
+def test_equal_cost_lies_between_checkpoints(tmp_path):
+    """What 500 updates at 40 ms cost pays for 400 at 20 ms; the score is .001 an update."""
+    section = next(s for s in factorial.sections(cost_study(tmp_path, (300, 450, 500))) if s.name.endswith("-cost"))
+    assert {row[0]: row[2] for row in section.tables[0].rows} == {"a": 500, "b": 500, "c": 400, "d": 400}
+    (rate,) = (each for label, each in contrasts(section).items() if label.startswith("rate, output"))
+    assert rate.value == pytest.approx(0.1, abs=1e-6)
+    tidy = {(r["equal"], r["arm"], r["seed"]): r["value"] for r in factorial.records(sorted(tmp_path.iterdir()))
+            if r["of"] == "output"}  # fmt: skip
+    assert [tidy[equal, "c", 2] for equal in ("updates", "cost")] == pytest.approx([0.5, 0.4], abs=0.05)
+    assert tidy["updates", "c", 2] - tidy["cost", "c", 2] == pytest.approx(0.1, abs=1e-4)
+
+
+def test_equal_cost_without_an_earlier_checkpoint_is_refused(tmp_path):
+    section = next(s for s in factorial.sections(cost_study(tmp_path, (450, 500))) if s.name.endswith("-cost"))
+    assert all(
+        "no checkpoints about 400 updates were analysed, only [450, 500]" in c.refused for c in section.contrasts
+    )
 
 
 def test_the_best_tap_is_not_the_luckiest(tmp_path):
