@@ -21,6 +21,14 @@ of every panel). In its Markdown
     {{ verdicts TASK }}               is what the verifications of a task say together, in words
     {{ verified TASK }}               is the same in tables
 and under a command of s3prl-plugin in a block that begins with ```console comes what it prints when run on the rows.
+
+A page of models with several training seeds has numbers in NAME.jsonl in place of rows, or beside them. Its YAML says
+`corpora`, the study's folders of the factorial (a folder below the study -> what its corpus is called), `claims` and
+`tables` (`over_seeds.py` has what they are), and the picture is of the claims. Then
+    {{ verdict CLAIM }}               is what the intervals of a claim say
+    {{ claim CLAIM }}                 is a table of its effects
+    {{ means TABLE }}                 is a table of means over seeds
+    {{ effects TABLE }}               is a table of main effects and interactions, at equal updates and equal cost
 """
 
 from __future__ import annotations
@@ -38,12 +46,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import over_seeds
 import yaml
 
 from s3prl_plugin import results
 from s3prl_plugin.commands import main as command
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.inference import current, state_taps
+from s3prl_plugin.inference import current, folders, state_taps
+from s3prl_plugin.questions import factorial
 from s3prl_plugin.report.sections import Section
 from s3prl_plugin.report.text import text
 from s3prl_plugin.results import Row
@@ -68,6 +78,7 @@ class Page:
         trials: folder in the study -> the verifications of its tasks.
         head: what the template's YAML says.
         body: its Markdown.
+        numbers: of models with several seeds.
     """
 
     name: str
@@ -75,6 +86,12 @@ class Page:
     trials: dict[str, list[Trial]]
     head: dict[str, Any]
     body: str
+    numbers: Sequence[dict[str, Any]] = ()
+
+    @property
+    def seeds(self) -> over_seeds.OverSeeds:
+        """The claims about models with several seeds."""
+        return over_seeds.OverSeeds(self.name, self.numbers, self.head.get("claims") or {})
 
     def text(self) -> str:
         """The page.
@@ -96,6 +113,10 @@ class Page:
             "best": lambda runs, measures: self._best(runs.split("+"), measures.split("+")),
             "verdicts": lambda task: "\n".join(f"- {line}" for line in self._verified(task).lead[1:]),
             "verified": lambda task: text([replace(self._verified(task), title="", lead=())], markdown=True).strip(),
+            "verdict": self.seeds.verdict,
+            "claim": lambda claim: _table(self.seeds.table(claim)),
+            "means": lambda table: _table(self.seeds.means(self.head["tables"][table])),
+            "effects": lambda table: _table(self.seeds.effects(self.head["tables"][table])),
         }
         found = _PLACE.sub(lambda place: shows[place[1]](*place[2].split()), body)
         return f"<!-- built by build.py from {self.name}.template and {self.name}.jsonl -->\n{found}"
@@ -104,6 +125,9 @@ class Page:
         """Write the picture."""
         from s3prl_plugin.report import drawing
 
+        if "picture" not in self.head:
+            drawing.save(over_seeds.figure(self.seeds), path)
+            return
         picture = self.head["picture"]
         if "against" in picture:
             trials = [each for own in self.trials.values() for each in own]
@@ -203,8 +227,12 @@ def page(name: str) -> Page:
     _, head, body = (FOLDER / f"{name}.template").read_text(encoding="utf-8").split("---\n", 2)
     lines: dict[str, list[str]] = {}
     trials: dict[str, list[Trial]] = {}
+    numbers = []
     for line in (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
         content = json.loads(line)
+        if "arm" in content:
+            numbers.append(content)
+            continue
         run = content.pop("run")
         if "verification" in content:
             trials.setdefault(run, []).append(Trial(**content["verification"]))
@@ -216,7 +244,7 @@ def page(name: str) -> Page:
             file = Path(place) / f"{run.replace('/', '.')}.jsonl"
             file.write_text("\n".join(of_run), encoding="utf-8")
             runs[run] = results.read(file)
-    return Page(name, runs, trials, yaml.safe_load(head), body)
+    return Page(name, runs, trials, yaml.safe_load(head), body, numbers)
 
 
 def names() -> list[str]:
@@ -227,8 +255,18 @@ def names() -> list[str]:
 def take_in(name: str, study: Path) -> None:
     """Write the headline rows of a study's folders beside the page, without what is as it is by default.
 
-    Of heads that a verification has trained, its own file says what counts.
+    Of heads that a verification has trained, its own file says what counts; of models with several seeds, the numbers
+    that effects are made of.
     """
+    head = yaml.safe_load((FOLDER / f"{name}.template").read_text(encoding="utf-8").split("---\n", 2)[1])
+    if "corpora" in head:
+        numbers = [
+            {"corpus": corpus, **number}
+            for folder, corpus in head["corpora"].items()
+            for number in factorial.records(folders.folders(study / folder))
+        ]
+        _write(name, [json.dumps(each, ensure_ascii=False) + "\n" for each in numbers])
+        return
     lines = []
     for folder in sorted(path.parent for path in study.rglob(results.FILE_NAME)):
         if trial.FOLDER in folder.relative_to(study).parts:
@@ -242,6 +280,10 @@ def take_in(name: str, study: Path) -> None:
         for each in trial.below(folder):
             said = {"run": folder.relative_to(study).as_posix(), "verification": each.as_json()}
             lines.append(json.dumps(said, ensure_ascii=False) + "\n")
+    _write(name, lines)
+
+
+def _write(name: str, lines: Iterable[str]) -> None:
     (FOLDER / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
 
 

@@ -1,0 +1,264 @@
+"""Models with several training seeds: effects, their intervals and what these say of a claim, from numbers per seed.
+
+A number is a line of NAME.jsonl: `value` of one model (`arm`, `seed`) and what it is of (`corpus`, `measure`, `of`).
+A page's head declares claims before the numbers are seen:
+
+    claims:
+      loss_helps:
+        holds: "> 0"            # the interval that the claim asks for: > or < a bound
+        lines:
+          - {effect: loss, corpus: generated, measure: KS, of: head on the weighted sum}
+
+`effect` is one of the two-by-two design (`questions/factorial/effects.py`: loss, rate, interaction, ...), or
+"ARM - ARM", paired by seed; `measure` may be a difference "MEASURE - MEASURE". All else picks numbers by their fields.
+Scores of which the lower is better are turned around, so that + is always better.
+
+The intervals of a claim's lines hold together: with k lines each is a 1 - .05 / k interval (Bonferroni). A line holds
+where its interval lies within what the claim asks for, does not where it lies outside, and is not decided else. A claim
+holds where all its lines do, does not where one does not, and is not decided else.
+
+A table in the head is a mapping of fields to the values that are shown; every combination that numbers have is a line.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference.refusal import Refused
+from s3prl_plugin.questions.factorial import effects
+from s3prl_plugin.questions.factorial.effects import Effect
+
+HOLDS, DOES_NOT, NOT_DECIDED = "holds at this scale", "does not", "not decided"
+ALPHA = 0.05
+MOST_SEEDS = 100
+NAMED = {**effects.WEIGHTS, **effects.SIMPLE}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One effect that a claim is about.
+
+    Attributes:
+        said: the line as the head has it.
+        effect: with its interval.
+        bound: what the claim compares it with.
+        above: whether it claims more than that, or less.
+    """
+
+    said: Mapping[str, Any]
+    effect: Effect
+    bound: float
+    above: bool
+
+    @property
+    def verdict(self) -> str:
+        """What the interval says."""
+        if self.effect.low > self.bound:
+            return HOLDS if self.above else DOES_NOT
+        if self.effect.high < self.bound:
+            return DOES_NOT if self.above else HOLDS
+        return NOT_DECIDED
+
+    @property
+    def seeds_needed(self) -> str:
+        """About how many seeds would decide it, if effect and spread stay as they are."""
+        half, away = (self.effect.high - self.effect.low) / 2, abs(self.effect.value - self.bound)
+        count = math.ceil(len(self.effect.seeds) * (half / away) ** 2) if away else MOST_SEEDS + 1
+        return f"about {count} seeds" if count <= MOST_SEEDS else f"more than {MOST_SEEDS} seeds"
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """The numbers of a page.
+
+    Attributes:
+        page: its name.
+        numbers: the records.
+        claims: of the page's head.
+    """
+
+    page: str
+    numbers: Sequence[Mapping[str, Any]]
+    claims: Mapping[str, Any]
+
+    def lines(self, claim: str) -> list[Line]:
+        """A claim's effects.
+
+        Raises:
+            UserError: there is no such claim, or an effect cannot be had.
+        """
+        if claim not in self.claims:
+            raise UserError(f"{self.page}: no claim {claim}; there are {', '.join(self.claims)}")
+        said = self.claims[claim]
+        sign, bound = said["holds"].split()
+        level = 1 - ALPHA / len(said["lines"])
+        return [Line(line, self.effect(line, level), float(bound), sign == ">") for line in said["lines"]]
+
+    def verdict(self, claim: str) -> str:
+        """What the intervals say of a claim."""
+        found = [line.verdict for line in self.lines(claim)]
+        if len(set(found)) == 1:
+            return f"**{found[0]}**"
+        word = DOES_NOT if DOES_NOT in found else NOT_DECIDED
+        counts = ", ".join(f"{found.count(each)} {each}" for each in (HOLDS, DOES_NOT, NOT_DECIDED) if each in found)
+        return f"**{word}** (of {len(found)} lines: {counts})"
+
+    def table(self, claim: str) -> list[list[str]]:
+        """A line per effect, and what would decide those that are not."""
+        said = self.claims[claim]["lines"]
+        fields = [key for key in said[0] if len({str(line.get(key)) for line in said}) > 1] or ["measure"]
+        rows = [[*fields, "effect", "interval", self.claims[claim]["holds"]]]
+        for line in self.lines(claim):
+            low, value, high = (signed(each) for each in (line.effect.low, line.effect.value, line.effect.high))
+            decides = f" ({line.seeds_needed} would decide)" if line.verdict == NOT_DECIDED else ""
+            shown = [str(line.said.get(field, "")) for field in fields]
+            rows.append([*shown, value, f"[{low}, {high}]", line.verdict + decides])
+        return rows
+
+    def effect(self, line: Mapping[str, Any], level: float = 1 - ALPHA) -> Effect:
+        """An effect with its interval.
+
+        Raises:
+            UserError: no number has these fields, or seeds are too few.
+        """
+        values, cells = self.of(line)
+        name = line["effect"]
+        try:
+            if name in NAMED:
+                return effects.effect(
+                    {cells[arm]: of for arm, of in values.items() if arm in cells}, NAMED[name], level
+                )
+            one, other = (values.get(arm, {}) for arm in name.split(" - "))
+            common = sorted(set(one) & set(other))
+            return effects.over_seeds([one[seed] - other[seed] for seed in common], common, level)
+        except Refused as refused:
+            raise UserError(f"{self.page}: {name} of {_said(line)}: {refused.reason}") from None
+
+    def of(
+        self, fields: Mapping[str, Any], turned: bool = True
+    ) -> tuple[dict[str, dict[int, float]], dict[str, effects.Cell]]:
+        """The numbers that have these fields, and which arm is which cell of the design.
+
+        Args:
+            fields: name -> value; `measure` may be a difference.
+            turned: whether scores of which the lower is better change their sign.
+
+        Returns:
+            (arm -> seed -> number; arm -> cell).
+
+        Raises:
+            UserError: there is none.
+        """
+        one, _, other = str(fields["measure"]).partition(" - ")
+        values, cells = self._of({**fields, "measure": one}, turned)
+        if other:
+            less, _ = self._of({**fields, "measure": other}, turned)
+            values = {
+                arm: {seed: value - less[arm][seed] for seed, value in of.items() if seed in less.get(arm, {})}
+                for arm, of in values.items()
+            }
+        return values, cells
+
+    def _of(
+        self, fields: Mapping[str, Any], turned: bool
+    ) -> tuple[dict[str, dict[int, float]], dict[str, effects.Cell]]:
+        values: dict[str, dict[int, float]] = {}
+        cells: dict[str, effects.Cell] = {}
+        for number in self.numbers:
+            if all(number.get(key) == value for key, value in fields.items() if key != "effect"):
+                sign = -1 if turned and not number.get("higher_is_better", True) else 1
+                values.setdefault(number["arm"], {})[number["seed"]] = sign * number["value"]
+                if number.get("cell"):
+                    cells[number["arm"]] = (number["cell"][0], number["cell"][1])
+        if not values:
+            raise UserError(f"{self.page}: no numbers of {_said(fields)}")
+        return values, cells
+
+    def means(self, fields: Mapping[str, Sequence[str]]) -> list[list[str]]:
+        """A line per combination of fields, a column per arm: means over seeds ± their standard deviation."""
+        arms = list(dict.fromkeys(number["arm"] for number in self.numbers))
+        rows = [[*_varying(fields), *(f"`{arm}`" for arm in arms)]]
+        for said in self._combinations(fields):
+            values, _ = self.of(said, turned=False)
+            shown = [str(said[name]) for name in _varying(fields)]
+            rows.append([*shown, *(_mean(list(values.get(arm, {}).values())) for arm in arms)])
+        return rows
+
+    def effects(self, fields: Mapping[str, Sequence[str]]) -> list[list[str]]:
+        """A line per combination of fields: main effects and interaction ± half of a 95 % interval; bold where it
+        excludes 0."""
+        rows = [[*_varying(fields), *effects.WEIGHTS]]
+        for said in self._combinations(fields):
+            shown = [str(said[name]) for name in _varying(fields)]
+            rows.append([*shown, *(_cell(self.effect({**said, "effect": name})) for name in effects.WEIGHTS)])
+        return rows
+
+    def _combinations(self, fields: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+        """Every combination of the fields' values that numbers have."""
+        there = {tuple(number.get(name) for name in fields) for number in self.numbers}
+        return [dict(zip(fields, each, strict=True)) for each in itertools.product(*fields.values()) if each in there]
+
+    def records(self) -> list[dict[str, Any]]:
+        """What the picture shows: every line of every claim."""
+        return [
+            {"claim": f"{self.claims[claim].get('title', claim)} ({self.claims[claim]['holds']})",
+             "line": f"{line.said['measure']}, {line.said['corpus']}", "value": line.effect.value,
+             "low": line.effect.low, "high": line.effect.high, "bound": line.bound, "verdict": line.verdict}
+            for claim in self.claims
+            for line in self.lines(claim)
+        ]  # fmt: skip
+
+
+def figure(numbers: OverSeeds) -> Any:
+    """A panel per claim: its effects, their intervals and the bound."""
+    import altair as alt
+
+    data = numbers.records()
+    words = (HOLDS, DOES_NOT, NOT_DECIDED)
+    colour = alt.Color("verdict:N", title=None, legend=alt.Legend(orient="top"),
+                       scale=alt.Scale(domain=list(words), range=["#1b7837", "#b2182b", "#777777"]))  # fmt: skip
+    panels = []
+    for claim in dict.fromkeys(each["claim"] for each in data):
+        base = alt.Chart(alt.InlineData(values=[each for each in data if each["claim"] == claim]))
+        y = alt.Y("line:N", sort=None, title=None, axis=alt.Axis(labelLimit=360))
+        zero = base.mark_rule(strokeDash=[3, 3], color="#444444").encode(x="bound:Q")
+        bars = base.mark_rule(strokeWidth=2).encode(
+            x=alt.X("low:Q", title=None, scale=alt.Scale(zero=False, padding=10)), x2="high:Q", y=y, color=colour
+        )
+        points = base.mark_point(filled=True, size=60, opacity=1).encode(x="value:Q", y=y, color=colour)
+        title = alt.TitleParams(claim, anchor="start", fontSize=12)
+        panels.append(alt.layer(zero, bars, points).properties(title=title, width=380))
+    return alt.vconcat(*panels)
+
+
+def signed(value: float) -> str:
+    """A number with its sign and three decimals, without the leading zero."""
+    return f"{value:+.3f}".replace("+0.", "+.").replace("-0.", "-.")
+
+
+def _varying(fields: Mapping[str, Sequence[str]]) -> list[str]:
+    """The fields that tell lines apart."""
+    return [name for name, values in fields.items() if len(values) > 1]
+
+
+def _cell(effect: Effect) -> str:
+    shown = f"{signed(effect.value)} ±{(effect.high - effect.low) / 2:.3f}".replace("±0.", "±.")
+    return f"**{shown}**" if effect.low > 0 or effect.high < 0 else shown
+
+
+def _mean(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    mean = math.fsum(values) / len(values)
+    spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1)) if len(values) > 1 else None
+    shown = f"{mean:.3f}"
+    return shown if spread is None else f"{shown} ±{spread:.3f}"
+
+
+def _said(fields: Mapping[str, Any]) -> str:
+    return ", ".join(str(value) for key, value in fields.items() if key != "effect" and value != "")
