@@ -18,9 +18,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from s3prl_plugin import compat, own_upstreams, setting_names
+from s3prl_plugin import compat, own_upstreams
 from s3prl_plugin.compat import hooks, hub
 from s3prl_plugin.compat.alias import AliasFinder
+from s3prl_plugin.config import setting_names
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.plugins import FLAG, OWN, offers, plugin_flag
 from s3prl_plugin.plugins import origin as origins

@@ -30,6 +30,7 @@ from s3prl_plugin.downstream.cca.protocols import (
     CcaPublished,
 )
 from s3prl_plugin.downstream.cca.spectra import Spectra
+from s3prl_plugin.downstream.cca.word_vectors import MEASURES
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.strides import Stride
 
@@ -68,7 +69,7 @@ class DownstreamExpert(AnalysisExpert):
         "word_tokens": whole(FEWEST_TOKENS) | None,
         "speakers": whole(2) | None,
         "speaker_utterances": whole(FEWEST_TOKENS) | None,
-        "vectors": Any,
+        "vectors": Mapping[one_of(MEASURES), str | None],
         "segment_weights": one_or_some_of(SEGMENT_WEIGHTS),
     }
 

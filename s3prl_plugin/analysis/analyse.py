@@ -21,7 +21,6 @@ from s3prl_plugin.analysis.one_pass.saved_pass import FOLDER, Shard
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.corpora import fingerprint
-from s3prl_plugin.errors import UserError
 from s3prl_plugin.states.taps import Tap
 
 FINISHED = "analyses.json"
@@ -81,7 +80,7 @@ def analyse(analyses: Sequence[Analysis], name: str, states_of: StatesOf, upstre
     """
     lead = analyses[0]
     options, gathering = lead.options, lead.gathering
-    part, folders = _part(options["part"]), options["merge"] or []
+    part, folders = Shard.of(options["part"]), options["merge"] or []
     every_s = 60 * options["checkpoint_minutes"]
     waveforms = lead.get_dataloader("")
     identity = _identity(lead, upstream, waveforms.batches)
@@ -155,16 +154,6 @@ def _identity(lead: Analysis, upstream: Any, batches: Sequence[Sequence[int]]) -
             }
         )
     )
-
-
-def _part(given: Any) -> Shard:
-    """`part: 2/4` as a shard."""
-    if given is None:
-        return Shard()
-    index, slash, count = str(given).partition("/")
-    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-        raise UserError(f"downstream_expert.part is {given!r}; write it as 2/4: the second of four parts")
-    return Shard(int(index) - 1, int(count))
 
 
 def _write_folds(expdir: str | Path, plan: Plan) -> None:

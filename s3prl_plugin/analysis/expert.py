@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -18,6 +18,7 @@ from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gather import StatesOf
 from s3prl_plugin.analysis.one_pass.gathering import Gathering, check_memory
 from s3prl_plugin.analysis.one_pass.loading import Waveforms
+from s3prl_plugin.analysis.one_pass.saved_pass import Shard
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.planning.folds import SHARED_TEXTS, SPLITS
 from s3prl_plugin.analysis.planning.plan import Plan
@@ -25,7 +26,7 @@ from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
 from s3prl_plugin.analysis.rows import RowMaker
 from s3prl_plugin.analysis.token_counts import CountsTokens, TokenCount
-from s3prl_plugin.config.schema import Counted, Positive, Some, Whole, one_of, some_of
+from s3prl_plugin.config.schema import By, Counted, Positive, Some, Whole, one_of, some_of
 from s3prl_plugin.corpora import fingerprint, skips
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import Row
@@ -35,7 +36,7 @@ from s3prl_plugin.strides import Stride
 DEFAULT_SEED = 1337
 # what the options of every analysis may be, where one value says it
 COMMON_TYPES: Mapping[str, Any] = {
-    "corpus": Any,
+    "corpus": Annotated[str, By(corpora.check_spec)],
     "taps": Some[str] | None,
     "split_by": one_of(SPLITS),
     "shared_texts": one_of(SHARED_TEXTS),
@@ -45,7 +46,7 @@ COMMON_TYPES: Mapping[str, Any] = {
     "memory_limit_gb": Positive | None,
     "checkpoint_minutes": Positive,
     "keep_statistics": bool,
-    "part": Any,
+    "part": Annotated[str, By(Shard.of)] | None,
     "merge": Some[str] | None,
 }
 

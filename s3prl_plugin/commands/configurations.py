@@ -6,17 +6,15 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from s3prl_plugin import registry, superb
+from s3prl_plugin import config, registry, superb
 from s3prl_plugin.analysis.defaults import COMMON, analysis_defaults, explained
-from s3prl_plugin.config import schema
+from s3prl_plugin.config import schema, setting_names
 from s3prl_plugin.errors import UserError, did_you_mean
 
 Schema = dict[str, Any]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 OF_S3PRL = {"type": "object", "description": "as s3prl's own file for this downstream has it"}
 RUN = dict.fromkeys(("runner", "optimizer", "scheduler", "specaug"), OF_S3PRL)
-NAMED = {"anyOf": [{"type": "string"}, {"type": "null"}]}
-TASK = {"config": NAMED, "corpus": NAMED, "override": {"type": "object"}}
 BEGINNING = """# What configurations may hold
 
 Every option of every kind of file, with what it may be and its default; keys and values that are not here are refused
@@ -24,6 +22,8 @@ with file and line. `s3prl-plugin ls options cca --json` (or another of the head
 editors take: `# yaml-language-server: $schema=FILE` in the first line of a file. This page is what
 `s3prl-plugin ls options --markdown` prints.
 """
+NAMES = """Settings of s3prl's that name its code, in a file for `-c` and in a task's `override`: those of optimizers
+and schedulers, and of each downstream those anywhere below `downstream_expert`."""
 
 
 def known() -> list[str]:
@@ -62,6 +62,7 @@ def page() -> str:
             options = {key.removeprefix("downstream_expert."): said for key, said in found.items()}
             found = {key: said for key, said in options.items() if key == "measures" or key not in COMMON}
         parts.append(_section(f"`{name}`", _title(name) + ".", found))
+    parts.append(_section("Names in s3prl's settings", NAMES, _named()))
     return "\n".join(parts)
 
 
@@ -88,12 +89,40 @@ def _suite() -> Schema:
             shared[key] = plain if shared.get(key, plain) == plain else {}
     of_suite = {
         "analyses": _object({name: _or_null(each) for name, each in analyses.items()}),
-        "tasks": _object({name: _or_null(_object(TASK)) for name in superb.tasks()}),
+        "tasks": _object({name: _or_null(_task(task)) for name, task in superb.tasks().items()}),
         "store": {"anyOf": [{"type": "boolean"}, {"type": "null"}, schema.json_schema(StoreOptions)]},
     }
     study = schema.json_schema(StudyOptions)
     study["properties"]["upstreams"] |= {"additionalProperties": schema.json_schema(EntryOptions)}
     return _object({**RUN, "suite": _object({**shared, **of_suite}), "study": study})
+
+
+def _task(task: superb.Task) -> Schema:
+    """What a suite may say of a task, with the settings of its own file as defaults."""
+    found = schema.json_schema(superb.suite.TaskOptions)
+    settings = config.read(config.packaged("configs", "superb", task.config)).data
+    override = {key: _setting(task.downstream, (key,), value) for key, value in settings.items()}
+    found["properties"]["override"]["anyOf"][0] |= {"properties": override}
+    return found
+
+
+def _setting(downstream: str, keys: tuple[str, ...], value: Any) -> Schema:
+    """A setting of one of s3prl's tasks, or the section that holds some."""
+    if isinstance(value, Mapping):
+        inside = {key: _setting(downstream, (*keys, key), held) for key, held in value.items()}
+        return {"type": "object", "properties": inside}
+    names = setting_names.possible(downstream, *keys)
+    return {**(schema.schema(names) if names else {}), "default": value}
+
+
+def _named() -> dict[str, Schema]:
+    """The settings of s3prl's that name code, wherever they stand."""
+    above = ("optimizer.name", "scheduler.name")
+    found = {key: setting_names.possible("", *key.split(".")) for key in above}
+    for downstream, keys in setting_names.SETTINGS.items():
+        for key in keys:
+            found[f"{downstream}: {key}"] = setting_names.possible(downstream, "downstream_expert", key)
+    return {key: schema.schema(names) for key, names in found.items()}
 
 
 def _pretraining(*own: tuple[str, type[schema.ConfigSection]], settings: bool = True) -> Schema:
@@ -111,13 +140,12 @@ def _pretraining(*own: tuple[str, type[schema.ConfigSection]], settings: bool = 
 
 
 def _pretrain_mr_hubert() -> Schema:
-    from s3prl_plugin.upstream.mr_hubert.pretrain.options import MODEL, Objective
+    from s3prl_plugin.upstream.mr_hubert.checkpoint.fairseq_config import Model
+    from s3prl_plugin.upstream.mr_hubert.pretrain.options import Objective
     from s3prl_plugin.upstream.mr_hubert.pretrain.stages import Stages
     from s3prl_plugin.upstream.mr_hubert.pretrain.start import Initial
 
-    found = _pretraining(("objective", Objective), ("initial", Initial), ("stages", Stages))
-    found["properties"]["model"] = _object({key: {"default": value} for key, value in MODEL.items()})
-    return found
+    return _pretraining(("model", Model), ("objective", Objective), ("initial", Initial), ("stages", Stages))
 
 
 def _pretrain_hqa() -> Schema:
@@ -161,7 +189,9 @@ def _options(found: Schema, key: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
         place, inside = (*key, name), said
         for each in said.get("anyOf", ()):
             inside = each if each.get("properties") and "default" not in said else inside
-        if key == ("suite", "analyses"):
+        if key == ("suite", "tasks"):
+            yield from _options(inside, (*key, "TASK")) if name == "PR" else ()  # all have the same
+        elif key == ("suite", "analyses"):
             yield place, {"type": "object", "description": f"its options, as `{name}` has them"}
         elif inside.get("properties"):
             yield from _options(inside, place)

@@ -14,11 +14,11 @@ import sys
 from types import FrameType, ModuleType
 from typing import Any
 
-from s3prl_plugin import setting_names
 from s3prl_plugin.compat import hooks
 from s3prl_plugin.compat.hooks import note
 from s3prl_plugin.compat.plain_files import PLAIN_FILES
 from s3prl_plugin.compat.replaced import StandIn
+from s3prl_plugin.config import setting_names
 from s3prl_plugin.errors import UserError, one_line
 
 # whose modules call `eval`

@@ -3,7 +3,6 @@
 from s3prl_plugin.config.reading import (
     Config,
     KeyPath,
-    check_names,
     given,
     packaged,
     parse,
@@ -14,7 +13,6 @@ from s3prl_plugin.config.reading import (
 __all__ = [
     "Config",
     "KeyPath",
-    "check_names",
     "given",
     "packaged",
     "parse",

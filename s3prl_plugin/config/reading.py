@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from s3prl_plugin import setting_names
 from s3prl_plugin.config import plain_yaml
 from s3prl_plugin.errors import UserError, did_you_mean
 
@@ -181,17 +180,3 @@ def packaged(*parts: str) -> Path:
         known = [p.relative_to(root).as_posix() for p in root.rglob("*.yaml")]
         raise UserError(f"{'/'.join(parts[1:])}: no such packaged file; {did_you_mean('/'.join(parts[1:]), known)}")
     return path
-
-
-def check_names(config: Config, downstream: str, *key: str) -> None:
-    """Refuse settings of one of s3prl's downstreams that are to name code and are no known names.
-
-    Args:
-        config: where they stand.
-        downstream: whose settings they are.
-        key: what leads to them.
-
-    Raises:
-        UserError: naming file, line, and what may have been meant.
-    """
-    setting_names.check(config.section(*key), downstream, lambda inner, message: config.error((*key, *inner), message))

@@ -82,8 +82,18 @@ def read(config: Config, key: tuple[str, ...], kind: type[Made]) -> Made:
     try:
         return kind(**said)
     except UserError as error:
-        named = re.match(r"\w+", str(error))
-        raise config.error((*key, named[0] if named else ""), ".".join((*key, str(error)))) from None
+        raise placed(config, key, ".".join((*key, str(error)))) from None
+
+
+def placed(config: Config, key: tuple[str, ...], message: str) -> UserError:
+    """The error of what stands under a key, with the line of the option below it that the message names first."""
+    held: Any = config.data
+    for part in key:
+        held = held.get(part) if isinstance(held, Mapping) else None
+    words = re.findall(r"\w+", message)
+    while isinstance(held, Mapping) and (named := next((word for word in words if word in held), None)):
+        key, held = (*key, named), held[named]
+    return config.error(key, message)
 
 
 def names(kind: type[ConfigSection]) -> list[str]:
@@ -152,21 +162,52 @@ def check(name: str, annotation: Any, value: Any) -> None:
         _adapter(annotation).validate_python(value)
         return
     except ValidationError as error:
-        for each in error.errors():
-            if each["type"] == "value_error":
-                raise UserError(f"{name}: {str(each['ctx']['error']).removeprefix(f'{name}: ')}") from None
+        found = error.errors()
+    for each in found:
+        if each["type"] == "value_error":
+            raise UserError(f"{name}: {str(each['ctx']['error']).removeprefix(f'{name}: ')}")
     parts = [part for whole in (schema(annotation),) for part in whole.get("anyOf", [whole])]
+    if isinstance(value, Mapping):
+        wrong = {key for each in found if each["type"] != "extra_forbidden" for key in each["loc"]}
+        _refuse_inside(name, value, parts, wrong)
     items = [choice for part in parts for choice in part.get("items", {}).get("enum", ())]
     unknown = next((each for each in value if each not in items), None) if isinstance(value, list) else None
     if items and isinstance(unknown, str):
-        raise UserError(f"{name}: there is no {brief(unknown)}; {did_you_mean(unknown, items)}") from None
+        raise UserError(f"{name}: there is no {brief(unknown)}; {did_you_mean(unknown, items)}")
     choices = [choice for part in parts for choice in part.get("enum", ())]
     hint = (
         did_you_mean(value, choices) if choices and isinstance(value, str) else f"give {possible(schema(annotation))}"
     )
     if isinstance(value, str) and re.fullmatch(r"\d+e[-+]?\d+", value):
         hint += f" (YAML reads {value} as text; write {value.replace('e', '.0e', 1)})"
-    raise UserError(f"{name}: {brief(value)} is not possible; {hint}") from None
+    raise UserError(f"{name}: {brief(value)} is not possible; {hint}")
+
+
+def _refuse_inside(name: str, value: Mapping[Any, Any], parts: Sequence[Mapping[str, Any]], wrong: set[Any]) -> None:
+    """Say what is wrong with keys, by that of the forms that has most of them.
+
+    Args:
+        name: of the option.
+        value: what it is.
+        parts: the JSON schema of every form that it may have.
+        wrong: the keys whose values pydantic does not take in some form.
+    """
+
+    def keys(part: Mapping[str, Any]) -> list[str]:
+        return list(part.get("properties") or part.get("propertyNames", {}).get("enum", ()))
+
+    part = max(parts, key=lambda part: len(value.keys() & keys(part)))
+    if not keys(part) or (len(parts) > 1 and not value.keys() & keys(part)):
+        return
+    for key, held in value.items():
+        if key not in keys(part):
+            raise UserError(f"{name}: unknown key {brief(key)}; {did_you_mean(str(key), keys(part))}")
+        each = part.get("properties", {}).get(key) or part["additionalProperties"]
+        if key in wrong and key in part.get("properties", value):
+            raise UserError(f"{name}.{key}: {brief(held)} is not possible; give {possible(each)}")
+    for key in part.get("required", ()):
+        if key not in value:
+            raise UserError(f"{name} needs `{key}`; give {possible(part)}")
 
 
 def schema(annotation: Any) -> dict[str, Any]:
@@ -210,7 +251,9 @@ def descriptions(kind: type) -> dict[str, str]:
 def possible(schema: Mapping[str, Any]) -> str:
     """What a value may be, in words: "a whole number from 1 on, or null"."""
     if "anyOf" in schema:
-        *others, last = dict.fromkeys(map(possible, schema["anyOf"]))
+        *others, last = dict.fromkeys(
+            "a list of these" if each.get("items") in schema["anyOf"] else possible(each) for each in schema["anyOf"]
+        )
         return ", ".join(others) + (f"{',' if ' ' in others[-1] else ''} or {last}" if others else last)
     if "enum" in schema or "const" in schema:
         return _listed(str(value) for value in schema.get("enum", [schema.get("const")]))
@@ -223,6 +266,8 @@ def possible(schema: Mapping[str, Any]) -> str:
         return f"a list{size} (each {possible(each)})"
     if schema.get("properties"):
         return f"{{{', '.join(f'{name}: {possible(each)}' for name, each in schema['properties'].items())}}}"
+    if "propertyNames" in schema:
+        return f"{{{possible(schema['propertyNames'])}: {possible(schema['additionalProperties'])}, ...}}"
     plain = {"boolean": "true or false", "null": "null", "string": "text", "object": "keys"}
     return plain.get(str(kind), "a value")
 

@@ -54,6 +54,20 @@ def open_corpus(spec: str | Path, **options: object) -> Corpus:
     return replace(found, versions=registry.origin("corpus", name))
 
 
+def check_spec(spec: str) -> None:
+    """Refuse what names no corpus, without reading it.
+
+    Args:
+        spec: as `open_corpus` takes it.
+
+    Raises:
+        UserError: no such format, option or folder.
+    """
+    spec, options = _without_options(spec)
+    name, _ = _format_and_path(spec)
+    _check_options(name, registry.reader(name), options)
+
+
 def _without_options(spec: str) -> tuple[str, dict[str, object]]:
     """What stands before `?option=value&option=value`, and the options: numbers and true or false as such."""
     match = re.fullmatch(r"(.*?)\?(\w+=[^&]*(?:&\w+=[^&]*)*)", spec)

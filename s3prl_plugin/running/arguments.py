@@ -84,10 +84,20 @@ class Parser(argparse.ArgumentParser):
                 chosen(config.data, found.tasks)
         if found.upstream_model_config is not None:
             found.upstream_model_config = str(existing("-g", found.upstream_model_config))
-            configuration.read(found.upstream_model_config)
+            _check_model_config(found)
         if found.init_ckpt is not None:
             _check_checkpoint("-i", Path(found.init_ckpt))
         return found
+
+
+def _check_model_config(found: argparse.Namespace) -> None:
+    """Refuse options that the upstream could not have; those of a run that goes on have been used before."""
+    from s3prl_plugin.states import foreign
+
+    if found.upstream is None:
+        configuration.read(found.upstream_model_config)
+    else:
+        foreign.check_file(found.upstream, found.upstream_model_config)
 
 
 def check_config(path: Path, downstream: str, override: str | None = None) -> configuration.Config:

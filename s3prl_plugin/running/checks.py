@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from s3prl_plugin import config as config_files
 from s3prl_plugin import registry, study, superb
 from s3prl_plugin.analysis.defaults import analysis_defaults, shared_options
-from s3prl_plugin.config import Config, schema
+from s3prl_plugin.config import Config, schema, setting_names
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.plugins import offers
 from s3prl_plugin.store import options
+from s3prl_plugin.superb.suite import TaskOptions
 
 TOP_LEVEL = ("runner", "optimizer", "scheduler", "specaug", "downstream_expert", "suite", "study")
-TASK_KEYS = ("config", "corpus", "override")
 
 
 def check(config: Config, downstream: str | None, analyses: Iterable[str], tasks: Iterable[str]) -> None:
@@ -56,7 +55,7 @@ def check(config: Config, downstream: str | None, analyses: Iterable[str], tasks
         _check_values(config, name, "suite")
     config.refuse_unknown(tasks, "suite", "tasks")
     for name in config.section("suite", "tasks"):
-        config.refuse_unknown(TASK_KEYS, "suite", "tasks", name)
+        schema.read(config, ("suite", "tasks", name), TaskOptions)
     if "study" in config.data:
         study.read(config)
 
@@ -72,11 +71,11 @@ def check_names(config: Config, downstream: str | None) -> None:
         UserError: naming file, line, and what may have been meant.
     """
     if downstream != "suite":
-        config_files.check_names(config, str(downstream))
+        setting_names.check_file(config, str(downstream))
         return
     for name, said in config.section("suite", "tasks").items():
         if isinstance(said, dict) and isinstance(said.get("override"), dict) and name in superb.tasks():
-            config_files.check_names(config, superb.task(name).downstream, "suite", "tasks", name, "override")
+            setting_names.check_file(config, superb.task(name).downstream, "suite", "tasks", name, "override")
 
 
 def _check_values(config: Config, analysis: str, *key: str) -> None:
@@ -87,4 +86,4 @@ def _check_values(config: Config, analysis: str, *key: str) -> None:
         try:
             schema.check(".".join((*key, option)), types[option], said[option])
         except UserError as error:
-            raise config.error((*key, option), str(error)) from None
+            raise schema.placed(config, key, str(error)) from None

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 import yaml
 
-from s3prl_plugin import registry
+from s3prl_plugin import config, own_upstreams, registry
+from s3prl_plugin.config import schema
 from s3prl_plugin.config.schema import ConfigSection, Seed, names
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states import entry_arguments, pooling, untrained
@@ -160,6 +161,29 @@ def asked_of(upstream: str, options: Mapping[str, Any]) -> Asked | None:
         untrained.check(upstream)
     grid = pooling.parse(said.pool_to) if said.pool_to is not None else None
     return Asked(grid, said.seed if said.random_weights else None)
+
+
+def check_options(upstream: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that an upstream, the plugin's own or another, could not have; loads no network.
+
+    Raises:
+        UserError: with the closest names, or the values that are possible.
+    """
+    own_upstreams.check_options(upstream, options)
+    asked_of(upstream, options)
+
+
+def check_file(upstream: str, path: str | Path) -> None:
+    """Refuse a file given by `-g` with options that an upstream could not have.
+
+    Raises:
+        UserError: with file and line.
+    """
+    file = config.read(path)
+    try:
+        check_options(upstream, file.data)
+    except UserError as error:
+        raise schema.placed(file, (), str(error)) from None
 
 
 def _check_is_read(upstream: str) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from s3prl_plugin import own_upstreams, registry
+from s3prl_plugin import registry
 from s3prl_plugin.config import Config, schema
 from s3prl_plugin.config.schema import ConfigSection, Seeds, Text
 from s3prl_plugin.errors import UserError, did_you_mean
@@ -147,13 +147,13 @@ def _entries(config: Config, name: str) -> list[StudyUpstream]:
     place = ("study", "upstreams", name)
     said = schema.read(config, place, EntryOptions)
     options = dict(said.options or {})
+    from s3prl_plugin.states import foreign, upstream_files
+
     with_place = _at(config, place)
     entry, one_word = with_place(registry.named, said.upstream, said.checkpoint or said.checkpoints)
     checkpoint = said.checkpoint if entry == said.upstream else one_word
     with_place(registry.check_upstream, entry)
-    with_place(_check_options, entry, options)
-    from s3prl_plugin.states import upstream_files
-
+    _at(config, (*place, "options"))(foreign.check_options, entry, options)
     if said.checkpoints:
         with_place = _at(config, (*place, "checkpoints"))
         found = with_place(named_checkpoints, said.checkpoints)
@@ -171,6 +171,8 @@ def _varied(
     """The variations of one upstream: those of all, as far as its own `also` does not say otherwise."""
     place = ("study", "upstreams", name, "also")
     own = config.section(*place)
+    from s3prl_plugin.states import foreign
+
     found = {}
     for variation, options in {**each_also, **own}.items():
         where = (*place, variation) if variation in own else ("study", "each_also", variation)
@@ -185,19 +187,11 @@ def _varied(
                 f"study.upstreams.{name} leaves it out",
             )
         try:
-            _check_options(upstream.entry, changed)
+            foreign.check_options(upstream.entry, changed)
         except UserError as error:
-            raise config.error(where, f"{'.'.join(where)} of {upstream.name}: {error}") from None
+            raise schema.placed(config, where, f"{'.'.join(where)} of {upstream.name}: {error}") from None
         found[variation] = replace(upstream, name=f"{upstream.name}_{variation}", options=changed)
     return found
-
-
-def _check_options(entry: str, options: Mapping[str, Any]) -> None:
-    """Refuse options that the upstream could not have."""
-    from s3prl_plugin.states import foreign
-
-    own_upstreams.check_options(entry, options)
-    foreign.asked_of(entry, options)
 
 
 def _options(config: Config, place: tuple[str, ...], options: Any) -> dict[str, Any]:
@@ -247,6 +241,6 @@ def _at(config: Config, place: tuple[str, ...]) -> Any:
         try:
             return function(*args)
         except UserError as error:
-            raise config.error(place, f"{'.'.join(place)}: {error}") from None
+            raise schema.placed(config, place, f"{'.'.join(place)}: {error}") from None
 
     return call

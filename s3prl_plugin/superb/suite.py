@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from s3prl_plugin.compat import packages
+from s3prl_plugin.config.schema import ConfigSection
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.superb.corpus import corpus_of
 from s3prl_plugin.superb.tasks import NOT_HERE, Task, task, tasks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOptions(ConfigSection):
+    """What a suite may say of a task.
+
+    Attributes:
+        config: a file of settings in place of the task's own.
+        corpus: what it is trained and scored on, in place of the suite's: generated, or FORMAT:PATH.
+        override: settings that differ from those of the file, nested as there.
+    """
+
+    config: str | None = None
+    corpus: str | None = None
+    override: Mapping[str, Any] | None = None
 
 
 class SuiteTask(NamedTuple):

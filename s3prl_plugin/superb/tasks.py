@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s3prl_plugin import config as configuration
-from s3prl_plugin import setting_names
+from s3prl_plugin.config import setting_names
 from s3prl_plugin.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Task:
         """
         path = Path(chosen["config"]) if chosen.get("config") else self._own / self.config
         read = configuration.read(path)
-        configuration.check_names(read, self.downstream)
+        setting_names.check_file(read, self.downstream)
         settings = read.data
         places = {"root": corpus.root, "made": corpus.made, "own": self._own}
         for dotted, value in self._depends_on(corpus).items():

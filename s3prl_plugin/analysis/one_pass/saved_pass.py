@@ -30,6 +30,18 @@ class Shard:
     index: int = 0
     count: int = 1
 
+    @classmethod
+    def of(cls, text: str | None) -> Shard:
+        """What `2/4` means, the second of four; None is all.
+
+        Raises:
+            UserError: it is not of that form.
+        """
+        index, _, count = (text or "1/1").partition("/")
+        if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+            raise UserError(f"{text!r} is not possible; write it as 2/4: the second of four parts")
+        return cls(int(index) - 1, int(count))
+
     def batches(self, total: int) -> range:
         """The numbers of its batches."""
         return range(self.index, total, self.count)

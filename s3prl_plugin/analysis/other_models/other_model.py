@@ -20,8 +20,6 @@ from s3prl_plugin.files import digests
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import Stride
 
-IN_PASS = ("upstream", "checkpoint", "options", "tap")
-SAVED = ("saved", "tap")
 EXAMPLE = "{upstream: NAME, tap: NAME} or {saved: FOLDER, tap: NAME}"
 
 
@@ -50,12 +48,6 @@ class OtherModel:
         self._tap: Any = None
         if given is None:
             return
-        if not isinstance(given, Mapping):
-            raise options.error("other", EXAMPLE)
-        known = SAVED if "saved" in given else IN_PASS
-        for key in given:
-            if key not in known:
-                raise UserError(f"{self._where}: unknown key {key!r}; {did_you_mean(str(key), known)}")
         self._tap = given.get("tap")
         if "saved" in given:
             self.saved = SavedFrames(str(given["saved"]), sampler.gathering.plan, sampler.own(None))
@@ -176,14 +168,7 @@ class OtherModel:
 
     def _load(self, given: Mapping[str, Any], device: str | torch.device) -> SecondUpstream:
         """The model of the same pass."""
-        name, checkpoint, options = given.get("upstream"), given.get("checkpoint"), given.get("options") or {}
-        if not isinstance(name, str):
-            raise self._options.error("other", EXAMPLE)
-        if checkpoint is not None and not isinstance(checkpoint, str):
-            raise UserError(f"{self._where}.checkpoint must be a path, not {checkpoint!r}")
-        if not isinstance(options, Mapping):
-            raise UserError(f"{self._where}.options must hold option names and values, not {options!r}")
         try:
-            return second_upstream.load(name, checkpoint, options, device)
+            return second_upstream.load(given["upstream"], given.get("checkpoint"), given.get("options") or {}, device)
         except UserError as error:
             raise UserError(f"{self._where}: {error}") from None

@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Annotated, Any, NotRequired, Protocol
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.options import Options
-from s3prl_plugin.analysis.other_models.second_upstream import OfSecond, SecondUpstream
+from s3prl_plugin.analysis.other_models.second_upstream import OfSecond, SecondUpstream, check
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir, shared_reservoir
-from s3prl_plugin.config.schema import Counted, Positive, Some
+from s3prl_plugin.config.schema import By, Counted, Positive, Some, Text
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import Stride
 
+
+class InPass(TypedDict):
+    """The option `other`, of a model in the same pass."""
+
+    upstream: Text
+    checkpoint: NotRequired[str | None]
+    options: NotRequired[Mapping[str, Any] | None]
+    tap: NotRequired[str]
+
+
+class Saved(TypedDict):
+    """The option `other`, of a model whose run kept frames."""
+
+    saved: Text
+    tap: NotRequired[str]
+
+
 # options of what compares models, for `AnalysisExpert.option_types`
 OTHER_TYPES: Mapping[str, Any] = {
-    "other": Any,
+    "other": Annotated[InPass, By(check)] | Saved | None,
     "save_frames": bool | Some[Positive],
     "sampled_per_utterance": Counted,
     "sampled_frames": Counted,

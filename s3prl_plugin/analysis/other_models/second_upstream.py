@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 import torch
 import yaml
 
-from s3prl_plugin import own_upstreams, ranks, registry, results
+from s3prl_plugin import ranks, registry, results
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Statistic
 from s3prl_plugin.random_state import RandomState
@@ -108,13 +108,10 @@ def load(
     Raises:
         UserError: there is no such entry or option, or its checkpoint cannot be used.
     """
-    upstream, checkpoint = registry.named(upstream, checkpoint)
     key = json.dumps([upstream, checkpoint, dict(options), str(device)], sort_keys=True, default=str)
     if key in _loaded:
         return _loaded[key]
-    registry.check_upstream(upstream)
-    own_upstreams.check_options(upstream, options)
-    upstream_files.check(upstream, checkpoint)
+    upstream, checkpoint = check({"upstream": upstream, "checkpoint": checkpoint, "options": options})
     before = RandomState.capture()
     if not ranks.leads():  # the first process downloads
         ranks.wait()
@@ -131,6 +128,25 @@ def load(
     before.restore()
     _loaded[key] = second
     return second
+
+
+def check(given: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Refuse an upstream that cannot be loaded, as far as that costs nothing.
+
+    Args:
+        given: `upstream`, `checkpoint` and `options`, the last two where there are any.
+
+    Returns:
+        The entry and its checkpoint.
+
+    Raises:
+        UserError: there is no such entry, option or file.
+    """
+    upstream, checkpoint = registry.named(given["upstream"], given.get("checkpoint"))
+    registry.check_upstream(upstream)
+    foreign.check_options(upstream, given.get("options") or {})
+    upstream_files.check(upstream, checkpoint)
+    return upstream, checkpoint
 
 
 def name_of(described: Mapping[str, Any]) -> str:

@@ -168,11 +168,14 @@ def test_frames_of_another_run_are_refused_before_the_pass(corpus, tmp_path):
     [
         ({"other": None}, "cca_inter needs cca: downstream_expert.other: {upstream: NAME, tap: NAME} or {saved"),
         ({"other": {"upstream": "hubert_base"}, "measures": ["cca_mel"]}, "names neither cca_inter nor cca_matrix"),
-        ({"other": "hubert_base"}, "it must be {upstream: NAME"),
-        ({"other": {"tap": "layer0"}}, "it must be {upstream: NAME"),
+        ({"other": "hubert_base"}, r"other: 'hubert_base' is not possible; give \{upstream: text, .* or \{saved: text"),
+        ({"other": {"tap": "layer0"}}, "other needs `upstream`"),
         ({"other": {"upstream": "hubert_base", "ckpt": "x"}}, "unknown key 'ckpt'"),
-        ({"other": {"upstream": "hubert_base", "checkpoint": 3}}, "checkpoint must be a path, not 3"),
-        ({"other": {"upstream": "hubert_base", "options": 3}}, "options must hold option names and values, not 3"),
+        (
+            {"other": {"upstream": "hubert_base", "checkpoint": 3}},
+            "other.checkpoint: 3 is not possible; give text",
+        ),
+        ({"other": {"upstream": "hubert_base", "options": 3}}, "other.options: 3 is not possible; give keys"),
     ],
 )
 def test_what_other_says_is_checked(corpus, tmp_path, second, options, message):

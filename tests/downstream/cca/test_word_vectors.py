@@ -199,8 +199,8 @@ def test_a_corpus_without_words_is_refused(corpus, tmp_path):
     ("options", "message"),
     [
         ({"vectors": {}}, r"vectors names no table for cca_glove; write vectors: \{cca_glove: FILE\}"),
-        ({"vectors": "glove.txt"}, r"it must be a file for every measure, such as \{cca_glove: FILE\}"),
-        ({"vectors": {"cca_glov": "x"}}, r"there is no measure 'cca_glov'; did you mean 'cca_glove'"),
+        ({"vectors": "glove.txt"}, r"vectors: 'glove.txt' is not possible; give \{cca_agwe, .*: text or null, ...\}"),
+        ({"vectors": {"cca_glov": "x"}}, r"vectors: unknown key 'cca_glov'; did you mean 'cca_glove'"),
         ({"vectors": {"cca_glove": "x", "cca_agwe": "y"}}, r"cca_agwe, which is not among the measures; add it"),
         ({"vectors": {"cca_glove": "nowhere.txt"}}, r"nowhere\.txt: no such file"),
         ({"segment_weights": "hann"}, r"segment_weights: 'hann' is not possible"),

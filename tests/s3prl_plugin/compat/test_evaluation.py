@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 import s3prl_plugin
-from s3prl_plugin import setting_names
 from s3prl_plugin.compat.plain_files import PLAIN_FILES
+from s3prl_plugin.config import setting_names
 from s3prl_plugin.errors import UserError
 
 s3prl_plugin.register()

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 import jsonschema
 import pytest
 from annotated_types import Len
+from typing_extensions import TypedDict
 
 from s3prl_plugin import config
 from s3prl_plugin.config import schema
@@ -142,3 +143,56 @@ def test_options_are_explained_by_the_docstrings():
 
 def test_what_differs_from_the_defaults_is_known():
     assert Made(name="x", size=2, share=0.5).changed() == {"name": "x", "size": 2}
+
+
+class Either(TypedDict):
+    """One form of an option."""
+
+    name: Text
+    size: NotRequired[Counted]
+
+
+class Or(TypedDict):
+    """Another."""
+
+    folder: Text
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"nam": "a", "size": 1}, "it: unknown key 'nam'; did you mean 'name'?"),
+        ({"size": 1}, "it needs `name`; give {name: text, size: a whole number from 1 on}"),
+        ({"name": "a", "size": 0}, "it.size: 0 is not possible; give a whole number from 1 on"),
+        ({"folder": 3}, "it.folder: 3 is not possible; give text"),
+        ({"folder": "a", "size": 1, "name": "b"}, "it: unknown key 'folder'"),
+        ({}, "it: {} is not possible; give {name: text, size: a whole number from 1 on}, {folder: text}, or null"),
+    ],
+)
+def test_what_is_wrong_with_keys_is_told_by_the_form_that_is_nearest(value, message):
+    with pytest.raises(UserError) as told:
+        schema.check("it", Either | Or | None, value)
+    assert str(told.value).startswith(message)
+    schema.check("it", Either | Or | None, {"name": "a"})
+
+
+def test_keys_that_are_some_of_a_few_names():
+    kind = Mapping[Literal["one", "two"], Counted]
+    schema.check("it", kind, {"one": 1})
+    for value, message in (({"on": 1}, "it: unknown key 'on'; did you mean 'one'?"), ({"two": 0}, "it.two: 0 is not")):
+        with pytest.raises(UserError) as told:
+            schema.check("it", kind, value)
+        assert str(told.value).startswith(message)
+    assert schema.possible(schema.schema(kind)) == "{one or two: a whole number from 1 on, ...}"
+
+
+def test_a_message_gets_the_line_of_the_deepest_key_that_it_names(tmp_path):
+    path = tmp_path / "f.yaml"
+    path.write_text("top:\n  other:\n    upstream: a\n    options:\n      pool_to: 3\n")
+    file = config.read(path)
+    for message, line in (
+        ("top.other.options: pool_to: 3 is not possible", 5),
+        ("top.other: unknown key 'upstream'", 3),
+        ("nothing that is there", 1),
+    ):
+        assert str(schema.placed(file, ("top",), message)) == f"{path}, line {line}: {message}"

@@ -7,10 +7,11 @@ import pytest
 import torch
 from tones import MODEL
 
+from s3prl_plugin.config import schema
 from s3prl_plugin.states.taps import SAMPLE_RATE
 from s3prl_plugin.upstream.mr_hubert.checkpoint import load, torch_file
+from s3prl_plugin.upstream.mr_hubert.checkpoint.fairseq_config import Model
 from s3prl_plugin.upstream.mr_hubert.hubconf import hubert_fairseq_local, mr_hubert_local
-from s3prl_plugin.upstream.mr_hubert.pretrain import options
 from s3prl_plugin.upstream.mr_hubert.pretrain.expert import UpstreamPretrainExpert
 
 CLASSES = 7
@@ -128,7 +129,7 @@ def test_names_are_those_that_fairseq_writes(shared, tmp_path):
     for name in ("tsingle", "hubert"):
         theirs = torch_file.read(shared / "oracle" / "mr_hubert" / name / "checkpoint.pt")
         model = theirs["cfg"]["model"]
-        chosen = {key: model[key] for key in options.MODEL if key in model}
+        chosen = {key: model[key] for key in schema.names(Model) if key in model}
         if name == "hubert":
             chosen["label_rate_ratios"] = []
         objective = {key: model[key] for key in ("final_dim", "mask_length", "mask_prob", "logit_temp")}

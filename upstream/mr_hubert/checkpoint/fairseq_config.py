@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 from unittest.mock import patch
 
+from annotated_types import Ge, Interval, Len, Lt
+
+from s3prl_plugin.config import schema
+from s3prl_plugin.config.schema import ConfigSection, Number, one_of
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files.expressions import MAX_INTEGER, brief, evaluate
 from s3prl_plugin.states.taps import SAMPLE_RATE
-from s3prl_plugin.upstream.mr_hubert.network.config import Config
+from s3prl_plugin.upstream.mr_hubert.network.config import (
+    EXTRACTOR_MODES,
+    MAX_DIM,
+    MAX_KERNEL,
+    MAX_LAYERS,
+    Config,
+)
 
 MULTI_RESOLUTION = "multires_hubert"
 PLAIN = "hubert"
 
+# What may be absent from a checkpoint's configuration, with the default meant.
+_MAY_LACK = ("override_encoder_layers", "layer_norm_first", "extractor_mode", "conv_bias", "use_plain_updownsample")
 # What this network does not have, with the only value that means its absence.
 _UNSUPPORTED = {
     "layer_type": "transformer",
@@ -34,6 +47,60 @@ _NUMBERS = {
     "layerdrop": "encoder_layerdrop",
     "feature_grad_mult": "feature_grad_mult",
 }
+Chance = Annotated[float, Ge(0), Lt(1)]
+Integer = Annotated[int, Ge(0), Lt(MAX_INTEGER)]
+Integers = Sequence[Integer]
+Convolutions = Sequence[Annotated[Sequence[Integer], Len(3, 3)]]
+
+
+def _size(most: int) -> Any:
+    return Annotated[int, Interval(ge=1, le=most)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model(ConfigSection):
+    """What fairseq's configuration says of the network, under its names; the defaults are MR-HuBERT base's.
+
+    A list may be given as Python writes it, with `*` and `+`.
+
+    Attributes:
+        label_rate_ratios: [up, down] of every step down, one after another: [1, 2, 1, 2] halves the frame rate twice.
+            [] is plain HuBERT.
+        encoder_layers: in every block.
+        override_encoder_layers: the layers of each block, where they differ: encoders and middle, then the decoders
+            from the finest rate. "" for `encoder_layers` each.
+        encoder_embed_dim, encoder_ffn_embed_dim, encoder_attention_heads: of every transformer layer.
+        layer_norm_first: pre-LN, as in the large models.
+        extractor_mode: group normalisation in the first convolution, or layer normalisation in all.
+        conv_feature_layers: (channels, kernel, stride) of the front end's convolutions.
+        conv_bias: whether these have biases.
+        conv_pos, conv_pos_groups: kernel and groups of the positional convolution.
+        conv_adapator_kernal: kernel of the convolutions that change the rate.
+        use_plain_updownsample: one convolution where the rate changes ("simple sampling") in place of two.
+        dropout, attention_dropout, activation_dropout, dropout_input, encoder_layerdrop: of training.
+        feature_grad_mult: scales the front end's gradient; 0 freezes it.
+    """
+
+    label_rate_ratios: str | Integers = field(default_factory=lambda: [1, 2])
+    encoder_layers: _size(MAX_LAYERS) = 4
+    override_encoder_layers: str | Integers | None = ""
+    encoder_embed_dim: _size(MAX_DIM) = 768
+    encoder_ffn_embed_dim: _size(4 * MAX_DIM) = 3072
+    encoder_attention_heads: _size(MAX_DIM) = 12
+    layer_norm_first: bool = False
+    extractor_mode: one_of(EXTRACTOR_MODES) = "default"
+    conv_feature_layers: str | Convolutions = "[(512,10,5)] + [(512,3,2)] * 4 + [(512,2,2)] * 2"
+    conv_bias: bool = False
+    conv_pos: _size(MAX_KERNEL) = 128
+    conv_pos_groups: _size(MAX_KERNEL) = 16
+    conv_adapator_kernal: _size(MAX_KERNEL) = 1
+    use_plain_updownsample: bool = False
+    dropout: Chance = 0.1
+    attention_dropout: Chance = 0.1
+    activation_dropout: Chance = 0.0
+    dropout_input: Chance = 0.1
+    encoder_layerdrop: Chance = 0.05
+    feature_grad_mult: Number = 0.1
 
 
 def name_of(model: Mapping[str, Any]) -> str:
@@ -55,26 +122,48 @@ def read(model: Mapping[str, Any]) -> Config:
         given = model.get(key, value)
         if type(given) is not type(value) or given != value:
             raise UserError(f"{key} is {brief(given)}; only {value!r} is supported")
-    ratios = [] if plain else _numbers(model, "label_rate_ratios")
+    optional = {*_MAY_LACK, *_NUMBERS.values(), *(("label_rate_ratios", "conv_adapator_kernal") if plain else ())}
+    for key in schema.names(Model):
+        if key not in model and key not in optional:
+            raise UserError(f"its configuration has no {key}")
+    return sizes(Model(**{key: model[key] for key in schema.names(Model) if key in model}), plain)
+
+
+def sizes(model: Model, plain: bool) -> Config:
+    """The network's sizes.
+
+    Args:
+        model: what the configuration says.
+        plain: whether it is a HuBERT, which has no rates.
+
+    Raises:
+        UserError: no network can be built from it.
+    """
+    ratios = [] if plain else _listed("label_rate_ratios", model.label_rate_ratios, Integers)
     if len(ratios) % 2:
-        raise UserError(f"label_rate_ratios {brief(ratios)} is no list of pairs (up, down)")
+        raise UserError(f"label_rate_ratios: {brief(ratios)} is no list of pairs (up, down)")
     pairs = tuple(zip(ratios[::2], ratios[1::2], strict=True))
+    layers = [model.encoder_layers] * (2 * len(pairs) + 1)
+    if model.override_encoder_layers not in (None, "", [], ()):
+        stored = _listed("override_encoder_layers", model.override_encoder_layers, Integers)
+        layers = [*stored[: len(pairs) + 1], *reversed(stored[len(pairs) + 1 :])]
+    convolutions = _listed("conv_feature_layers", model.conv_feature_layers, Convolutions)
     return Config(
-        dim=_whole(model, "encoder_embed_dim"),
-        ffn_dim=_whole(model, "encoder_ffn_embed_dim"),
-        heads=_whole(model, "encoder_attention_heads"),
-        layers=_layers(model, len(pairs)),
+        dim=model.encoder_embed_dim,
+        ffn_dim=model.encoder_ffn_embed_dim,
+        heads=model.encoder_attention_heads,
+        layers=tuple(layers),
         ratios=pairs,
-        conv_layers=_conv_layers(model),
-        conv_bias=flag(model, "conv_bias"),
-        extractor_mode=brief(model.get("extractor_mode", "default")),
-        adapter_kernel=1 if plain else _whole(model, "conv_adapator_kernal"),
-        plain_adapters=flag(model, "use_plain_updownsample"),
-        layer_norm_first=flag(model, "layer_norm_first"),
+        conv_layers=tuple((channels, kernel, stride) for channels, kernel, stride in convolutions),
+        conv_bias=model.conv_bias,
+        extractor_mode=model.extractor_mode,
+        adapter_kernel=1 if plain else model.conv_adapator_kernal,
+        plain_adapters=model.use_plain_updownsample,
+        layer_norm_first=model.layer_norm_first,
         middle_residual=not plain,
-        pos_kernel=_whole(model, "conv_pos"),
-        pos_groups=_whole(model, "conv_pos_groups"),
-        **{ours: _number(model, theirs) for ours, theirs in _NUMBERS.items() if theirs in model},
+        pos_kernel=model.conv_pos,
+        pos_groups=model.conv_pos_groups,
+        **{ours: float(getattr(model, theirs)) for ours, theirs in _NUMBERS.items()},
     )
 
 
@@ -133,84 +222,28 @@ def task_of(model: Mapping[str, Any], normalize: bool) -> dict[str, Any]:
 
 def flag(section: Mapping[str, Any], key: str) -> bool:
     """A switch of the configuration; off where it is absent."""
-    value = section.get(key, False)
-    if type(value) is not bool:
-        raise UserError(f"{key} is {brief(value)}, neither true nor false")
-    return value
+    schema.check(key, bool, section.get(key, False))
+    return bool(section.get(key, False))
 
 
 def label_rate(model: Mapping[str, Any], task: Mapping[str, Any]) -> float | None:
     """Target labels per second, where either part of the configuration says it."""
     for section in (task, model):
         if section.get("label_rate") is not None:
-            return _number(section, "label_rate")
+            schema.check("label_rate", Number, section["label_rate"])
+            return float(section["label_rate"])
     return None
 
 
-def _layers(model: Mapping[str, Any], steps: int) -> tuple[int, ...]:
-    """Layers per block in execution order."""
-    if model.get("override_encoder_layers") in (None, "", []):
-        return (_whole(model, "encoder_layers"),) * (2 * steps + 1)
-    stored = _numbers(model, "override_encoder_layers")
-    return (*stored[: steps + 1], *reversed(stored[steps + 1 :]))
-
-
-def _conv_layers(model: Mapping[str, Any]) -> tuple[tuple[int, int, int], ...]:
-    """(channels, kernel, stride) of every convolution of the front end."""
-    value = _listed(model, "conv_feature_layers")
-    for item in value:
-        if not (isinstance(item, (list, tuple)) and len(item) == 3 and all(map(_is_whole, item))):
-            raise UserError("conv_feature_layers is no list of (channels, kernel, stride)")
-    return tuple((channels, kernel, stride) for channels, kernel, stride in value)
-
-
-def _listed(model: Mapping[str, Any], key: str) -> list[Any]:
+def _listed(key: str, value: Any, kind: Any) -> list[Any]:
     """A list, given as such or as an expression."""
-    value = _required(model, key)
     if isinstance(value, str):
         try:
             value = evaluate(value)
         except UserError as error:
             raise UserError(f"{key}: {error}") from None
-    if not isinstance(value, (list, tuple)):
-        raise UserError(f"{key} is no list")
+        schema.check(key, kind, value)
     return list(value)
-
-
-def _numbers(model: Mapping[str, Any], key: str) -> list[int]:
-    """A list of whole numbers."""
-    value = _listed(model, key)
-    if not all(_is_whole(number) for number in value):
-        raise UserError(f"{key} is no list of whole numbers")
-    return value
-
-
-def _whole(model: Mapping[str, Any], key: str) -> int:
-    """A whole number."""
-    value = _required(model, key)
-    if not _is_whole(value):
-        raise UserError(f"{key} is {brief(value)}, not a usable whole number")
-    return value
-
-
-def _is_whole(value: Any) -> bool:
-    """Whether it is a whole number of a size that can mean something."""
-    return type(value) is int and abs(value) <= MAX_INTEGER
-
-
-def _number(model: Mapping[str, Any], key: str) -> float:
-    """A number."""
-    value = _required(model, key)
-    if type(value) not in (int, float) or abs(value) > 1e9:
-        raise UserError(f"{key} is {brief(value)}, not a usable number")
-    return float(value)
-
-
-def _required(model: Mapping[str, Any], key: str) -> Any:
-    """The value of a key that must be there."""
-    if key not in model:
-        raise UserError(f"its configuration has no {key}")
-    return model[key]
 
 
 MODULE = "fairseq.data.dictionary"

@@ -14,33 +14,10 @@ from s3prl_plugin.config import schema
 from s3prl_plugin.config.schema import ConfigSection, Counted, Number, Positive, Share, Whole
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.upstream.mr_hubert.checkpoint import fairseq_config
+from s3prl_plugin.upstream.mr_hubert.checkpoint.fairseq_config import Model
 from s3prl_plugin.upstream.mr_hubert.network.config import Config
 
 SECTIONS = ("model", "objective")
-
-# fairseq's names; the sizes are MR-HuBERT base's.
-MODEL: Mapping[str, Any] = {
-    "label_rate_ratios": [1, 2],
-    "encoder_layers": 4,
-    "override_encoder_layers": "",
-    "encoder_embed_dim": 768,
-    "encoder_ffn_embed_dim": 3072,
-    "encoder_attention_heads": 12,
-    "layer_norm_first": False,
-    "extractor_mode": "default",
-    "conv_feature_layers": "[(512,10,5)] + [(512,3,2)] * 4 + [(512,2,2)] * 2",
-    "conv_bias": False,
-    "conv_pos": 128,
-    "conv_pos_groups": 16,
-    "conv_adapator_kernal": 1,
-    "use_plain_updownsample": False,
-    "dropout": 0.1,
-    "attention_dropout": 0.1,
-    "activation_dropout": 0.0,
-    "dropout_input": 0.1,
-    "encoder_layerdrop": 0.05,
-    "feature_grad_mult": 0.1,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,33 +98,20 @@ def read(given: str | Path | Mapping[str, Any] | config_file.Config) -> Pretrain
         UserError: an option is unknown or not possible; the message names file and line.
     """
     source = config_file.given(given)
-    source.refuse_unknown(MODEL, "model")
-    model = {**MODEL, **source.section("model")}
-    plain = model["label_rate_ratios"] == []
+    model = schema.read(source, ("model",), Model)
     try:
-        config = fairseq_config.read({**model, "_name": _name(plain)})
+        config = fairseq_config.sizes(model, plain=not model.label_rate_ratios)
         if config.adapter_kernel % 2 == 0:
             raise UserError(
                 f"conv_adapator_kernal: {config.adapter_kernel} is even, and would trim frames; give 1 or 7"
             )
     except UserError as error:
-        raise source.error(("model", _named(str(error), model)), str(error)) from None
+        raise schema.placed(source, ("model",), f"model.{error}") from None
     options = PretrainOptions(config, schema.read(source, ("objective",), Objective), {})
     if len(options.lambdas) != options.heads:
         told = f"lambdas: {len(options.lambdas)} for {options.heads} predicted resolutions; give one each"
         raise source.error(("objective", "lambdas"), f"objective.{told}")
     return PretrainOptions(options.config, options.objective, _stored(options))
-
-
-def _name(plain: bool) -> str:
-    """fairseq's name of the model."""
-    return fairseq_config.PLAIN if plain else fairseq_config.MULTI_RESOLUTION
-
-
-def _named(message: str, keys: Mapping[str, Any]) -> str:
-    """The key that a message begins with, to find its line; the section's first where it names none."""
-    word = message.split(":")[0].split(",")[0].split(" ")[0]
-    return word if word in keys else next(iter(keys), "")
 
 
 def _stored(options: PretrainOptions) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from s3prl_plugin import config
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data import settings
 from s3prl_plugin.pretraining.data.datarc import DataOptions
+from s3prl_plugin.upstream.mr_hubert.checkpoint.fairseq_config import Model
 from s3prl_plugin.upstream.mr_hubert.network.model import MRHuBERT
 from s3prl_plugin.upstream.mr_hubert.pretrain import options as pretrain_options
 
@@ -22,8 +23,8 @@ def test_the_packaged_list_has_every_option_with_its_default():
     given = config.read(config.packaged("configs", "pretrain", "mr_hubert_base.yaml"))
     read = settings.read(given)
     defaults = settings.Settings()
-    assert given.section("model") == dict(pretrain_options.MODEL)
     sections = {
+        "model": Model(),
         "objective": pretrain_options.Objective(),
         "optimizer": defaults.optimizer,
         "scheduler": defaults.scheduler,
@@ -68,3 +69,24 @@ def test_defaults_are_the_published_base_models(model, parameters):
 def test_what_cannot_be_is_refused(objective, message):
     with pytest.raises(UserError, match=message):
         pretrain_options.read({"objective": objective})
+
+
+@pytest.mark.parametrize(
+    ("written", "line", "message"),
+    [
+        ("encoder_embed_dims: 8", 3, "unknown key 'encoder_embed_dims' in model: did you mean 'encoder_embed_dim'"),
+        ("encoder_attention_heads: 0", 3, "model.encoder_attention_heads: 0 is not possible"),
+        ("conv_feature_layers: [[512, 10]]", 3, "model.conv_feature_layers: "),
+        ('conv_feature_layers: "[(512,10)]"', 3, "model.conv_feature_layers: "),
+        ("label_rate_ratios: [1, 2, 1]", 3, "model.label_rate_ratios: [1, 2, 1] is no list of pairs"),
+        ("conv_adapator_kernal: 2", 3, "model.conv_adapator_kernal: 2 is even"),
+        ("encoder_embed_dim: 100\n  encoder_attention_heads: 3", 2, "no multiple of 3 heads"),
+    ],
+)
+def test_a_model_that_cannot_be_is_told_with_its_line(tmp_path, written, line, message):
+    path = tmp_path / "model.yaml"
+    path.write_text(f"objective: {{}}\nmodel:\n  {written}\n")
+    with pytest.raises(UserError) as told:
+        pretrain_options.read(path)
+    assert str(told.value).startswith(f"{path}, line {line}: ")
+    assert message in str(told.value)

@@ -7,10 +7,13 @@ another package, and no file does.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
+from s3prl_plugin.config import schema
+from s3prl_plugin.config.reading import Config
+from s3prl_plugin.config.schema import By, brief, one_of, some_of
 from s3prl_plugin.errors import UserError, did_you_mean
 
 HEADS = ("FrameLevel", "UtteranceLevel")
@@ -71,7 +74,14 @@ SCHEDULERS = tuple(
 NUMBERS = frozenset({"pooling", "unk_weight"})
 # those of the runner that name splits of a corpus
 SPLITS = ("train_dataloader", "eval_dataloaders")
-SPLIT = re.compile(r"[A-Za-z0-9][\w-]*")
+
+
+def _is_split(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name):
+        raise UserError(f"{brief(name)} is no name of a split; write letters, digits, _ and -")
+
+
+Split = Annotated[str, By(_is_split)]
 
 # "downstream.setting" -> name -> "module:attribute" of another package
 _added: dict[str, dict[str, str]] = {}
@@ -115,34 +125,42 @@ def check(settings: Mapping[Any, Any], downstream: str, error: Error) -> None:
     Raises:
         UserError: what `error` makes, with what may have been meant.
     """
-    for setting, names in _top_level().items():
-        section, key = setting.split(".")
-        held = settings.get(section)
-        if isinstance(held, Mapping) and key in held:
-            _check_name(held[key], (section, key), {**dict.fromkeys(names), **_added.get(setting, {})}, error)
-    runner = settings.get("runner")
-    for key in SPLITS:
-        named = runner.get(key) if isinstance(runner, Mapping) else None
-        for split in named if isinstance(named, list) else [named]:
-            if split is not None and not (isinstance(split, str) and SPLIT.fullmatch(split)):
-                raise error(("runner", key), f"runner.{key}: {_brief(split)} is no name of a split")
-    for keys, value in _walk(settings.get("downstream_expert"), ("downstream_expert",)):
-        known = _of(downstream).get(keys[-1])
-        if known is not None:
-            _check_name(value, keys, {**dict.fromkeys(known), **_added.get(f"{downstream}.{keys[-1]}", {})}, error)
+    for keys, value in _walk(settings, ()):
+        names = possible(downstream, *keys)
+        if names is None or value is None or isinstance(value, Mapping):
+            continue
+        try:
+            schema.check(".".join(keys), names, value)
+        except UserError as told:
+            raise error(keys, str(told)) from None
 
 
-def _check_name(value: Any, keys: tuple[str, ...], names: Iterable[str], error: Error) -> None:
-    """Refuse what is not among the names; a list is of names."""
-    if isinstance(value, (Mapping, type(None))) or (
-        keys[-1] in NUMBERS and isinstance(value, (int, float)) and not isinstance(value, bool)
-    ):
-        return
-    for name in value if isinstance(value, list) else [value]:
-        if not isinstance(name, str) or name not in names:
-            raise error(
-                keys, f"{'.'.join(keys)}: {_brief(name)} is not one of its names; {did_you_mean(str(name), names)}"
-            )
+def check_file(config: Config, downstream: str, *key: str) -> None:
+    """The same of what stands in a file under a key.
+
+    Raises:
+        UserError: naming file and line, too.
+    """
+    check(config.section(*key), downstream, lambda inner, message: config.error((*key, *inner), message))
+
+
+def possible(downstream: str, *keys: str) -> Any:
+    """What a setting of s3prl's may be, as an annotation; None where it is no name.
+
+    Args:
+        downstream: whose it is.
+        keys: that lead to it.
+    """
+    if keys[:-1] == ("runner",) and keys[-1] in SPLITS:
+        return Split | list[Split]
+    inside = keys[0] == "downstream_expert"
+    setting = f"{downstream}.{keys[-1]}" if inside else ".".join(keys)
+    known = _of(downstream).get(keys[-1]) if inside else _top_level().get(setting)
+    if known is None:
+        return None
+    every = (*known, *_added.get(setting, {}))
+    names = one_of(every) | some_of(every)
+    return names | float if keys[-1] in NUMBERS else names
 
 
 def _walk(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -167,11 +185,14 @@ def _top_level() -> Mapping[str, tuple[str, ...]]:
     """The settings that are not a downstream's."""
     import torch
 
+    base = torch.optim.Optimizer
     classes = [(name, kind) for name, kind in vars(torch.optim).items() if isinstance(kind, type)]
     return {
         "optimizer.name": OPTIMIZERS,
         "scheduler.name": SCHEDULERS,
-        "optimizer.torch_optim_name": tuple(name for name, kind in classes if issubclass(kind, torch.optim.Optimizer)),
+        "optimizer.torch_optim_name": tuple(
+            name for name, kind in classes if issubclass(kind, base) and kind is not base
+        ),
     }
 
 
@@ -181,9 +202,3 @@ def _activations() -> tuple[str, ...]:
     import torch
 
     return tuple(torch.nn.modules.activation.__all__)
-
-
-def _brief(value: object) -> str:
-    """A value in a message of one line."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else text[:57] + "..."
