@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,20 +26,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the flags; by default those of the command line.
 
     Returns:
-        The exit status, 0.
+        The exit status: 1 where one of several trainings failed, else 0.
 
     Raises:
         UserError: a flag, a name or a file that the user can mend, or a training that went astray.
     """
+    from s3prl_plugin.pretraining.loop import arguments, journal
+
+    flags = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in flags
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        args = arguments.read(flags)
+        status = _train(args, flags)
+    if as_json and int(os.environ.get("RANK", 0)) == 0:
+        print(journal.as_json(args.expdir))
+    return status
+
+
+def _train(args: Namespace, flags: Sequence[str]) -> int:
+    """Train as the flags say, which `args` are read from; returns the exit status."""
     from s3prl_plugin.compat.replaced import replaced
     from s3prl_plugin.files import unfinished
     from s3prl_plugin.pretraining.data import settings
-    from s3prl_plugin.pretraining.loop import arguments, cells, states
+    from s3prl_plugin.pretraining.loop import arguments, cells, journal, states
     from s3prl_plugin.pretraining.loop.runner import Runner
     from s3prl_plugin.running.progress import Progress
 
-    flags = list(sys.argv[1:] if argv is None else argv)
-    args = arguments.read(flags)
     if int(os.environ.get("RANK", 0)) == 0:
         unfinished.remove(Path(args.expdir))
     if cells.asked(args.upstream_config):
@@ -74,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             display.say(f"[pretrain] stopped after step {runner.step}, which is saved; what goes on from there:")
             display.say(f"[pretrain] {shlex.join(['python', '-m', arguments.PROGRAM, *again])}")
             raise
-        display.say(f"[pretrain] {Path(args.expdir) / 'checkpoint_last.pt'}: the model after {runner.total} steps")
+        display.say(f"[pretrain] {Path(args.expdir) / journal.LAST}: the model after {runner.total} steps")
     return 0
 
 

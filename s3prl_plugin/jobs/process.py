@@ -39,7 +39,8 @@ def run(flags: Sequence[str], folder: Path, program: str = "run_downstream") -> 
     """
     leave_reason(folder, "")
     words = [sys.executable, "-m", __name__, program, str(folder), *flags, *plugin_flag.flags()]
-    with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
+    out = sys.stderr.fileno() if sys.stdout is sys.stderr else None  # with --json
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=out) as process:
         try:
             status = process.wait()
         except BaseException:

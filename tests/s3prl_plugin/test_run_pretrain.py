@@ -1,5 +1,6 @@
 """Pre-training as the user starts it: it trains, stops, goes on, shares its work, and its checkpoints can be read."""
 
+import json
 import os
 import signal
 import subprocess
@@ -226,7 +227,7 @@ def test_seeds_are_shared_between_the_cells_of_a_factorial(tmp_path, speech):
         ({"optimizer": {"lr": "5e-4"}}, r"write 5.0e-4"),
         ({"objective": {"lambdas": [1.0]}}, r"lambdas: 1 for 2 predicted resolutions"),
         ({"objective": {"loss": "fairseq", "lambdas": [1.0, 1.0]}}, "fairseq's loss has neither"),
-        ({"model": {"conv_adapator_kernal": 4}}, r"line \d+: conv_adapator_kernal: 4 is even"),
+        ({"model": {"conv_adapator_kernal": 4}}, r"line \d+: model.conv_adapator_kernal: 4 is even"),
         ({"data": {"unit": "x"}}, r"line \d+: unknown key 'unit' in pretrain_expert.datarc: did you mean 'units'"),
         ({"scheduler": {"name": "cosine"}}, r"line \d+: scheduler.name: 'cosine' is not possible"),
         ({"trainer": {}}, "unknown key 'trainer'"),
@@ -252,10 +253,12 @@ def test_a_folder_is_not_trained_in_twice(tmp_path, speech):
     assert state(out, 10)["Step"] == 10
 
 
-def test_checkpoints_are_kept_where_they_are_asked_for(tmp_path, speech):
+def test_checkpoints_are_kept_where_they_are_asked_for(tmp_path, speech, capfd):
     valid = {"valid_corpus": str(speech), "valid_units": [str(speech.with_suffix(".km"))]}
     runner = {"save_steps": [0, 3, 7], "valid_step": 4, "log_step": 8}
-    out = train(tmp_path, speech=speech, runner=runner, data=valid)
+    out = train(tmp_path, "--json", speech=speech, runner=runner, data=valid)
+    told = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert told == [{"checkpoint": str(out / "checkpoint_last.pt"), **row} for row in journal.read(out)]
     kept = {path.name: load.train_step(path) for path in out.glob("checkpoint_*.pt")}
     assert kept == {f"checkpoint_{n}.pt": n for n in (0, 3, 7, 8)} | {"checkpoint_last.pt": 8}
     rows = journal.read(out)

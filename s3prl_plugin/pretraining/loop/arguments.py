@@ -49,6 +49,7 @@ class Parser(argparse.ArgumentParser):
             "--units", metavar="mfcc:100", help="Make units of the speech first: clusters of MFCC frames, or of TAP:500"
         )
         own.add_argument("--units_from", metavar="CKPT", help="The earlier model whose tap --units names")
+        own.add_argument("--json", action="store_true", help="Print what was logged as JSON Lines in the end")
         plugin_flag.add_flag(own)
         self.set_defaults(backend=None, local_rank=None)
 
@@ -67,6 +68,7 @@ def read(flags: Sequence[str]) -> argparse.Namespace:
         UserError: a flag or a file that the user can mend.
     """
     args = Parser().parse_args(flags)
+    vars(args).pop("json")  # read by run_pretrain
     plugin_flag.load(vars(args).pop("plugin"))  # which is not kept with the run's arguments
     arguments.choose_device(args)
     arguments.join_torchrun(args)

@@ -9,6 +9,8 @@ from typing import Any
 from s3prl_plugin.results import replace_file
 
 FILE_NAME = "training.jsonl"
+LAST = "checkpoint_last.pt"
+"""What a training becomes, beside it."""
 
 
 class Journal:
@@ -63,6 +65,16 @@ def read(folder: str | Path) -> list[dict[str, Any]]:
         if isinstance(row, dict) and "step" in row:
             rows.append(row)
     return rows
+
+
+def as_json(folder: str | Path) -> str:
+    """The rows of a training, or of those of a file with cells, a line each, with the checkpoint that it became.
+
+    Args:
+        folder: of the run.
+    """
+    found = [path.parent for path in sorted(Path(folder).rglob(FILE_NAME))]
+    return "\n".join(json.dumps({"checkpoint": str(of / LAST), **row}) for of in found for row in read(of))
 
 
 def line_of(row: dict[str, Any]) -> str:

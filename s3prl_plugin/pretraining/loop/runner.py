@@ -34,12 +34,10 @@ from s3prl_plugin import ranks, stopping
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data.settings import PRECISIONS, Settings, Stage, kept_steps, place_of
 from s3prl_plugin.pretraining.loop import states
-from s3prl_plugin.pretraining.loop.journal import Journal, line_of
+from s3prl_plugin.pretraining.loop.journal import LAST, Journal, line_of
 from s3prl_plugin.pretraining.loop.supply import Supply
 from s3prl_plugin.random_state import derived_seed, seed_everything
 from s3prl_plugin.running.place import STEPS
-
-LAST = "checkpoint_last.pt"
 
 
 def checkpoint_name(step: int) -> str:

@@ -1,5 +1,6 @@
 """A run in a process of its own: why it failed, and that it ends with the study."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -45,6 +46,15 @@ def test_one_that_cannot_say_why(program, tmp_path):
     assert why_not([], tmp_path) == "ended with status 3; its output above says why"
     program("kill -KILL $$")
     assert why_not([], tmp_path) == "killed by SIGKILL (was memory short?)"
+
+
+def test_what_it_prints_is_kept_out_of_json(program, tmp_path, capfd):
+    program("echo said")
+    process.run([], tmp_path)
+    assert capfd.readouterr().out == "said\n"
+    with contextlib.redirect_stdout(sys.stderr):
+        process.run([], tmp_path)
+    assert capfd.readouterr() == ("", "said\n")
 
 
 def test_some_words_are_for_every_run(program, tmp_path, monkeypatch):

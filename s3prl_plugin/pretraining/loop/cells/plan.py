@@ -24,11 +24,11 @@ from s3prl_plugin.config import Config, schema
 from s3prl_plugin.config.schema import ConfigSection, Seeds
 from s3prl_plugin.errors import did_you_mean
 from s3prl_plugin.pretraining.loop.experiment import SECTIONS
+from s3prl_plugin.pretraining.loop.journal import LAST
 
 CELLS = "cells"
 REFERENCE = "cell:"
 REFERRING = ("units", "initial")  # sections whose `checkpoint` may be another cell's
-LAST = "checkpoint_last.pt"
 TAKEN = frozenset({"units"})  # the folder of all label files
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

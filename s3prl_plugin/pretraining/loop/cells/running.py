@@ -19,6 +19,7 @@ from s3prl_plugin.jobs.engine import Engine, Job
 from s3prl_plugin.jobs.mark import Mark
 from s3prl_plugin.pretraining.loop.cells import plan
 from s3prl_plugin.pretraining.loop.cells.plan import CellTraining
+from s3prl_plugin.pretraining.loop.journal import LAST
 from s3prl_plugin.pretraining.loop.own_units import with_units
 
 FILE_NAME = "pretrain.yaml"
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     seeds = len({training.seed for training in todo})
     counts = f"{len(todo)} trainings: {len(todo) // seeds} cells, {seeds} seeds"
     status = engine.run([_job(args, training) for training in todo], said=counts)
-    print(engine.summary(f"results: {args.expdir}/CELL/seedN/{plan.LAST}"), flush=True)
+    print(engine.summary(f"results: {args.expdir}/CELL/seedN/{LAST}"), flush=True)
     return status
 
 
@@ -96,7 +97,7 @@ def _resolved(args: argparse.Namespace, training: CellTraining) -> dict[str, Any
 
 def _checkpoint(args: argparse.Namespace, cell: str, seed: int) -> Path:
     """What a cell becomes, also of one that is not wanted now."""
-    return Path(args.expdir) / cell / f"seed{seed}" / plan.LAST
+    return Path(args.expdir) / cell / f"seed{seed}" / LAST
 
 
 def _check(config: Config, training: CellTraining, kind: Any) -> None:

@@ -3,11 +3,14 @@
 The definition's network is tests/support/literal_mr_hubert.py, one utterance at a time; its loss is written below.
 """
 
+from dataclasses import asdict
+
 import pytest
 import torch
 from literal_mr_hubert import _Literal
 from tones import MODEL
 
+from s3prl_plugin.upstream.mr_hubert.checkpoint.fairseq_config import Model
 from s3prl_plugin.upstream.mr_hubert.pretrain import masks as pretrain_masks
 from s3prl_plugin.upstream.mr_hubert.pretrain import options as pretrain_options
 from s3prl_plugin.upstream.mr_hubert.pretrain.loss import combined
@@ -137,7 +140,7 @@ def test_loss_and_gradients_are_those_of_the_definition(case):
 
     ours = named(network)
     leaves = {name: p.detach().clone().requires_grad_() for name, p in ours.items()}
-    stored = {**pretrain_options.MODEL, **model}
+    stored = {**asdict(Model()), **model}
     stored["_name"] = "multires_hubert" if stored["label_rate_ratios"] else "hubert"
     masks = [plan.mask[i, :n].tolist() for i, n in enumerate(frames)]
     wanted, counts = defined_loss(leaves, stored, objective, waveforms, masks, units)
