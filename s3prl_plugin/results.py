@@ -91,8 +91,9 @@ class Row:
         params, macs_per_s: of the upstream; multiply-accumulates for one second of audio, alone.
         pretraining, unit_iteration: what the upstream was trained on, and the HuBERT iteration that made its target
             units (0 when no HuBERT did); None where that is not known, or the weights are random.
-        training_data: whether the upstream may have heard the row's corpus in training: "none" (it was not trained),
-            "known" (`pretraining` says on what it was), "unknown" (it may have).
+        training_data: whether the upstream may have heard the row's corpus in training, by the names of both: "none"
+            (it was not trained), "heard" (`pretraining` names the corpus), "other_part" (it names the training parts of
+            the corpus, of which this is none), "not_heard" (it names others), "unknown" (it may have).
         features: of a task, what it sees of the upstream, as on the command line: `-s`, `-l`, `-f`.
         published_corpus: the task's own SUPERB corpus, not one that was laid out for it.
         changed_settings: of a task, those that are not SUPERB's published ones, dotted.

@@ -9,6 +9,7 @@ from s3prl_plugin import registry
 from s3prl_plugin.analysis import about
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.results import FIELDS, Row, digest
+from s3prl_plugin.states import training_data
 from s3prl_plugin.states.taps import Tap
 
 
@@ -35,6 +36,9 @@ class RowMaker:
             "versions": {**provenance.get("versions", {}), **versions},
             "corpus": plan.corpus.name,
             "corpus_kind": plan.corpus.kind,
+            "training_data": training_data.of_corpus(
+                provenance.get("training_data"), provenance.get("pretraining"), plan.corpus.name
+            ),
             "speakers": len(plan.corpus.speakers),
             "downstream": downstream,
             "seed": plan.seed,

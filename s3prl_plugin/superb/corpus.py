@@ -15,6 +15,7 @@ from s3prl_plugin.corpora import fingerprint, folders
 from s3prl_plugin.corpora.fingerprint import Fingerprint
 from s3prl_plugin.corpora.readers.from_folder import AUDIO
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.states import training_data
 from s3prl_plugin.superb.tasks import Task
 
 GENERATED = "generated"
@@ -39,6 +40,13 @@ class TaskCorpus:
     made: Path
     laid_out: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def with_corpus(provided: Mapping[str, Any], corpus: TaskCorpus, split: str) -> dict[str, Any]:
+    """The fields of a row that describe the upstream, and those that describe a split of a task's corpus."""
+    heard = training_data.of_corpus(provided.get("training_data"), provided.get("pretraining"), corpus.name, split)
+    about = {"corpus": corpus.name, "corpus_kind": corpus.kind, "split": split}
+    return {**provided, **about, "training_data": heard}
 
 
 def corpus_of(task: Task, suite: Mapping[str, Any]) -> str:

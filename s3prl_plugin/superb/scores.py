@@ -7,7 +7,7 @@ from typing import Any
 
 from s3prl_plugin import results
 from s3prl_plugin.errors import UserError
-from s3prl_plugin.superb.corpus import TaskCorpus
+from s3prl_plugin.superb.corpus import TaskCorpus, with_corpus
 from s3prl_plugin.superb.record import Record
 from s3prl_plugin.superb.tasks import Task
 
@@ -49,10 +49,7 @@ def rows(task: Task, record: Record, provided: Mapping[str, Any], corpus: TaskCo
             )
         found.append(
             results.Row(
-                **provided,
-                corpus=corpus.name,
-                corpus_kind=corpus.kind,
-                split=task.split,
+                **with_corpus(provided, corpus, task.split),
                 downstream=task.downstream,
                 measure=task.name,
                 score=task.score_name(score, record.settings),

@@ -10,7 +10,7 @@ from s3prl_plugin import results
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import from_float
-from s3prl_plugin.superb.corpus import TaskCorpus
+from s3prl_plugin.superb.corpus import TaskCorpus, with_corpus
 from s3prl_plugin.superb.record import Record
 from s3prl_plugin.superb.tasks import Task
 
@@ -46,10 +46,7 @@ def rows(
     key, _ = record.features
     return [
         results.Row(
-            **provided,
-            corpus=corpus.name,
-            corpus_kind=corpus.kind,
-            split="train",
+            **with_corpus(provided, corpus, "train"),
             downstream=task.downstream,
             measure=task.name,
             score=SCORE,

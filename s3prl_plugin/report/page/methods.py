@@ -32,6 +32,11 @@ _FLAGS = {
     "seed": "--seed",
     "expdir": "-p",
 }
+_HEARD = {
+    "heard": "heard {} in training",
+    "other_part": "heard other parts of {} in training",
+    "unknown": "may have heard {} in training, as far as names tell",
+}
 _WORDS = 3  # models that a sentence names
 
 
@@ -103,6 +108,7 @@ def sentences(models: Sequence[Model], rows: Sequence[Row]) -> Iterator[str]:
             f"We measured the layers of {who} with s3prl_plugin {versions} on {where or 'an unnamed corpus'}{crowd}: "
             f"{_range(taps)} taps, with frames every {', '.join(ms_text(stride) for stride in strides)} ms."
         )
+    yield from _heard(models)
     if rows:
         yield f"A layer's states were compared with {'; '.join(dict.fromkeys(_views(rows)))}."
     for score, own in _by_score(rows).items():
@@ -129,6 +135,17 @@ def sentences(models: Sequence[Model], rows: Sequence[Row]) -> Iterator[str]:
             f"{f' {s3prl}' if (s3prl := listed(row.versions.get('s3prl') for row in tasks)) else ''} "
             f"on {listed(row.corpus for row in tasks)}, with {len(seeds)} seed{'s' * (len(seeds) > 1)} of the head."
         )
+
+
+def _heard(models: Sequence[Model]) -> Iterator[str]:
+    """Which corpora models have heard in training, or may have."""
+    found: dict[str, dict[str, None]] = {}
+    for model in models:
+        for row in model.rows:
+            if row.training_data in _HEARD and row.corpus:
+                found.setdefault(_HEARD[row.training_data].format(row.corpus), {})[model.name] = None
+    for said, names in found.items():
+        yield f"{', '.join(names)} {said}."
 
 
 def _views(rows: Iterable[Row]) -> Iterator[str]:

@@ -75,20 +75,22 @@ def _analyses(models: Sequence[Model]) -> Table:
     found: dict[tuple[object, ...], dict[str, list[Row]]] = {}
     for model in models:
         for row in model.rows:
-            whole = (row.corpus, row.corpus_kind, row.split, row.downstream, row.protocol, row.folds, row.split_by,
-                     row.folds_id)  # fmt: skip
+            whole = (row.corpus, row.corpus_kind, row.split, row.training_data, row.downstream, row.protocol, row.folds,
+                     row.split_by, row.folds_id)  # fmt: skip
             found.setdefault(whole, {}).setdefault(model.name, []).append(row)
     counts = {model.name: speakers_of(model) for model in models}
     rows = []
     for about, whose in found.items():
-        corpus, kind, split, downstream, protocol, folds, split_by, folds_id = about
+        corpus, kind, split, heard, downstream, protocol, folds, split_by, folds_id = about
         every = [row for rows_of in whose.values() for row in rows_of]
         number = {row.speakers for row in every if row.speakers} or {n for name in whose for n in counts[name] if folds}
         measures, seeds = listed(row.measure for row in every), listed(row.seed for row in every)
-        said = [corpus, kind, split, listed(number), downstream, measures, protocol, folds, split_by,
-                str(folds_id or "")[:8], seeds, _whose(whose, models)]  # fmt: skip
+        said = [corpus, kind, split, heard and str(heard).replace("_", " "), listed(number),
+                downstream, measures, protocol, folds, split_by, str(folds_id or "")[:8], seeds, _whose(whose, models)]  # fmt: skip
         rows.append(tuple("" if each is None else str(each) for each in said))
-    heads = ("corpus", "speech", "split", "speakers", "downstream", "measures or tasks", "protocol", "folds",
+    heads = ("corpus", "speech", "split",
+             Column("in training", hint="whether the models may have heard it, by the names of their training data"),
+             "speakers", "downstream", "measures or tasks", "protocol", "folds",
              Column("folds by", hint="what is kept together in a fold"),
              Column("folds' id", hint="the same for paired comparisons"), "seeds", "models")  # fmt: skip
     return Table(title="Corpora and folds", columns=heads, rows=tuple(rows))
