@@ -46,7 +46,7 @@ COMMON_TYPES: Mapping[str, Any] = {
     "memory_limit_gb": Positive | None,
     "checkpoint_minutes": Positive,
     "keep_statistics": bool,
-    "part": Annotated[str, By(Shard.of)] | None,
+    "part": Annotated[str | int, By(Shard.of)] | None,
     "merge": Some[str] | None,
 }
 

@@ -31,13 +31,13 @@ class Shard:
     count: int = 1
 
     @classmethod
-    def of(cls, text: str | None) -> Shard:
+    def of(cls, text: str | int | None) -> Shard:
         """What `2/4` means, the second of four; None is all.
 
         Raises:
             UserError: it is not of that form.
         """
-        index, _, count = (text or "1/1").partition("/")
+        index, _, count = str("1/1" if text is None else text).partition("/")
         if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
             raise UserError(f"{text!r} is not possible; write it as 2/4: the second of four parts")
         return cls(int(index) - 1, int(count))

@@ -68,7 +68,7 @@ def pairs_of_frames(plan, tap, feature, other, other_feature):
 
 @pytest.mark.parametrize("position", [0, 1])
 def test_a_model_in_the_same_pass(corpus, tmp_path, second, position):
-    other = {"upstream": "any", "tap": SECOND[position].name}
+    other = {"upstream": "fbank", "tap": SECOND[position].name}
     rows = run(corpus, tmp_path, measures=["cca_intra", "cca_inter"], other=other)
     plan = Plan(corpus, 0)
     for tap, feature in zip(TAPS, FEATURES, strict=True):
@@ -86,7 +86,7 @@ def test_a_model_in_the_same_pass(corpus, tmp_path, second, position):
 
 
 def test_three_shared_directions_are_found(corpus, tmp_path, second):
-    rows = run(corpus, tmp_path, measures=["cca_inter"], other={"upstream": "any", "tap": "layer0"}, intervals="none")
+    rows = run(corpus, tmp_path, measures=["cca_inter"], other={"upstream": "fbank", "tap": "layer0"}, intervals="none")
     assert rows["enc0.pre", "cca_inter", "default", "r2"].value == pytest.approx(3 / 5, abs=0.02)
     # a 40 ms frame of noise is the mean of two 20 ms frames, exactly what the other model's are averaged to
     assert rows["mid.out", "cca_inter", "default", "r2"].value == pytest.approx(3 / 5, abs=0.02)
@@ -94,7 +94,7 @@ def test_three_shared_directions_are_found(corpus, tmp_path, second):
 
 def test_beside_another_model_the_other_measures_stay(corpus, tmp_path, second):
     alone = run(corpus, tmp_path / "alone", measures=["cca_mel", "cca_intra"], protocol="both", intervals="none")
-    other = {"upstream": "any", "tap": "layer0"}
+    other = {"upstream": "fbank", "tap": "layer0"}
     measures = ["cca_mel", "cca_intra", "cca_inter"]
     beside = run(corpus, tmp_path, measures=measures, protocol="both", intervals="none", other=other)
     for key, row in alone.items():
@@ -168,7 +168,7 @@ def test_frames_of_another_run_are_refused_before_the_pass(corpus, tmp_path):
     [
         ({"other": None}, "cca_inter needs cca: downstream_expert.other: {upstream: NAME, tap: NAME} or {saved"),
         ({"other": {"upstream": "hubert_base"}, "measures": ["cca_mel"]}, "names neither cca_inter nor cca_matrix"),
-        ({"other": "hubert_base"}, r"other: 'hubert_base' is not possible; give \{upstream: text, .* or \{saved: text"),
+        ({"other": "hubert_base"}, r"other: 'hubert_base' is not possible; give \{upstream: text, .*, \{saved: text, "),
         ({"other": {"tap": "layer0"}}, "other needs `upstream`"),
         ({"other": {"upstream": "hubert_base", "ckpt": "x"}}, "unknown key 'ckpt'"),
         (

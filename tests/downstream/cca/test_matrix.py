@@ -98,7 +98,7 @@ def test_every_pair_within_a_model(corpus, tmp_path):
 def test_between_two_models_on_the_coarsest_grid_of_both(corpus, tmp_path, monkeypatch):
     model = PlantedModel(corpus, SECOND, SECOND_FEATURES)
     monkeypatch.setattr(second_upstream, "load", lambda *given: model)
-    found = matrix(corpus, tmp_path, other={"upstream": "any"}, intervals="none")
+    found = matrix(corpus, tmp_path, other={"upstream": "fbank"}, intervals="none")
     plan = Plan(corpus, 0)
     (within, fold), (frames, _) = views(plan, TAPS, FEATURES, 640), views(plan, TAPS, FEATURES, 1280)
     others, _ = views(plan, SECOND, SECOND_FEATURES, 1280)
@@ -119,7 +119,7 @@ def test_between_a_model_and_one_whose_frames_were_saved(corpus, tmp_path, monke
     found = matrix(corpus, tmp_path / "a", other={"saved": str(tmp_path / "b")})
     model = PlantedModel(corpus, SECOND, SECOND_FEATURES, name="planted")
     monkeypatch.setattr(second_upstream, "load", lambda *given: model)
-    in_pass = matrix(corpus, tmp_path / "c", other={"upstream": "any"})
+    in_pass = matrix(corpus, tmp_path / "c", other={"upstream": "fbank"})
     assert found.keys() == in_pass.keys()
     for key, row in found.items():
         assert row.value == pytest.approx(in_pass[key].value, abs=1e-12)

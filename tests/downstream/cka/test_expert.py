@@ -154,7 +154,7 @@ def test_a_suite_keeps_the_frames_once_for_cca_and_cka(corpus, tmp_path):
 def test_frames_are_kept_apart_where_only_one_analysis_has_another_model_beside_them(corpus, tmp_path, monkeypatch):
     model = PlantedModel(corpus, (Tap(0, "layer0", None, "layer0", 320, 3),), (planted.noise,))
     monkeypatch.setattr(second_upstream, "load", lambda *given: model)
-    beside = {"other": {"upstream": "any", "tap": "layer0"}}
+    beside = {"other": {"upstream": "fbank", "tap": "layer0"}}
 
     def kept(for_cca):
         gathering = Gathering(Plan(corpus, 0))
@@ -171,7 +171,7 @@ def test_another_model_in_the_same_pass(corpus, tmp_path, monkeypatch):
     model = PlantedModel(corpus, taps, (mixed(latent("shared", 2), seed="b"), planted.noise))
     monkeypatch.setattr(second_upstream, "load", lambda *given: model)
     features = (mixed(latent("shared", 2), seed="a"), planted.noise, mixed(latent("shared", 2), seed="a"))
-    other = {"upstream": "any", "tap": "layer0"}
+    other = {"upstream": "fbank", "tap": "layer0"}
     rows = run(corpus, tmp_path, features, measures=["cka_mel", "cka_inter"], other=other)
     x, y, fold = arrays(Plan(corpus, 0), (TAPS[0], features[0]), (taps[0], model.features[0]))
     row = rows["enc0.pre", "cka_inter", "default", "cka"]

@@ -98,7 +98,7 @@ def test_every_pair_within_a_model(corpus, tmp_path):
 def test_between_two_models(corpus, tmp_path, monkeypatch):
     model = PlantedModel(corpus, SECOND, SECOND_FEATURES)
     monkeypatch.setattr(second_upstream, "load", lambda *given: model)
-    made = expert(corpus, tmp_path, other={"upstream": "any"})
+    made = expert(corpus, tmp_path, other={"upstream": "fbank"})
     planted.feed(made, FEATURES)
     found = places_of(made)
     plan = Plan(corpus, 0)
