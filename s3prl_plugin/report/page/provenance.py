@@ -85,8 +85,9 @@ def _analyses(models: Sequence[Model]) -> Table:
         every = [row for rows_of in whose.values() for row in rows_of]
         number = {row.speakers for row in every if row.speakers} or {n for name in whose for n in counts[name] if folds}
         measures, seeds = listed(row.measure for row in every), listed(row.seed for row in every)
-        said = [corpus, kind, split, heard and str(heard).replace("_", " "), listed(number),
-                downstream, measures, protocol, folds, split_by, str(folds_id or "")[:8], seeds, _whose(whose, models)]  # fmt: skip
+        heard = heard and str(heard).replace("_", " ")
+        said = [corpus, kind, split, heard, listed(number), downstream, measures, protocol, folds, split_by,
+                str(folds_id or "")[:8], seeds, _whose(whose, models)]  # fmt: skip
         rows.append(tuple("" if each is None else str(each) for each in said))
     heads = ("corpus", "speech", "split",
              Column("in training", hint="whether the models may have heard it, by the names of their training data"),
