@@ -13,6 +13,7 @@ from s3prl_plugin.analysis.other_models.other_model import OtherModel
 from s3prl_plugin.analysis.other_models.sampled import OTHER_TYPES, Sampler
 from s3prl_plugin.analysis.other_models.second_upstream import SecondUpstream
 from s3prl_plugin.analysis.pairs_of_views import FramePairs, SavedPairs
+from s3prl_plugin.analysis.planning.labels import FEWEST_TOKENS
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
 from s3prl_plugin.analysis.planning.silence import SILENCE, Frames
@@ -20,7 +21,7 @@ from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics, b
 from s3prl_plugin.config.schema import Counted, Whole, one_of, one_or_some_of, some_of, whole
 from s3prl_plugin.downstream.cca.controlled import CONTROLS
 from s3prl_plugin.downstream.cca.matrix import CcaMatrix
-from s3prl_plugin.downstream.cca.of_segments import FEWEST_TOKENS, OfSegments
+from s3prl_plugin.downstream.cca.of_segments import OfSegments
 from s3prl_plugin.downstream.cca.protocols import (
     INTERVALS,
     PUBLISHED_FOLDS,

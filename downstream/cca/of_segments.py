@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from s3prl_plugin import ranks
 from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.planning.crowding import Crowding
-from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
-from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
 from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
@@ -25,7 +23,6 @@ from s3prl_plugin.files import digests
 if TYPE_CHECKING:
     from s3prl_plugin.downstream.cca.expert import DownstreamExpert
 
-FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
 UNITS = ("phone", "word", "speaker")
 TOKENS = {"phone": "phone_tokens", "word": "word_tokens", "speaker": "speaker_utterances"}
 CLASSES = {"word": "word_types", "speaker": "speakers"}

@@ -10,8 +10,7 @@ from s3prl_plugin.analysis.measure import Measure
 from s3prl_plugin.analysis.other_models.other_model import OtherModel
 from s3prl_plugin.analysis.other_models.sampled import OTHER_TYPES, Sampler
 from s3prl_plugin.analysis.pairs_of_views import FramePairs, SavedPairs
-from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
-from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
+from s3prl_plugin.analysis.planning.labels import FEWEST_TOKENS
 from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
 from s3prl_plugin.analysis.statistics.frame_statistics import shared_frames
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
@@ -19,8 +18,6 @@ from s3prl_plugin.config.schema import Counted, one_or_some_of, whole
 from s3prl_plugin.downstream.cka.matrix import CkaMatrix
 from s3prl_plugin.downstream.cka.measures import CkaSegments
 from s3prl_plugin.downstream.cka.rows import CkaRows
-
-FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
 
 
 class DownstreamExpert(AnalysisExpert):

@@ -7,20 +7,18 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, MinLen
 
+from s3prl_plugin.analysis import half_samples
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.information.protocols import INTERVALS, MiDefault
 from s3prl_plugin.analysis.measure import Measure
-from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
-from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
 from s3prl_plugin.analysis.planning.segments import CENTRE
 from s3prl_plugin.analysis.statistics.reservoir import shared_reservoir
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
-from s3prl_plugin.config.schema import Counted, one_of, whole
+from s3prl_plugin.config.schema import Counted, one_of
 from s3prl_plugin.downstream.rate.distortion import Distortion
 from s3prl_plugin.downstream.rate.measures import MelError, RateAndContent
 from s3prl_plugin.downstream.rate.units import Units, chosen
 
-FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
 MEL = "rate_mel"
 
 
@@ -33,9 +31,7 @@ class DownstreamExpert(AnalysisExpert):
         "clusters": Annotated[list[Annotated[int, Ge(2)]], MinLen(1)],
         "seeds": Counted,
         "intervals": one_of(INTERVALS),
-        "phone_tokens_per_half": whole(FEWEST_TOKENS) | None,
-        "word_types": whole(2) | None,
-        "word_tokens_per_half": whole(FEWEST_TOKENS) | None,
+        **half_samples.OPTION_TYPES,
         "sampled_per_utterance": Counted,
         "sampled_frames": Counted,
         "decoded_utterances": Counted,
@@ -71,9 +67,7 @@ class DownstreamExpert(AnalysisExpert):
 
     def _segments(self, unit: str) -> SegmentMeans:
         """The frames at the midpoints of phones or words."""
-        tokens = self.options[f"{unit}_tokens_per_half"]
-        types = self.options["word_types"] if unit == "word" else None
-        sample = self.plan.sample(unit, tokens, types, halves=True)
+        sample = half_samples.half_sample(self.plan, self.options, unit)
         self.introduce(f"rate_{unit}", sample, CENTRE)
         return SegmentMeans.shared(self.gathering, sample, self.taps, CENTRE)
 

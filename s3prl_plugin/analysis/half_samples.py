@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from s3prl_plugin.analysis.options import Options
-from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
-from s3prl_plugin.analysis.planning.labels import MIN_FOLDS
+from s3prl_plugin.analysis.planning.labels import FEWEST_TOKENS
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.config.schema import whole
 
-_FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
 _TOKENS = {
     "phone": "phone_tokens_per_half",
     "word": "word_tokens_per_half",
@@ -20,7 +18,7 @@ _TOKENS = {
 }
 _CLASSES = {"word": "word_types", "speaker": "speakers"}
 OPTION_TYPES: Mapping[str, Any] = {
-    **dict.fromkeys(_TOKENS.values(), whole(_FEWEST_TOKENS) | None),
+    **dict.fromkeys(_TOKENS.values(), whole(FEWEST_TOKENS) | None),
     **dict.fromkeys(_CLASSES.values(), whole(2) | None),
 }
 

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from s3prl_plugin.analysis.planning.folds import MAX_FOLDS
 from s3prl_plugin.analysis.planning.segments import Alignment
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.strides import Stride
 
 MIN_TOKENS = 2
 MIN_FOLDS = 3
+FEWEST_TOKENS = MAX_FOLDS + MIN_FOLDS  # spread over all folds, they still give three folds two each
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ from second_model import PlantedModel, latent, mixed
 
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.other_models import second_upstream
+from s3prl_plugin.analysis.other_models.sampled import Sampler
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert as Cca
@@ -236,3 +237,24 @@ def test_rows_say_where_one_direction_is_all_that_is_compared(corpus, tmp_path):
         assert "its similarities see little else" in rows["enc0.out", measure, "default", "cka"].caveat
         assert rows["enc0.pre", measure, "default", "cka"].caveat is None
         assert 1 / 6 < rows["enc0.pre", measure, "default", "cka"].number("first_component") < 0.5
+
+
+def test_a_model_whose_run_kept_its_frames(corpus, tmp_path):
+    taps = (Tap(0, "layer0", None, "layer0", 320, 3), Tap(1, "layer1", None, "layer1", 640, 3))
+    kept = expert(corpus, tmp_path / "b", taps=taps, measures=["cka_mel"], save_frames=[20, 40])
+    theirs = Sampler(kept.gathering, taps, kept.options).own(None)
+    planted.feed(kept, (mixed(latent("shared", 2), seed="b"), planted.noise))
+    planted.rows_of(kept)
+    other = {"saved": str(tmp_path / "b"), "tap": "layer0"}
+    made = expert(corpus, tmp_path / "a", measures=["cka_inter"], other=other)
+    ours = Sampler(made.gathering, TAPS, made.options).own(None)
+    planted.feed(made, (mixed(latent("shared", 2), seed="a"), planted.noise, planted.noise))
+    rows = planted.rows_of(made)
+    assert {(row.measure, row.tap2, row.subset) for row in rows.values()} == {("cka_inter", "layer0", "sampled")}
+    number = ours.rows()
+    for k, name in enumerate(("enc0.pre", "enc0.out")):
+        x, y = (kind.frames(tap, number).astype(float) for kind, tap in ((ours, k), (theirs, 0)))
+        row = rows[name, "cka_inter", "default", "cka"]
+        assert row.n == len(number)
+        assert row.value == pytest.approx(cka(x, y, ours.fold[number]), abs=1e-5)
+    assert rows["enc0.pre", "cka_inter", "default", "cka"].ci_low > 0

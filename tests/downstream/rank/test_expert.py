@@ -136,3 +136,14 @@ def test_a_dead_tap_and_too_few_frames_are_refused(tmp_path):
 def test_unknown_options_are_refused(corpus, tmp_path):
     with pytest.raises(UserError, match="intervals: 'fast' is not possible"):
         expert(corpus, tmp_path, intervals="fast")
+
+
+@pytest.mark.parametrize(("speakers", "folds"), [(6, 3), (8, 4)])
+def test_three_folds_are_enough_for_an_interval(tmp_path, speakers, folds):
+    gathering = Gathering(Plan(planted.corpus(speakers=speakers, per_speaker=3), 0, "speaker"))
+    made = expert(None, tmp_path, gathering=gathering, split_by="speaker")
+    assert made.plan.folds.count == folds
+    planted.feed(made, FEATURES)
+    row = planted.rows_of(made)["enc0.pre", "rank", "default", "participation_ratio"]
+    assert len(row.replicates) == folds
+    assert row.ci_low < row.value < row.ci_high

@@ -208,7 +208,9 @@ def test_a_file_is_loaded_once_and_again_by_its_flags(at_hand, capsys, monkeypat
     path = at_hand("own_lines.py", code)
     plugin_flag.load([path, path])
     plugin_flag.load(plugin_flag.flags()[1:])
-    assert capsys.readouterr().out == "run\n"
+    told = capsys.readouterr()
+    assert told.out == "run\n"
+    assert "adds nothing" not in told.err
     assert plugin_flag.flags() == ["--plugin", path]
     assert registry.reader("own_lines") is list
     assert registry.origin("corpus", "own_lines") == {}, "which the flag's own version says"

@@ -1,8 +1,11 @@
 """Which pairs a matrix has, where their numbers stand, and which rows they share."""
 
+import itertools
+
 import numpy as np
 import pytest
 
+from s3prl_plugin.analysis.other_models import tap_pairs
 from s3prl_plugin.analysis.other_models.tap_pairs import Side, TapPairs, seconds_of_product
 from s3prl_plugin.states.taps import Tap
 
@@ -55,3 +58,10 @@ def test_the_line_says_how_long(seconds, said):
     assert pairs.line("cka_matrix", seconds) == f"cka_matrix: 6 pairs of this model's taps, after the pass: {said}"
     assert pairs.widest == 6
     assert seconds_of_product(10, 8) > 0
+
+
+def test_the_time_of_a_product_grows_with_its_rows(monkeypatch):
+    """A clock that goes on by a second at every look: a product of 256 rows takes one, ten times as many rows ten."""
+    clock = itertools.count()
+    monkeypatch.setattr(tap_pairs.time, "perf_counter", lambda: next(clock))
+    assert [seconds_of_product(n, 4) for n in (100, 256, 2560)] == [1, 1, 10]

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import planted
 import pytest
 
-from s3prl_plugin.analysis.planning import folds
+from s3prl_plugin.analysis.planning import folds, labels
 from s3prl_plugin.errors import UserError
 
 
@@ -69,3 +71,20 @@ def test_too_few_utterances_are_refused():
     with pytest.raises(UserError, match="5 utterances are too few for 3 folds"):
         folds.assign(planted.corpus(speakers=1, per_speaker=5).utterances, seed=0)
     assert folds.assign(planted.corpus(speakers=1, per_speaker=6).utterances, seed=0).count == 3
+
+
+def test_a_text_that_few_say_is_no_shared_text():
+    """Two of nine speakers say one text, five of them another."""
+    utterances = list(planted.corpus(speakers=9).utterances)
+    first = {u.speaker: i for i, u in reversed(list(enumerate(utterances)))}
+    for k, (speaker, i) in enumerate(sorted(first.items())):
+        text = "said by two" if k < 2 else "said by five" if k < 7 else f"said by {speaker}"
+        utterances[i] = replace(utterances[i], sentence=text)
+    left_out = folds.assign(utterances, seed=0).left_out
+    assert {u.sentence for u, out in zip(utterances, left_out, strict=True) if out} == {"said by five"}
+
+
+def test_the_fewest_tokens_still_give_the_fewest_folds_two_each():
+    for tokens in (labels.FEWEST_TOKENS, labels.FEWEST_TOKENS - 1):
+        in_folds = np.bincount(np.arange(tokens) % folds.MAX_FOLDS)
+        assert ((in_folds >= labels.MIN_TOKENS).sum() >= labels.MIN_FOLDS) == (tokens == labels.FEWEST_TOKENS)
