@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING, Any
 from s3prl_plugin import compat, own_upstreams
 from s3prl_plugin.compat import hooks, hub
 from s3prl_plugin.compat.alias import AliasFinder
-from s3prl_plugin.config import setting_names
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.plugins import FLAG, OWN, offers, plugin_flag
 from s3prl_plugin.plugins import origin as origins
-from s3prl_plugin.plugins.entry import HubEntry
 from s3prl_plugin.plugins.folders import folders, holds
+from s3prl_plugin.plugins.origin import HubEntry
 
 if TYPE_CHECKING:
     from s3prl_plugin.corpora.corpus import Corpus
@@ -123,6 +122,8 @@ def add_name(setting: str, name: str, target: str) -> None:
     Raises:
         UserError: there is no such setting, the name is taken, or the target is not of that form.
     """
+    from s3prl_plugin.config import setting_names
+
     module, _, attribute = target.partition(":")
     if not (name.isidentifier() and module and attribute.isidentifier()):
         raise UserError(f"{setting} {name!r} -> {target!r}: give an identifier and 'package.module:attribute'")

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from s3prl_plugin.inference.refusal import Refused
 
 TOLERANCE = 320  # samples: 20 ms, inclusive
@@ -90,3 +92,21 @@ class Counts:
         first = math.hypot(1 - self.recall, beyond)
         second = (self.recall - 1 - beyond) / math.sqrt(2)
         return 1 - (abs(first) + abs(second)) / 2
+
+
+def chosen_elsewhere(table: np.ndarray, fold: np.ndarray) -> tuple[Counts, np.ndarray]:
+    """Every fold is scored with the setting that has the best F1 on all other folds.
+
+    Args:
+        table: (S, U, 3) matched, references and hypotheses of every setting and speaker.
+        fold: (U,) of every speaker.
+
+    Returns:
+        The sums over folds, and (U,) the setting that each speaker was scored with.
+    """
+    setting = np.empty(len(fold), dtype=np.int64)
+    for f in np.unique(fold):
+        matched, references, hypotheses = table[:, fold != f].sum(axis=1).T
+        setting[fold == f] = int(np.argmax(2 * matched / np.maximum(references + hypotheses, 1)))
+    sums = table[setting, np.arange(len(fold))].sum(axis=0)
+    return Counts(*map(float, sums)), setting

@@ -21,9 +21,8 @@ from s3prl_plugin.analysis.information.seeds import interval_fields
 from s3prl_plugin.analysis.measure import Foretold
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.downstream.boundaries.choice import chosen_elsewhere
 from s3prl_plugin.downstream.boundaries.curves import Curves
-from s3prl_plugin.downstream.boundaries.matching import TOLERANCE, Counts, matched
+from s3prl_plugin.downstream.boundaries.matching import TOLERANCE, Counts, chosen_elsewhere, matched
 from s3prl_plugin.downstream.boundaries.peaks import DISTANCES, SETTINGS, WINDOWS, nearest_edges, peaks, ticks
 from s3prl_plugin.inference import intervals
 from s3prl_plugin.inference.refusal import Refused, Verdict

@@ -14,7 +14,7 @@ from s3prl_plugin.analysis.token_counts import TokenCount
 from s3prl_plugin.analysis.tokens.drawing import Candidates, all_strides, candidates
 from s3prl_plugin.analysis.tokens.kept import KeptTokens
 from s3prl_plugin.config.schema import Counted, Positive, Some, Whole, one_of, whole
-from s3prl_plugin.downstream.words import ratings
+from s3prl_plugin.downstream.words import similarity
 from s3prl_plugin.downstream.words.discrimination import WordDiscrimination
 from s3prl_plugin.downstream.words.rated import RatedSimilarity, Ratings, Sentences, WordVectors
 from s3prl_plugin.downstream.words.utterance_means import UtteranceMeans
@@ -116,7 +116,7 @@ class DownstreamExpert(AnalysisExpert):
                 key, "a file of ratings, or a list of some: people's, to compare similarities with"
             )
         paths = given if isinstance(given, list) else [given]
-        found = [Ratings(Path(path).expanduser(), tuple(ratings.read(path, of_words))) for path in paths]
+        found = [Ratings(Path(path).expanduser(), tuple(similarity.read_ratings(path, of_words))) for path in paths]
         names = [each.path.name for each in found]
         if len(set(names)) < len(names):
             raise self.options.error(key, "files of different names, by which rows tell them apart")

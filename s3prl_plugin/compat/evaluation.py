@@ -18,7 +18,6 @@ from s3prl_plugin.compat import hooks
 from s3prl_plugin.compat.hooks import note
 from s3prl_plugin.compat.plain_files import PLAIN_FILES
 from s3prl_plugin.compat.replaced import StandIn
-from s3prl_plugin.config import setting_names
 from s3prl_plugin.errors import UserError, one_line
 
 # whose modules call `eval`
@@ -80,6 +79,8 @@ class _NothingFoundError(Exception):
 
 def _found(text: str, frame: FrameType) -> Any:
     """What a string stands for where a frame asks."""
+    from s3prl_plugin.config import setting_names
+
     module: str = frame.f_globals["__name__"]
     owner = _owner(module)
     name = text.removeprefix("get_") if owner in ("optimizer", "scheduler") else text
@@ -87,7 +88,7 @@ def _found(text: str, frame: FrameType) -> Any:
     if target is not None:
         place, _, attribute = target.partition(":")
         return getattr(importlib.import_module(place), attribute)
-    if name in setting_names.known(owner) or (not owner and name in _HEADS):
+    if name in setting_names.known(owner) or (not owner and name in (*setting_names.HEADS, *_POOLING)):
         return -math.inf if text == "-math.inf" else frame.f_globals[text]
     method = _METHOD.fullmatch(text)
     if method and not module.startswith("s3prl.upstream."):
@@ -103,7 +104,7 @@ def _found(text: str, frame: FrameType) -> Any:
     raise _NothingFoundError
 
 
-_HEADS = frozenset((*setting_names.HEADS, "MeanPooling", "AttentivePooling"))
+_POOLING = ("MeanPooling", "AttentivePooling")
 
 
 def _owner(module: str) -> str:

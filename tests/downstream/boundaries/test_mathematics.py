@@ -9,8 +9,7 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from s3prl_plugin.downstream.boundaries.choice import chosen_elsewhere
-from s3prl_plugin.downstream.boundaries.matching import TOLERANCE, Counts, matched
+from s3prl_plugin.downstream.boundaries.matching import TOLERANCE, Counts, chosen_elsewhere, matched
 from s3prl_plugin.downstream.boundaries.measures import inner
 from s3prl_plugin.downstream.boundaries.peaks import dissimilarities, nearest_edges, peaks, ticks
 from s3prl_plugin.inference.refusal import Refused

@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score
 
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
-from s3prl_plugin.downstream.words import ratings
+from s3prl_plugin.downstream.words import similarity
 from s3prl_plugin.downstream.words.expert import DownstreamExpert
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states.taps import Tap
@@ -163,6 +163,6 @@ def test_what_cannot_be_compared_says_so(corpus, tmp_path):
 def test_files_that_hold_no_ratings(tmp_path, text, said):
     (tmp_path / "bad.txt").write_text(text)
     with pytest.raises(UserError, match=said):
-        ratings.read(tmp_path / "bad.txt", of_words=True)
+        similarity.read_ratings(tmp_path / "bad.txt", of_words=True)
     with pytest.raises(UserError, match=r"missing\.txt: these ratings cannot be read"):
-        ratings.read(tmp_path / "missing.txt", of_words=True)
+        similarity.read_ratings(tmp_path / "missing.txt", of_words=True)
