@@ -253,7 +253,9 @@ def test_a_folder_is_not_trained_in_twice(tmp_path, speech):
     assert state(out, 10)["Step"] == 10
 
 
-def test_checkpoints_are_kept_where_they_are_asked_for(tmp_path, speech, capfd):
+def test_checkpoints_are_kept_where_they_are_asked_for(tmp_path, speech, capfd, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
     valid = {"valid_corpus": str(speech), "valid_units": [str(speech.with_suffix(".km"))]}
     runner = {"save_steps": [0, 3, 7], "valid_step": 4, "log_step": 8}
     out = train(tmp_path, "--json", speech=speech, runner=runner, data=valid)
@@ -261,6 +263,7 @@ def test_checkpoints_are_kept_where_they_are_asked_for(tmp_path, speech, capfd):
     assert told == [{"checkpoint": str(out / "checkpoint_last.pt"), **row} for row in journal.read(out)]
     kept = {path.name: load.train_step(path) for path in out.glob("checkpoint_*.pt")}
     assert kept == {f"checkpoint_{n}.pt": n for n in (0, 3, 7, 8)} | {"checkpoint_last.pt": 8}
+    assert (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic) == (False, True), "the same bits again"
     rows = journal.read(out)
     assert [row["step"] for row in rows] == [4, 8]
     assert {"valid-loss", "valid-accuracy-40ms"} <= rows[0].keys()

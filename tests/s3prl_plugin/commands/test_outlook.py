@@ -1,8 +1,10 @@
 """What is expected of a corpus is what a run over it says."""
 
 import json
+import math
 import tracemalloc
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import planted
@@ -19,6 +21,7 @@ from s3prl_plugin.downstream.cca.expert import DownstreamExpert as Cca
 from s3prl_plugin.downstream.mi.expert import DownstreamExpert as Mi
 from s3prl_plugin.downstream.probe.expert import DownstreamExpert as Probe
 from s3prl_plugin.downstream.words.expert import DownstreamExpert as Words
+from s3prl_plugin.inference.refusal import EFFECTIVE_ROWS_GREY
 from s3prl_plugin.states.taps import States, Tap
 
 
@@ -156,3 +159,15 @@ def test_the_command_says_it(capsys, timit_sample):
     for wrong in ("0", "-3", "1000000000000"):
         assert main(["ls", "corpus", name, "--dim", wrong]) == 2
     assert main(["ls", "upstreams", "--dim", "4"]) == 2
+
+
+@pytest.mark.parametrize("found", [0, 1])
+def test_what_would_help_is_told_of_hardly_any_rows(found):
+    """Of none it is as for one: the smallest number of which a multiple can be told."""
+    plan = SimpleNamespace(seconds=np.array([1800.0, 1800.0]))
+    told = outlook._of_rows("cca_phone", np.array([found, found]), 4, plan, "")
+    times = math.ceil(EFFECTIVE_ROWS_GREY * 4)
+    assert (told.verdict, told.rows) == ("refused", found)
+    assert (
+        told.helps == f"{times * 2 * found} segments ({times:.1f} times as many): {float(times):.2g} h of such speech"
+    )

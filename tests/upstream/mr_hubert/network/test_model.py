@@ -295,3 +295,17 @@ def test_the_feed_forward_of_a_long_utterance_in_blocks_is_the_same(monkeypatch)
         in_blocks = run(network, noise(64000, 20000))
     for one, other in zip(whole, in_blocks, strict=True):
         torch.testing.assert_close(one.x, other.x, rtol=0, atol=1e-5)
+
+
+def test_it_begins_with_the_weights_that_hubert_begins_with():
+    """fairseq's init_bert_params (spread 0.02, no biases) and its positional convolution."""
+    torch.manual_seed(0)
+    sizes = {**TINY, "dim": 64, "ffn_dim": 128}
+    network = MRHuBERT(Config(layers=(1, 1, 1), conv_layers=CONVOLUTIONS, **sizes))
+    for block in (network.encoders[0], network.middle_encoder, network.decoders[0]):
+        for linear in (m for m in block.layers.modules() if isinstance(m, nn.Linear)):
+            assert linear.weight.std().item() == pytest.approx(0.02, rel=0.1)
+            assert not linear.bias.any()
+    (positions,) = (m for m in network.modules() if isinstance(m, model.PositionalConv))
+    assert positions.weight_v.std().item() == pytest.approx((4 / (16 * 64)) ** 0.5, rel=0.1)
+    assert not positions.bias.any()
