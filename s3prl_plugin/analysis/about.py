@@ -7,7 +7,7 @@ refuses to write a row that it does not explain.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from math import inf
 from pathlib import Path
@@ -17,6 +17,7 @@ import yaml
 
 from s3prl_plugin import own_upstreams, registry
 from s3prl_plugin.config.plain_yaml import load_packaged
+from s3prl_plugin.config.schema import descriptions
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.plugins import offers, origin
 from s3prl_plugin.plugins.folders import folders as folders_of
@@ -176,13 +177,24 @@ def check(package: str, measure: str, score: str, details: Iterable[str] = ()) -
     """Whether a package explains a score that it is about to write, and the details of its row.
 
     Raises:
-        ValueError: it does not.
+        UserError: it does not.
     """
     known = _checked(package).get(measure) or _checked(OF_CORPORA).get(measure)
     if known is None or score not in known.scores:
-        raise ValueError(f"{package}: its {FILE_NAME} explains no {measure}/{score}; add it there")
+        raise UserError(f"{package}: its {FILE_NAME} explains no {measure}/{score}; add it there")
     if unknown := sorted(set(details) - known.fields.keys()):
-        raise ValueError(f"{package}: a row has no field {unknown[0]!r}, and `fields` of its {FILE_NAME} explains none")
+        raise UserError(f"{package}: a row has no field {unknown[0]!r}, and `fields` of its {FILE_NAME} explains none")
+
+
+def check_measures(package: str, measures: Iterable[str]) -> None:
+    """Whether a package explains the measures that it is about to compute.
+
+    Raises:
+        UserError: it does not.
+    """
+    for measure in measures:
+        if measure not in _checked(package):
+            raise UserError(f"{package}: its {FILE_NAME} explains no measure {measure}; add it under `measures:`")
 
 
 _checked = cache(of)
@@ -192,14 +204,16 @@ def _read(path: Path) -> Iterator[tuple[str, Measure]]:
     """The measures of one file."""
     try:
         content = load_packaged(path)
-        scores = {name: Score(**_plain(said)) for name, said in content["scores"].items()}
-        fields = {name: str(said) for name, said in content.get("fields", {}).items()}
+        scores = {name: Score(**_plain(path, name, said)) for name, said in content["scores"].items()}
+        details = {name: str(said) for name, said in content.get("fields", {}).items()}
         usual = next((name for name, score in scores.items() if score.headline is True), None)
         for name, said in content["measures"].items():
             headline = said.get("headline", usual)
             if headline is not None and headline not in scores:
                 raise UserError(f"{path}: headline of {name}: {did_you_mean(str(headline), scores)}")
-            yield name, Measure(**{**said, "name": name, "scores": scores, "fields": fields, "headline": headline})
+            whole = {**said, "name": name, "scores": scores, "fields": details, "headline": headline}
+            _check_keys(path, f"measures.{name}", whole, Measure)
+            yield name, Measure(**whole)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}); a downstream explains its measures there"
@@ -208,6 +222,18 @@ def _read(path: Path) -> Iterator[tuple[str, Measure]]:
         raise UserError(f"{path}: not what a downstream's {FILE_NAME} holds ({error}); see that of cca") from None
 
 
-def _plain(said: Mapping[str, Any]) -> dict[str, Any]:
+def _check_keys(path: Path, where: str, said: Mapping[str, Any], kind: type[Score | Measure]) -> None:
+    """Refuse what lacks something, or has something that nothing reads."""
+    options = {option.name: option for option in fields(kind)}
+    for key in said:
+        if key not in options:
+            raise UserError(f"{path}: unknown key {key!r} in {where}; {did_you_mean(str(key), options)}")
+    for name, option in options.items():
+        if name not in said and option.default is MISSING:
+            raise UserError(f"{path}: {where} lacks `{name}`: {descriptions(kind)[name]}")
+
+
+def _plain(path: Path, name: str, said: Mapping[str, Any]) -> dict[str, Any]:
     """A score as the file has it, with texts that are texts."""
+    _check_keys(path, f"scores.{name}", said, Score)
     return {**said, "chance": str(said["chance"]), "range": tuple(said["range"])}

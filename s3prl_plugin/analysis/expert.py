@@ -36,7 +36,7 @@ from s3prl_plugin.strides import Stride
 DEFAULT_SEED = 1337
 # what the options of every analysis may be, where one value says it
 COMMON_TYPES: Mapping[str, Any] = {
-    "corpus": Annotated[str, By(corpora.check_spec)],
+    "corpus": Annotated[str, By(corpora.check_spec)] | None,
     "taps": Some[str] | None,
     "split_by": one_of(SPLITS),
     "shared_texts": one_of(SHARED_TEXTS),
@@ -121,6 +121,7 @@ class AnalysisExpert(torch.nn.Module):
         self.rows: list[Row] = []
         self.reads: dict[str, str | None] = {}
         self.make_row = RowMaker(self.name, provenance, self.plan, self.options.decisive)
+        self.make_row.check(measures)
         if self._leads:
             for line in self.plan.summary():
                 self.say(line)
@@ -256,6 +257,8 @@ class AnalysisExpert(torch.nn.Module):
     def _new_plan(self, seed: int) -> Plan:
         split_by, shared_texts = self.options["split_by"], self.options["shared_texts"]
         spec = self.options["corpus"]
+        if spec is None:
+            raise UserError(f"{self.name}: `corpus` is empty; name one, such as manifest:FOLDER or timit:FOLDER")
         known = fingerprint.read(Path(self.expdir) / fingerprint.FILE_NAME)
         plan = Plan(corpora.open_corpus(spec), seed, split_by, shared_texts, known)
         plan.forget_segments()

@@ -46,13 +46,22 @@ class RowMaker:
         }
         self._folds = {"folds": plan.folds.count, "split_by": plan.folds.split_by, "folds_id": plan.folds_id}
 
+    def check(self, measures: Iterable[str]) -> None:
+        """Refuse measures that the downstream's about.yaml does not explain, before anything is computed.
+
+        Raises:
+            UserError: there is such a one.
+        """
+        if self._package:
+            about.check_measures(self._package, measures)
+
     def row(self, tap: Tap, measure: str, score: str, protocol: str = "default", **fields: Any) -> Row:
         """One row; `fields` say what it says. The plan's folds are named unless `fields` name others.
 
         What is no field of every row goes into its `details`; those that are None are left out.
 
         Raises:
-            ValueError: the downstream's about.yaml does not explain this score of this measure, or one of the details.
+            UserError: the downstream's about.yaml does not explain this score of this measure, or one of the details.
         """
         own = {name: fields.pop(name) for name in sorted(fields.keys() - FIELDS)}
         fields["details"] = {name: value for name, value in own.items() if value is not None}

@@ -22,8 +22,13 @@ with file and line. `s3prl-plugin ls options cca --json` (or another of the head
 editors take: `# yaml-language-server: $schema=FILE` in the first line of a file. This page is what
 `s3prl-plugin ls options --markdown` prints.
 """
-NAMES = """Settings of s3prl's that name its code, in a file for `-c` and in a task's `override`: those of optimizers
-and schedulers, and of each downstream those anywhere below `downstream_expert`."""
+NAMES = """## Names in s3prl's settings
+
+Settings of s3prl's that name its code, in a file for `-c` and in a task's `override`: those of optimizers
+and schedulers, and of each downstream those anywhere below `downstream_expert`.
+
+| setting | its names |
+|---|---|"""
 
 
 def known() -> list[str]:
@@ -62,8 +67,8 @@ def page() -> str:
             options = {key.removeprefix("downstream_expert."): said for key, said in found.items()}
             found = {key: said for key, said in options.items() if key == "measures" or key not in COMMON}
         parts.append(_section(f"`{name}`", _title(name) + ".", found))
-    parts.append(_section("Names in s3prl's settings", NAMES, _named()))
-    return "\n".join(parts)
+    names = [f"| `{key}` | {schema.possible(said)} |" for key, said in _named().items()]
+    return "\n".join([*parts, NAMES, *names]) + "\n"
 
 
 def analysis(name: str) -> Schema:
