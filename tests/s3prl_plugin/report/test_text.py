@@ -1,5 +1,8 @@
 """Sections on the terminal: everything that a section says is there, refusals with their reasons."""
 
+import itertools
+import string
+
 import pytest
 
 from s3prl_plugin.report import text as renderer
@@ -76,3 +79,8 @@ def test_many_tables_can_be_left_out():
     brief = renderer.text([section], brief=True)
     assert "number 4" not in brief
     assert "5 tables are left out here" in brief
+
+
+def test_reasons_have_letters_as_the_columns_of_a_spreadsheet():
+    names = ["".join(letters) for n in (1, 2) for letters in itertools.product(string.ascii_lowercase, repeat=n)]
+    assert [renderer._letter(i) for i in range(len(names))] == names

@@ -135,6 +135,9 @@ def test_the_rates_that_the_documentation_lists_are_those_of_the_networks(folder
         rates = {}
         for tap in upstream.taps:
             rates.setdefault("layers" if tap.role == "state" else tap.name.rstrip("0123456789"), []).append(tap.stride)
+        for key in rates.keys() - {"layers"}:  # several of a kind are counted from 1
+            names = [tap.name for tap in upstream.taps if tap.name.rstrip("0123456789") == key and tap.role != "state"]
+            assert names in ([key], [f"{key}{i}" for i in range(1, len(names) + 1)]), family.name
         known = {key: value for key, value in family.ms.items() if key in rates}
         assert set(known) == set(rates), family.name
         for key, value in known.items():
