@@ -154,7 +154,9 @@ def _shown(cell: Cell, head: Column) -> Shown:
     number = head.kind != "text"
     nothing = cell.value is None and cell.text is None
     if cell.refused:
-        return Shown("refused", cell.refused, cell.hint, "refused", float("-inf"))
+        short, cut, _ = cell.refused.partition("; ")  # what would help is told when it is pointed at
+        hint = "; ".join(said for said in (cell.refused if cut else "", cell.hint) if said)
+        return Shown("refused", short, hint, "refused", float("-inf"))
     text = written(cell, head, "–")
     hint = "; ".join(said for said in (cell.grey, cell.caveat, cell.hint) if said)
     kind = " ".join(["grey"] * bool(cell.grey) + ["best"] * cell.star + ["number"] * number)

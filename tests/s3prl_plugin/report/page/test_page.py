@@ -13,7 +13,7 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.questions import asking
 from s3prl_plugin.report import page, tables
 from s3prl_plugin.report.page import document
-from s3prl_plugin.report.sections import Contrast, Section, Table, contrast_table
+from s3prl_plugin.report.sections import Cell, Column, Contrast, Section, Table, contrast_table
 
 pytest.importorskip("altair", reason="the report page needs altair")
 pytest.importorskip("vl_convert", reason="the report page needs vl_convert")
@@ -144,6 +144,19 @@ def test_everything_refused_is_a_page_with_the_reasons(tmp_path):
     text = made(tmp_path, page_rows.refused(page_rows.layers("hubert"))).text
     assert "refused: too few segments" in text
     assert "no number" in text
+
+
+def test_what_would_help_a_refused_number_is_told_when_it_is_pointed_at():
+    for reason, short, hint in (
+        (
+            "3 rows, 5 wanted; more speech would help",
+            "3 rows, 5 wanted",
+            "3 rows, 5 wanted; more speech would help; n 3",
+        ),
+        ("no words", "no words", "n 3"),
+    ):
+        shown = document._shown(Cell(refused=reason, hint="n 3"), Column("r2"))
+        assert (shown.text, shown.small, shown.hint) == ("refused", short, hint)
 
 
 def test_a_refused_and_a_grey_tap_show_in_curve_and_remarks(tmp_path):
