@@ -18,7 +18,7 @@ from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.planning.segments import SEGMENT_WEIGHTS
 from s3prl_plugin.analysis.planning.silence import SILENCE, Frames
 from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics, beside
-from s3prl_plugin.config.schema import Counted, Whole, one_of, one_or_some_of, some_of, whole
+from s3prl_plugin.config.schema import Counted, Whole, keyed_by, one_of, one_or_some_of, some_of, whole
 from s3prl_plugin.downstream.cca.controlled import CONTROLS
 from s3prl_plugin.downstream.cca.matrix import CcaMatrix
 from s3prl_plugin.downstream.cca.of_segments import OfSegments
@@ -70,7 +70,7 @@ class DownstreamExpert(AnalysisExpert):
         "word_tokens": whole(FEWEST_TOKENS) | None,
         "speakers": whole(2) | None,
         "speaker_utterances": whole(FEWEST_TOKENS) | None,
-        "vectors": Mapping[one_of(MEASURES), str | None],
+        "vectors": keyed_by(MEASURES, str | None),
         "segment_weights": one_or_some_of(SEGMENT_WEIGHTS),
     }
 

@@ -140,6 +140,11 @@ def one_or_some_of(names: Sequence[str]) -> Any:
     return one_of(names) | some_of(names, 1)
 
 
+def keyed_by(names: Iterable[str], kind: Any) -> Any:
+    """The annotation of a mapping from some of a few names to values of a kind."""
+    return Mapping[one_of(names), kind]  # type: ignore[misc]
+
+
 def whole(least: int) -> Any:
     """The annotation of a whole number of at least so many."""
     return Annotated[int, Ge(least)]

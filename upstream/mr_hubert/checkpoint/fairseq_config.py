@@ -7,18 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from unittest.mock import patch
 
 from annotated_types import Ge, Interval, Len, Lt
 
 from s3prl_plugin.config import schema
-from s3prl_plugin.config.schema import ConfigSection, Number, one_of
+from s3prl_plugin.config.schema import ConfigSection, Number
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files.expressions import MAX_INTEGER, brief, evaluate
 from s3prl_plugin.states.taps import SAMPLE_RATE
 from s3prl_plugin.upstream.mr_hubert.network.config import (
-    EXTRACTOR_MODES,
     MAX_DIM,
     MAX_KERNEL,
     MAX_LAYERS,
@@ -51,10 +50,10 @@ Chance = Annotated[float, Ge(0), Lt(1)]
 Integer = Annotated[int, Ge(0), Lt(MAX_INTEGER)]
 Integers = Sequence[Integer]
 Convolutions = Sequence[Annotated[Sequence[Integer], Len(3, 3)]]
-
-
-def _size(most: int) -> Any:
-    return Annotated[int, Interval(ge=1, le=most)]
+Layers = Annotated[int, Interval(ge=1, le=MAX_LAYERS)]
+Dimensions = Annotated[int, Interval(ge=1, le=MAX_DIM)]
+Wide = Annotated[int, Interval(ge=1, le=4 * MAX_DIM)]
+Kernel = Annotated[int, Interval(ge=1, le=MAX_KERNEL)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +81,18 @@ class Model(ConfigSection):
     """
 
     label_rate_ratios: str | Integers = field(default_factory=lambda: [1, 2])
-    encoder_layers: _size(MAX_LAYERS) = 4
+    encoder_layers: Layers = 4
     override_encoder_layers: str | Integers | None = ""
-    encoder_embed_dim: _size(MAX_DIM) = 768
-    encoder_ffn_embed_dim: _size(4 * MAX_DIM) = 3072
-    encoder_attention_heads: _size(MAX_DIM) = 12
+    encoder_embed_dim: Dimensions = 768
+    encoder_ffn_embed_dim: Wide = 3072
+    encoder_attention_heads: Dimensions = 12
     layer_norm_first: bool = False
-    extractor_mode: one_of(EXTRACTOR_MODES) = "default"
+    extractor_mode: Literal["default", "layer_norm"] = "default"
     conv_feature_layers: str | Convolutions = "[(512,10,5)] + [(512,3,2)] * 4 + [(512,2,2)] * 2"
     conv_bias: bool = False
-    conv_pos: _size(MAX_KERNEL) = 128
-    conv_pos_groups: _size(MAX_KERNEL) = 16
-    conv_adapator_kernal: _size(MAX_KERNEL) = 1
+    conv_pos: Kernel = 128
+    conv_pos_groups: Kernel = 16
+    conv_adapator_kernal: Kernel = 1
     use_plain_updownsample: bool = False
     dropout: Chance = 0.1
     attention_dropout: Chance = 0.1
