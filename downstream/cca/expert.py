@@ -123,6 +123,7 @@ class DownstreamExpert(AnalysisExpert):
                 decimate=published,
                 device=self.device,
                 other=second,
+                storage=self.gathering.storage,
             ),
         )
         return FramePairs(statistics, protocol, "cca_mel" in measures, self.base, None if published else frames)

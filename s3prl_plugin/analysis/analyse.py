@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from s3prl_plugin import ranks, registry, results
-from s3prl_plugin.analysis.one_pass import gather
+from s3prl_plugin.analysis.one_pass import gather, memory
 from s3prl_plugin.analysis.one_pass.gather import Pass, StatesOf
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.one_pass.loading import Waveforms
@@ -24,7 +24,9 @@ from s3prl_plugin.corpora import fingerprint
 from s3prl_plugin.states.taps import Tap
 
 FINISHED = "analyses.json"
-WITHOUT_INFLUENCE = ("num_workers", "memory_limit_gb", "checkpoint_minutes", "keep_statistics", "merge")
+WITHOUT_INFLUENCE = (
+    *("num_workers", "memory_limit_gb", "statistics_on_disk", "checkpoint_minutes", "keep_statistics", "merge"),
+)
 
 
 class Analysis(Protocol):
@@ -33,7 +35,7 @@ class Analysis(Protocol):
     Attributes:
         name, options: of the downstream.
         expdir: the folder that gets results.jsonl.
-        taps: what the upstream exposes.
+        upstream_taps: what the upstream exposes; taps: those that are seen.
         provenance: the fields of a results row that describe the upstream.
         gathering, plan: what is gathered, and what was decided about the corpus.
         device: where waveforms are taken.
@@ -43,6 +45,7 @@ class Analysis(Protocol):
     name: ClassVar[str]
     options: Options
     expdir: str
+    upstream_taps: tuple[Tap, ...]
     taps: tuple[Tap, ...]
     provenance: dict[str, Any]
     gathering: Gathering
@@ -105,13 +108,17 @@ def analyse(analyses: Sequence[Analysis], name: str, states_of: StatesOf, upstre
     gathered.check()  # before the fingerprints are written that tell what has changed since
     if ranks.leads():
         fingerprint.write(Path(lead.expdir) / fingerprint.FILE_NAME, gathering.plan.fingerprints)
+    params, batch_s = lead.provenance.get("params"), options["batch_seconds"]
+    lead.say(memory.expected(gathering, lead.upstream_taps, params, batch_s))
     gathered.run(states_of, lead.device)
+    _say_memory(lead, "the pass")
     if part.count > 1:
         lead.say(f"part {part} is gathered in {Path(lead.expdir) / FOLDER}; when all are, a run with merge scores them")
         return
     gathered.collect()
     if ranks.leads():
         _score(analyses, whole)
+        _say_memory(lead, "the scores")
         if not options["keep_statistics"]:
             gathered.remove()
 
@@ -122,6 +129,12 @@ def _score(analyses: Sequence[Analysis], identity: dict[str, Any]) -> None:
         analysis.log_records("")
     content = json.dumps(identity, indent=1).encode()
     results.replace_file(Path(analyses[0].expdir) / FINISHED, content)
+
+
+def _say_memory(lead: Analysis, after: str) -> None:
+    """What was taken so far."""
+    if taken := memory.taken():
+        lead.say(f"memory, after {after}: {taken}")
 
 
 def _finished(expdir: str | Path) -> Any:

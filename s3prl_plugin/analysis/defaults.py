@@ -18,7 +18,7 @@ FILE_NAME = "config.yaml"
 # the options that `AnalysisExpert` reads, whatever is measured
 COMMON = (
     *("corpus", "measures", "taps", "split_by", "shared_texts", "batch_seconds", "batch_size", "num_workers"),
-    *("memory_limit_gb", "checkpoint_minutes", "keep_statistics", "part", "merge"),
+    *("memory_limit_gb", "statistics_on_disk", "checkpoint_minutes", "keep_statistics", "part", "merge"),
 )
 
 

@@ -16,15 +16,17 @@ from s3prl_plugin.analysis.analyse import analyse
 from s3prl_plugin.analysis.measure import Measure, scoring_bytes
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gather import StatesOf
-from s3prl_plugin.analysis.one_pass.gathering import Gathering, check_memory
+from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.one_pass.loading import Waveforms
-from s3prl_plugin.analysis.one_pass.saved_pass import Shard
+from s3prl_plugin.analysis.one_pass.memory import check_memory
+from s3prl_plugin.analysis.one_pass.saved_pass import FOLDER, Shard
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.planning.folds import SHARED_TEXTS, SPLITS
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
 from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.statistics.storage import Storage
 from s3prl_plugin.analysis.token_counts import CountsTokens, TokenCount
 from s3prl_plugin.config.schema import By, Counted, Positive, Some, Whole, one_of, some_of
 from s3prl_plugin.corpora import fingerprint, skips
@@ -44,6 +46,7 @@ COMMON_TYPES: Mapping[str, Any] = {
     "batch_size": Counted | None,
     "num_workers": Whole,
     "memory_limit_gb": Positive | None,
+    "statistics_on_disk": bool,
     "checkpoint_minutes": Positive,
     "keep_statistics": bool,
     "part": Annotated[str | int, By(Shard.of)] | None,
@@ -115,7 +118,7 @@ class AnalysisExpert(torch.nn.Module):
         self.device = torch.device(device)
         self.provenance = dict(provenance)
         self._leads = gathering is None
-        whole = self._checked(gathering) if gathering is not None else Gathering(self._new_plan(seed))
+        whole = self._checked(gathering) if gathering is not None else Gathering(self._new_plan(seed), self._storage())
         self.gathering = whole.at(self.upstream_taps, self.taps)
         self.plan = self.gathering.plan
         self.rows: list[Row] = []
@@ -190,6 +193,7 @@ class AnalysisExpert(torch.nn.Module):
             self.rows = []
             for rows in self._computed():
                 self.rows += [row for row in rows if self._is_measured(row)]
+                self.gathering.storage.let_go()
                 progress.update()
         results.write(self.expdir, self.rows)
         counts = [*self.tokens.values(), *(each.tokens() for each in self.measures if isinstance(each, CountsTokens))]
@@ -253,6 +257,9 @@ class AnalysisExpert(torch.nn.Module):
     def _computed(self) -> Iterator[list[Row]]:
         for measure in self.measures:
             yield from measure.compute()
+
+    def _storage(self) -> Storage:
+        return Storage(Path(self.expdir) / FOLDER if self.options["statistics_on_disk"] else None)
 
     def _new_plan(self, seed: int) -> Plan:
         split_by, shared_texts = self.options["split_by"], self.options["shared_texts"]

@@ -13,7 +13,9 @@ from s3prl_plugin.states import tap_selection
 from s3prl_plugin.states.taps import Tap
 
 # What changes no number, and what says which numbers there are (rows say the corpus and what it holds themselves).
-_WITHOUT_INFLUENCE = ("num_workers", "memory_limit_gb", "checkpoint_minutes", "keep_statistics", "part", "merge")
+_WITHOUT_INFLUENCE = (
+    *("num_workers", "memory_limit_gb", "statistics_on_disk", "checkpoint_minutes", "keep_statistics", "part", "merge"),
+)
 _WHICH = ("measures", "taps", "corpus", "scores", "protocol", "segment_weights", "silence", "control")
 
 

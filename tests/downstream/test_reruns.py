@@ -112,9 +112,11 @@ def test_more_utterances_replace_fewer(corpus, tmp_path):
     assert results.read(tmp_path) == every
 
 
-@pytest.mark.parametrize("option", ["num_workers", "memory_limit_gb", "checkpoint_minutes", "keep_statistics"])
+@pytest.mark.parametrize(
+    "option", ["num_workers", "memory_limit_gb", "checkpoint_minutes", "keep_statistics", "statistics_on_disk"]
+)
 def test_options_that_change_no_number_make_no_other_run(corpus, tmp_path, option):
-    value = {"keep_statistics": True}.get(option, 1)
+    value = {"keep_statistics": True, "statistics_on_disk": True}.get(option, 1)
     plain = run(corpus, tmp_path, Rank)
     again = run(corpus, tmp_path, Rank, taps=["mid.layer0"], **{option: value})
     assert {row.options_id for row in plain} == {row.options_id for row in again}

@@ -1,17 +1,14 @@
-"""What one pass over a corpus gathers: the statistics of all analyses of a run, each kept once,
-and whether they fit into memory."""
+"""What one pass over a corpus gathers: the statistics of all analyses of a run, each kept once."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 from s3prl_plugin.analysis.one_pass.batch import Batch
-from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.planning.plan import Plan
+from s3prl_plugin.analysis.statistics.storage import IN_MEMORY, Storage
 from s3prl_plugin.corpora.skips import Skips
-from s3prl_plugin.errors import UserError
 from s3prl_plugin.states.taps import Tap
 
 
@@ -51,6 +48,11 @@ class Statistic(Protocol):
 S = TypeVar("S", bound=Statistic)
 
 
+def held_by(statistic: Statistic) -> str:
+    """What a statistic keeps, in words."""
+    return getattr(statistic, "holds", "other statistics")
+
+
 class OfTaps:
     """A statistic of some taps: it sees a batch at these alone.
 
@@ -62,6 +64,11 @@ class OfTaps:
     def __init__(self, statistic: Statistic, positions: Sequence[int]):
         self.statistic = statistic
         self.positions = positions
+
+    @property
+    def holds(self) -> str:
+        """What is kept, in words."""
+        return held_by(self.statistic)
 
     @property
     def memory_bytes(self) -> int:
@@ -96,16 +103,18 @@ class Gathering:
 
     Args:
         plan: what is decided about the corpus.
+        storage: of the large arrays.
 
     Attributes:
-        plan: as given.
+        plan, storage: as given.
         whole: itself.
         statistics: by a name that says everything that decides their content.
         skips: reason -> utterances that were left out during the pass.
     """
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: Plan, storage: Storage = IN_MEMORY):
         self.plan = plan
+        self.storage = storage
         self.whole = self
         self.statistics: dict[str, Statistic] = {}
         self.skips = Skips()
@@ -139,6 +148,7 @@ class Gathering:
         """Take in one batch."""
         for statistic in self.statistics.values():
             statistic.update(batch)
+        self.storage.let_go()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that was gathered (not copies)."""
@@ -149,12 +159,14 @@ class Gathering:
         """Go on from what was saved."""
         for name, statistic in self.statistics.items():
             statistic.load_state_dict(state["statistics"][name])
+            self.storage.let_go()
         self.skips.merge(state["skips"])
 
     def merge(self, state: Mapping[str, Any]) -> None:
         """Add what the same analyses gathered from other batches, as it was saved."""
         for name, statistic in self.statistics.items():
             statistic.merge(state["statistics"][name])
+            self.storage.let_go()
         self.skips.merge(state["skips"])
 
 
@@ -163,7 +175,8 @@ class _AtSomeTaps(Gathering):
 
     def __init__(self, whole: Gathering, taps: Sequence[Tap], chosen: Sequence[Tap]):
         self.whole = whole
-        self.plan, self.statistics, self.skips = whole.plan, whole.statistics, whole.skips
+        self.plan, self.storage = whole.plan, whole.storage
+        self.statistics, self.skips = whole.statistics, whole.skips
         self._positions = [taps.index(tap) for tap in chosen]
         self._names = ", ".join(tap.name for tap in chosen)
 
@@ -171,37 +184,3 @@ class _AtSomeTaps(Gathering):
         """See `Gathering.share`."""
         kept = self.whole.share(f"{name}; of {self._names}", lambda: OfTaps(make(), self._positions))
         return cast(S, kept.statistic)
-
-
-MEMORY_SHARE = 0.6
-
-
-def check_memory(gathering: Gathering, options: Options, scoring: int = 0) -> str:
-    """What the statistics take, in one line.
-
-    Args:
-        gathering: of all analyses that were built so far.
-        options: of an analysis; `memory_limit_gb` may set a limit.
-        scoring: bytes that its scores take besides.
-
-    Raises:
-        UserError: they take more than the limit.
-    """
-    taken, limit = gathering.memory_bytes, _limit(options)
-    more = f", scoring {scoring / 1e9:.2f} GB more" if scoring else ""
-    if limit and taken + scoring > limit:
-        raise UserError(
-            f"{options.name}: the statistics of this run take {taken / 1e9:.2f} GB{more}, above {limit / 1e9:.2f} GB; "
-            "take fewer measures or segments, or raise downstream_expert.memory_limit_gb"
-        )
-    return f"statistics take {taken / 1e9:.2f} GB{more}" + (f" (limit {limit / 1e9:.1f} GB)" if limit else "")
-
-
-def _limit(options: Options) -> float | None:
-    """Bytes that may be taken: as configured, else a share of the machine's memory where that is known."""
-    if options["memory_limit_gb"] is not None:
-        return 1e9 * options["memory_limit_gb"]
-    try:
-        return MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not a POSIX system
-        return None

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import torch
 
 from s3prl_plugin import results
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
+from s3prl_plugin.analysis.statistics.storage import LettingGo
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files.difference import first_difference
 
@@ -77,7 +78,8 @@ class SavedPass:
     def save(self, gathering: Gathering, done: int) -> None:
         """Keep what was gathered from the first `done` batches of the shard."""
         with results.replacing(self.path) as file, _without_checksums():
-            torch.save({"identity": dict(self.identity), "done": done, "gathered": gathering.state_dict()}, file)
+            state = {"identity": dict(self.identity), "done": done, "gathered": gathering.state_dict()}
+            torch.save(state, cast(BinaryIO, LettingGo(file, gathering.storage)))
 
     def remove(self) -> None:
         """Remove the file, once its numbers are written."""

@@ -15,6 +15,7 @@ from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.one_pass.packed import Packed
 from s3prl_plugin.analysis.other_models.second_upstream import SecondUpstream
 from s3prl_plugin.analysis.statistics.moments import FoldMoments, Moments, ViewMoments
+from s3prl_plugin.analysis.statistics.storage import IN_MEMORY, Storage
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import Stride
 
@@ -42,7 +43,10 @@ class FrameStatistics:
         decimate: take single mel frames, as the published protocol does, instead of averages.
         device: where products are computed and sums are kept.
         other: another upstream, and the position of its tap that all taps are paired with.
+        storage: of the sums on the CPU.
     """
+
+    holds = "moments of frames"
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class FrameStatistics:
         decimate: bool = False,
         device: str | torch.device = "cpu",
         other: tuple[SecondUpstream, int] | None = None,
+        storage: Storage = IN_MEMORY,
     ):
         self.taps = tuple(taps)
         self.folds = folds
@@ -61,6 +66,7 @@ class FrameStatistics:
         self.decimate = decimate
         self.device = device
         self.other = other
+        self._storage = storage
         self._with_mel = False
         self._bases: list[int] = []
 
@@ -154,7 +160,7 @@ class FrameStatistics:
     @cached_property
     def _by_stride(self) -> dict[Stride, FoldMoments]:
         """Taken when the first frames come, after it is known to fit."""
-        return {s: FoldMoments(*self._views(s), self.folds, self.device) for s in self._strides}
+        return {s: FoldMoments(*self._views(s), self.folds, self.device, self._storage) for s in self._strides}
 
     @property
     def _strides(self) -> list[Stride]:
@@ -224,6 +230,7 @@ def shared_frames(
             utterances=plan.frame_utterances(limit),
             device=device,
             other=other,
+            storage=gathering.storage,
         ),
     )
 

@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from s3prl_plugin.analysis.statistics.storage import IN_MEMORY, Storage
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 
 __all__ = ["FoldMoments", "Moments", "ViewMoments"]
 
 Rows = torch.Tensor | npt.NDArray[Any]
 
+ALIGNED = 8  # numbers: blocks begin at multiples of 64 bytes
 PANEL = 192  # columns; of a symmetric scatter only the panels on and above the diagonal are computed and kept
 
 
@@ -44,6 +46,7 @@ class FoldMoments:
         pairs: (x, y) names of views whose cross scatter is kept.
         folds: how many.
         device: where products are computed and sums are kept.
+        storage: of the sums on the CPU.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class FoldMoments:
         pairs: Iterable[tuple[str, str]],
         folds: int,
         device: str | torch.device = "cpu",
+        storage: Storage = IN_MEMORY,
     ):
         self.dims = dict(dims)
         self.pairs = tuple(dict.fromkeys((x, y) for x, y in pairs))
@@ -63,7 +67,7 @@ class FoldMoments:
         at = self._order.index
         self._pairs_at = {z: [p for p in self.pairs if p[0] != p[1] and max(p, key=at) == z] for z in self._order}
         blocks, ordered = _blocks(self.dims, self.pairs), {name: self.dims[name] for name in self._order}
-        self._folds = [_Fold(ordered, blocks, self.device) for _ in range(folds)]
+        self._folds = [_Fold(ordered, blocks, self.device, storage) for _ in range(folds)]
 
     @property
     def folds(self) -> int:
@@ -194,14 +198,17 @@ def _blocks(dims: Mapping[str, int], pairs: Iterable[tuple[str, str]]) -> list[_
 class _Fold:
     """The sums of one fold."""
 
-    def __init__(self, dims: Mapping[str, int], blocks: Sequence[_Block], device: torch.device):
+    def __init__(self, dims: Mapping[str, int], blocks: Sequence[_Block], device: torch.device, storage: Storage):
         self.n = 0
         self._means = torch.zeros(sum(dims.values()), dtype=torch.float64, device=device)
         self._sizes = dict(dims)
         self.mean = self._by_view(self._means)
+        starts = np.cumsum([0, *(-(-block.size // ALIGNED) * ALIGNED for block in blocks)])
+        kept = torch.from_numpy(storage.zeros([int(starts[-1])], np.float64)) if device.type == "cpu" else None
+        kept = torch.zeros(int(starts[-1]), dtype=torch.float64, device=device) if kept is None else kept
         self.scatter = {
-            block: torch.zeros(block.stop - block.start, block.columns, dtype=torch.float64, device=device)
-            for block in blocks
+            block: kept[start : start + block.size].view(-1, block.columns)
+            for block, start in zip(blocks, starts, strict=False)
         }
         self._blocks: dict[tuple[str, str], list[_Block]] = {}
         for block in blocks:

@@ -23,6 +23,7 @@ from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import in_turns, spread, stream
+from s3prl_plugin.analysis.statistics.storage import IN_MEMORY, Storage
 from s3prl_plugin.analysis.statistics.tap_rows import TapRows
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import SAMPLE_RATE, Stride, clock, frame_at
@@ -70,6 +71,7 @@ class FrameReservoir:
         per_utterance: int = 20,
         limit: int = 10_000,
         stride: Stride | None = None,
+        storage: Storage = IN_MEMORY,
     ):
         self.taps = tuple(taps)
         self.stride = stride
@@ -78,12 +80,17 @@ class FrameReservoir:
         self.fold = plan.folds.of_utterance[self.utterance]
         self.speaker = plan.speaker_of_utterance[self.utterance]
         self._offsets = np.searchsorted(self.utterance, np.arange(len(plan.corpus.utterances) + 1))
-        self._kept = TapRows(len(self.moment), self.taps, "frames")
+        self._kept = TapRows(len(self.moment), self.taps, "frames", storage)
         plan.need(self.utterance)
 
     def __len__(self) -> int:
         """N, the rows that were drawn."""
         return len(self.moment)
+
+    @property
+    def holds(self) -> str:
+        """What is kept, in words."""
+        return self._kept.holds
 
     @property
     def memory_bytes(self) -> int:
@@ -136,7 +143,9 @@ def shared_reservoir(
     """
     cells = "frames of each tap" if stride is None else f"cells of {stride} samples"
     name = f"reservoir of {limit} {cells}, {per_utterance} of an utterance"
-    return gathering.share(name, lambda: FrameReservoir(gathering.plan, taps, per_utterance, limit, stride))
+    return gathering.share(
+        name, lambda: FrameReservoir(gathering.plan, taps, per_utterance, limit, stride, gathering.storage)
+    )
 
 
 def draw(plan: Plan, per_utterance: int, limit: int) -> tuple[np.ndarray, np.ndarray]:

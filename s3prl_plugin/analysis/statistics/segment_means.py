@@ -12,6 +12,7 @@ from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.labels import eligible
 from s3prl_plugin.analysis.planning.sample import Sample
 from s3prl_plugin.analysis.planning.segments import WHOLE_FRAMES
+from s3prl_plugin.analysis.statistics.storage import IN_MEMORY, Storage
 from s3prl_plugin.analysis.statistics.tap_rows import TapRows
 from s3prl_plugin.states.taps import Tap
 
@@ -23,13 +24,14 @@ class SegmentMeans(TapRows):
         sample: which segments.
         taps: of the upstream.
         weights: of the frames, one of `segments.SEGMENT_WEIGHTS`.
+        storage: of the means.
 
     Attributes:
         seen: (N,) true where a segment's utterance came by.
     """
 
-    def __init__(self, sample: Sample, taps: Sequence[Tap], weights: str = WHOLE_FRAMES):
-        super().__init__(len(sample), taps, "segments")
+    def __init__(self, sample: Sample, taps: Sequence[Tap], weights: str = WHOLE_FRAMES, storage: Storage = IN_MEMORY):
+        super().__init__(len(sample), taps, "segments", storage)
         self.sample = sample
         self.weights = weights
 
@@ -37,7 +39,7 @@ class SegmentMeans(TapRows):
     def shared(cls, gathering: Gathering, sample: Sample, taps: Sequence[Tap], weights: str = WHOLE_FRAMES) -> Self:
         """Those of a run: analyses and measures that ask for the same have them in common."""
         how = "" if weights == WHOLE_FRAMES else f", frames weighted by {weights}"
-        return gathering.share(f"means of {sample.name}{how}", lambda: cls(sample, taps, weights))
+        return gathering.share(f"means of {sample.name}{how}", lambda: cls(sample, taps, weights, gathering.storage))
 
     def update(self, batch: Batch) -> None:
         """Take the segments of a batch's utterances."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from s3prl_plugin.analysis.statistics.storage import IN_MEMORY, Storage
 from s3prl_plugin.states.taps import Tap
 
 
@@ -19,16 +20,23 @@ class TapRows:
         count: N, how many items.
         taps: of the upstream.
         what: is kept, for messages: "segments", "frames".
+        storage: of the rows.
 
     Attributes:
         taps: as given.
         seen: (N,) true where an item's utterance came by.
     """
 
-    def __init__(self, count: int, taps: Sequence[Tap], what: str):
+    def __init__(self, count: int, taps: Sequence[Tap], what: str, storage: Storage = IN_MEMORY):
         self.taps = tuple(taps)
         self.seen = np.zeros(count, dtype=bool)
         self._what = what
+        self._storage = storage
+
+    @property
+    def holds(self) -> str:
+        """What is kept, in words."""
+        return f"rows of {self._what}"
 
     @property
     def memory_bytes(self) -> int:
@@ -42,7 +50,7 @@ class TapRows:
     @cached_property
     def kept(self) -> list[np.ndarray]:
         """Per tap, (N, D) float32; taken when the first batch comes, after it is known to fit."""
-        return [np.zeros((len(self.seen), tap.dim), dtype=np.float32) for tap in self.taps]
+        return [self._storage.zeros((len(self.seen), tap.dim), np.float32) for tap in self.taps]
 
     def of(self, tap: int, rows: np.ndarray) -> np.ndarray:
         """Some rows at one tap, (n, D) float32: a view where these are all."""

@@ -96,12 +96,14 @@ def assert_same_numbers(rows, others):
             assert row.value == pytest.approx(others[key].value, rel=1e-8, abs=1e-10)
 
 
-@pytest.mark.parametrize("batches", [0, 1, 5])
-def test_a_killed_pass_goes_on_to_the_same_bits(on_disk, whole, tmp_path, batches):
+@pytest.mark.parametrize(("batches", "statistics_on_disk"), [(0, False), (1, True), (5, False), (5, True)])
+def test_a_killed_pass_goes_on_to_the_same_bits(on_disk, whole, tmp_path, batches, statistics_on_disk, capsys):
+    options = {"checkpoint_minutes": 1e-9, "statistics_on_disk": statistics_on_disk}
     with pytest.raises(Killed):
-        run(tmp_path, killed_after(batches), checkpoint_minutes=1e-9)
+        run(tmp_path, killed_after(batches), **options)
     count = []
-    run(tmp_path, lambda waveforms: count.append(1) or upstream(waveforms), checkpoint_minutes=1e-9)
+    run(tmp_path, lambda waveforms: count.append(1) or upstream(waveforms), **options)
+    assert ("moments of frames on disk" in capsys.readouterr().out) == statistics_on_disk
     assert len(count) == 12 - batches
     assert (tmp_path / results.FILE_NAME).read_bytes() == (whole / results.FILE_NAME).read_bytes()
     assert not (tmp_path / saved_pass.FOLDER).exists()

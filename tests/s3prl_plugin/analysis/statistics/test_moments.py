@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from s3prl_plugin.analysis.statistics.moments import FoldMoments, Moments
+from s3prl_plugin.analysis.statistics.storage import Storage
 
 DIMS = {"tap": 200, "mel": 8, "base": 24}
 PAIRS = [("tap", "mel"), ("tap", "base"), ("base", "mel")]
@@ -188,3 +189,12 @@ def test_wrong_views_are_refused(stream):
         collected.load_state_dict(FoldMoments({"x": 2}, [], FOLDS).state_dict())
     with pytest.raises(ValueError, match="cannot be added"):
         collected.merge(FoldMoments({"x": 2}, [], FOLDS))
+
+
+def test_sums_on_disk_have_the_same_bits(stream, tmp_path):
+    storage = Storage(tmp_path)
+    on_disk = FoldMoments(DIMS, PAIRS, FOLDS, storage=storage)
+    for fold, views in stream:
+        on_disk.update(fold, views)
+        storage.let_go()
+    assert_same_bits(gather(stream), on_disk)
