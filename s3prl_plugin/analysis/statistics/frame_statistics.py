@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,12 @@ ROWS_AT_ONCE = 4096  # of a fold: bounds the memory of their products
 
 FoldsOfFrames = Callable[[int, Stride, int], np.ndarray]
 """(utterance, stride, frames) -> the fold of every frame, (frames,); a negative one leaves a frame out."""
+
+
+Views = Mapping[str, list[ViewMoments]]
+"""Name -> the moments of a view in every fold."""
+
+NOTHING: Views = MappingProxyType({})
 
 
 class FrameStatistics:
@@ -84,8 +91,8 @@ class FrameStatistics:
         return sum(FoldMoments.memory_for(*self._views(s), self.folds) for s in self._strides)
 
     def describe(self) -> str:
-        """The pairs of views whose cross moments are kept, and which the other model is."""
-        pairs = str([self._views(stride)[1] for stride in self._strides])
+        """The pairs of views whose cross moments are kept, how they are kept, and which the other model is."""
+        pairs = "triangles; " + str([self._views(stride)[1] for stride in self._strides])
         return pairs if self.other is None else f"{pairs}, of upstream {self.other[0].digest}"
 
     def update(self, batch: Batch) -> None:
@@ -110,17 +117,22 @@ class FrameStatistics:
         """Per fold, a tap's frames by themselves."""
         return self._by_stride[tap.stride].view(tap.name)
 
-    def with_mel_of(self, tap: Tap) -> list[Moments]:
+    def partners_at(self, stride: Stride) -> Views:
+        """The views that the taps of a stride are paired with, per fold; for `with_..._of` all of these taps."""
+        statistics = self._by_stride[stride]
+        return {name: statistics.view(name) for name in {y for _, y in statistics.pairs}}
+
+    def with_mel_of(self, tap: Tap, known: Views = NOTHING) -> list[Moments]:
         """Per fold, a tap's frames (x) with the mel frames (y)."""
-        return self._by_stride[tap.stride].moments(tap.name, MEL)
+        return self._by_stride[tap.stride].moments(tap.name, MEL, known)
 
-    def with_base_of(self, tap: Tap, base: int) -> list[Moments]:
+    def with_base_of(self, tap: Tap, base: int, known: Views = NOTHING) -> list[Moments]:
         """Per fold, a tap's frames (x) with those of a base tap (y)."""
-        return self._by_stride[tap.stride].moments(tap.name, self._base_name(base, tap.stride))
+        return self._by_stride[tap.stride].moments(tap.name, self._base_name(base, tap.stride), known)
 
-    def with_other_of(self, tap: Tap) -> list[Moments]:
+    def with_other_of(self, tap: Tap, known: Views = NOTHING) -> list[Moments]:
         """Per fold, a tap's frames (x) with those of the other model's tap (y)."""
-        return self._by_stride[tap.stride].moments(tap.name, OTHER)
+        return self._by_stride[tap.stride].moments(tap.name, OTHER, known)
 
     def other_fields(self) -> dict[str, str]:
         """The row fields that name the other model's tap; none where there is no other model."""

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+BLOCK = 128  # columns of a matrix that lie in the cache
+TOLD_BY_ROUNDING = 1e-3  # of a dimension's scatter: with less left, what was taken off it is rounded too coarsely
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +54,21 @@ class ViewMoments:
         """
         n, mean, deviations = _pooled_mean(parts)
         return ViewMoments(n, mean, _sum([part.scatter for part in parts]) + deviations.T @ deviations)
+
+    def less(self, parts: Sequence[ViewMoments]) -> ViewMoments | None:
+        """The moments of the rows that are not in `parts`, which these are the moments of, too.
+
+        Returns:
+            None where a dimension varies a thousand times less without them: rounding would tell, `merge` those left.
+        """
+        n, mean, deviations = _left(self, parts)
+        scatter = self.scatter - parts[0].scatter
+        for part in parts[1:]:
+            scatter -= part.scatter
+        scatter -= deviations.T @ deviations
+        if (np.diag(scatter) < TOLD_BY_ROUNDING * np.diag(self.scatter)).any():
+            return None
+        return ViewMoments(n, mean, scatter)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +137,16 @@ class Moments:
         _, _, y_deviations = _pooled_mean([part.y for part in parts])
         return _sum([part.xy for part in parts]) + x_deviations.T @ y_deviations
 
+    def cross_less(self, parts: Sequence[Moments]) -> Array:
+        """The cross scatter of the rows that are not in `parts`, (d_x, d_y); see `ViewMoments.less`."""
+        _, _, x_deviations = _left(self.x, [part.x for part in parts])
+        _, _, y_deviations = _left(self.y, [part.y for part in parts])
+        cross = self.xy - parts[0].xy
+        for part in parts[1:]:
+            cross -= part.xy
+        cross -= x_deviations.T @ y_deviations
+        return cross
+
 
 def _centred(rows: npt.ArrayLike) -> tuple[Array, Array]:
     """Rows as float64 about their mean, and the mean."""
@@ -137,6 +164,25 @@ def _pooled_mean(parts: Sequence[ViewMoments]) -> tuple[int, Array, Array]:
     n = int(counts.sum())
     mean = counts @ means / max(n, 1)
     return n, mean, np.sqrt(counts)[:, None] * np.where(counts[:, None] > 0, means - mean, 0.0)
+
+
+def _left(whole: ViewMoments, parts: Sequence[ViewMoments]) -> tuple[int, Array, Array]:
+    """The rows that are not in `parts`, their mean, and sqrt(n) times the deviation of theirs and the parts' means."""
+    n = whole.n - sum(part.n for part in parts)
+    mean = (whole.n * whole.mean - sum(part.n * part.mean for part in parts)) / max(n, 1)
+    means, counts = np.stack([mean, *(part.mean for part in parts)]), np.array([n, *(part.n for part in parts)])
+    return n, mean * (n > 0), np.sqrt(counts)[:, None] * np.where(counts[:, None] > 0, means - whole.mean, 0.0)
+
+
+def mirrored(matrix: Array) -> Array:
+    """A square matrix whose numbers below the diagonal become those above it, in place."""
+    d = len(matrix)
+    for start in range(0, d, BLOCK):
+        stop = min(start + BLOCK, d)
+        corner = np.triu(matrix[start:stop, start:stop])
+        matrix[start:stop, start:stop] = corner + np.triu(corner, 1).T
+        matrix[stop:, start:stop] = matrix[start:stop, stop:].T
+    return matrix
 
 
 def _sum(matrices: Sequence[Array]) -> Array:

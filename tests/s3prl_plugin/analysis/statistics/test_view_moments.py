@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from s3prl_plugin.analysis.statistics.view_moments import Moments, ViewMoments
+from s3prl_plugin.analysis.statistics.view_moments import Moments, ViewMoments, mirrored
 
 
 @pytest.fixture
@@ -65,3 +65,35 @@ def test_views_of_other_rows_are_refused(rows):
         Moments.of(x, y[:-1])
     with pytest.raises(ValueError, match="rows, dimensions"):
         Moments.of(x[:, 0], y)
+
+
+@pytest.mark.parametrize("left_out", [[0], [2, 3], [1]])
+def test_the_whole_less_some_parts_is_what_the_others_merge_to(left_out):
+    rng = np.random.default_rng(5)
+    parts = [Moments.of(rng.standard_normal((n, 4)) + n, rng.standard_normal((n, 3)) - n) for n in (30, 40, 50, 20, 0)]
+    left = Moments.merge([part for i, part in enumerate(parts) if i not in left_out])
+    whole, taken = Moments.merge(parts), [parts[i] for i in left_out]
+    for less, merged, of in ((whole.x, left.x, "x"), (whole.y, left.y, "y")):
+        found = less.less([getattr(part, of) for part in taken])
+        assert found.n == merged.n
+        np.testing.assert_allclose(found.mean, merged.mean, rtol=1e-12)
+        np.testing.assert_allclose(found.scatter, merged.scatter, rtol=1e-12, atol=1e-11)
+    np.testing.assert_allclose(whole.cross_less(taken), left.xy, rtol=1e-12, atol=1e-11)
+
+
+def test_what_rounding_would_tell_is_not_told():
+    """A dimension that varies in one part alone: without it, rounding is all that a difference would leave."""
+    rng = np.random.default_rng(6)
+    rows = [np.column_stack([rng.standard_normal(50), np.full(50, 0.1)]) for _ in range(3)]
+    rows[1][:, 1] = 1e3 * rng.standard_normal(50)
+    parts = [ViewMoments.of(each) for each in rows]
+    whole = ViewMoments.merge(parts)
+    assert whole.less([parts[1]]) is None
+    assert whole.less([parts[0]]) is not None
+
+
+@pytest.mark.parametrize("d", [1, 5, 128, 300])
+def test_the_lower_half_becomes_the_upper_one(d):
+    matrix = np.random.default_rng(7).standard_normal((d, d))
+    expected = np.triu(matrix) + np.triu(matrix, 1).T
+    assert (mirrored(matrix) == expected).all()
