@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
+from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments, mirrored
 
 NULL_EIGENVALUE = 1e-10  # of the largest: a direction with less variance is rounding noise
 LEFT_OVER = 1e-10  # of a dimension's variance, once others have explained the rest: it is their combination
@@ -108,11 +108,12 @@ def precision(view: ViewMoments, ridge: float = 0.0) -> Precision:
         view, ridge: see `whiten`.
     """
     live, scale, correlation = _correlation(view, ridge)
-    found = _inverse(correlation) if live.size else None
+    found = (_inverse(correlation) or _inverse_of_kept(correlation)) if live.size else None
     if found is None:
         return whiten(view, ridge).precision()
     inverse, rank = found
-    inverse *= scale * scale[:, None]
+    inverse *= scale
+    inverse *= scale[:, None]
     if live.size == view.dim:
         return Precision(inverse, rank)
     whole = np.zeros((view.dim, view.dim))
@@ -125,27 +126,51 @@ def _correlation(view: ViewMoments, ridge: float) -> tuple[npt.NDArray[np.intp],
     live = np.flatnonzero(varying(view))
     scatter = view.scatter if live.size == view.dim else view.scatter[np.ix_(live, live)]
     scale = 1 / np.sqrt(np.diag(scatter))
-    correlation = scatter * scale * scale[:, None]
+    correlation = scatter * scale
+    correlation *= scale[:, None]
     correlation[np.diag_indices_from(correlation)] += ridge
     return live, scale, correlation
 
 
 def _inverse(correlation: Array) -> tuple[Array, int] | None:
+    """The plain inverse and the rank of a matrix that plainly has no null direction; None of any other."""
+    factor, failed = scipy.linalg.lapack.dpotrf(correlation.T, lower=1, clean=0)
+    if failed or np.diag(factor).min() ** 2 < LEFT_OVER:
+        return None
+    inverse = _from_factor(factor, correlation)
+    return None if inverse is None else (inverse, len(inverse))
+
+
+def _inverse_of_kept(correlation: Array) -> tuple[Array, int] | None:
     """What `_triangular` gives as its product with itself, and the rank; None where that gives None."""
     factor, pivots, rank, _ = scipy.linalg.lapack.dpstrf(correlation, tol=LEFT_OVER, lower=1)
-    lower, failed = scipy.linalg.lapack.dpotri(factor[:rank, :rank], lower=1)
-    inverse = np.tril(lower)
-    inverse += np.tril(inverse, -1).T
-    largest_at_most = min(np.abs(correlation).sum(axis=1).max(), np.linalg.norm(correlation))
-    largest_at_least = np.square(correlation).sum() / np.trace(correlation)
-    kept_are_not_null = not failed and np.linalg.norm(inverse) * largest_at_most < 1 / NULL_EIGENVALUE
-    left_out_are_null = (len(correlation) - rank) * LEFT_OVER < NULL_EIGENVALUE * largest_at_least
-    if not (kept_are_not_null and left_out_are_null):
+    inverse = _from_factor(factor[:rank, :rank], correlation)
+    if inverse is None or not _left_out_are_null(factor, pivots, rank, correlation):
         return None
     whole = np.zeros_like(correlation)
     kept = pivots[:rank] - 1
     whole[np.ix_(kept, kept)] = inverse
     return whole, int(rank)
+
+
+def _from_factor(factor: Array, correlation: Array) -> Array | None:
+    """The inverse of the matrix whose Cholesky factor this is; None where one of its directions may be null."""
+    lower, failed = scipy.linalg.lapack.dpotri(factor, lower=1)
+    if failed:
+        return None
+    inverse = mirrored(lower.T)
+    plain = np.linalg.norm(inverse) * np.linalg.norm(correlation) < 1 / NULL_EIGENVALUE
+    if not plain and np.linalg.norm(inverse) * np.abs(correlation).sum(axis=1).max() >= 1 / NULL_EIGENVALUE:
+        return None
+    return inverse
+
+
+def _left_out_are_null(factor: Array, pivots: npt.NDArray[np.intp], rank: int, correlation: Array) -> bool:
+    """Whether what is left over of the dimensions that the first `rank` pivots determine is plainly rounding."""
+    variance = np.diag(correlation)[pivots[rank:] - 1]
+    left_over = np.maximum(variance - np.square(factor[rank:, :rank]).sum(axis=1), 0.0).sum()
+    largest_at_least = np.linalg.norm(correlation) ** 2 / np.trace(correlation)
+    return bool(left_over < NULL_EIGENVALUE * largest_at_least)
 
 
 def varying(view: ViewMoments) -> npt.NDArray[np.bool_]:
@@ -200,13 +225,11 @@ def _triangular(correlation: Array) -> Array | None:
     factor, pivots, rank, _ = scipy.linalg.lapack.dpstrf(correlation, tol=LEFT_OVER, lower=1)
     inverse, failed = scipy.linalg.lapack.dtrtri(np.tril(factor[:rank, :rank]), lower=1)
     largest_at_most = min(np.abs(correlation).sum(axis=1).max(), np.linalg.norm(correlation))
-    largest_at_least = np.square(correlation).sum() / np.trace(correlation)
     kept_are_not_null = not failed and (
         np.square(inverse).sum() * largest_at_most < 1 / NULL_EIGENVALUE
         or np.linalg.norm(inverse @ inverse.T) * largest_at_most < 1 / NULL_EIGENVALUE
     )
-    left_out_are_null = (d - rank) * LEFT_OVER < NULL_EIGENVALUE * largest_at_least
-    if not (kept_are_not_null and left_out_are_null):
+    if not (kept_are_not_null and _left_out_are_null(factor, pivots, rank, correlation)):
         return None
     whole = np.zeros((rank, d))
     whole[:, pivots[:rank] - 1] = inverse

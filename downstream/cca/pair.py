@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
+from threading import RLock
 from typing import Protocol
 
-from s3prl_plugin.analysis.statistics.view_moments import Moments, ViewMoments
+from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
 from s3prl_plugin.downstream.cca.canonical import Precision, Whitener, Whitening, correlations, precision, whiten
 from s3prl_plugin.downstream.cca.regression import Regression
 from s3prl_plugin.downstream.cca.split import Fitted, fit_whitened
@@ -33,26 +35,35 @@ class FoldedView:
         self._whitener = whitener
         self._whitening: dict[LeftOut, Whitening] = {}
         self._precision: dict[LeftOut, Precision] = {}
+        self._lock = RLock()  # taps that share a view are scored side by side
+
+    @cached_property
+    def whole(self) -> ViewMoments:
+        """The moments of all folds."""
+        return ViewMoments.merge(self.folds)
 
     def training(self, left_out: LeftOut) -> ViewMoments:
-        """The moments of all folds but those left out: cheaper to merge again than to keep."""
-        return ViewMoments.merge([fold for i, fold in enumerate(self.folds) if i not in left_out])
+        """The moments of all folds but those left out: cheaper to take off the whole again than to keep."""
+        found = self.whole.less([self.folds[i] for i in sorted(left_out)])
+        return found or ViewMoments.merge([fold for i, fold in enumerate(self.folds) if i not in left_out])
 
     def whitening(self, left_out: LeftOut) -> Whitening:
         """The whitening fitted on all folds but those left out."""
-        if left_out not in self._whitening:
-            self._whitening[left_out] = self._whiten(left_out)
-        return self._whitening[left_out]
+        with self._lock:
+            if left_out not in self._whitening:
+                self._whitening[left_out] = self._whiten(left_out)
+            return self._whitening[left_out]
 
     def precision(self, left_out: LeftOut) -> Precision:
         """The inverse scatter of all folds but those left out; the whitening that it takes is not kept."""
-        if left_out not in self._precision:
-            known = self._whitening.get(left_out)
-            if known or self._whitener:
-                self._precision[left_out] = (known or self._whiten(left_out)).precision()
-            else:
-                self._precision[left_out] = precision(self.training(left_out), self.ridge)
-        return self._precision[left_out]
+        with self._lock:
+            if left_out not in self._precision:
+                known = self._whitening.get(left_out)
+                if known or self._whitener:
+                    self._precision[left_out] = (known or self._whiten(left_out)).precision()
+                else:
+                    self._precision[left_out] = precision(self.training(left_out), self.ridge)
+            return self._precision[left_out]
 
     def _whiten(self, left_out: LeftOut) -> Whitening:
         training = self.training(left_out)
@@ -139,7 +150,7 @@ class PairOfViews:
 
     def fit(self, left_out: LeftOut, k: int) -> Fitted:
         """See `FoldedPair`."""
-        cross = Moments.merge_cross([fold for i, fold in enumerate(self.folds) if i not in left_out])
+        cross = self._training_cross(left_out)
         y_training = self.y.training(left_out)
         fitted = fit_whitened(self.x.whitening(left_out), self.y.whitening(left_out), cross, y_training, k)
         if self.x.ridge or self.y.ridge:
@@ -149,14 +160,21 @@ class PairOfViews:
 
     def regression(self, left_out: LeftOut) -> Regression:
         """See `FoldedPair`."""
-        training = [fold for i, fold in enumerate(self.folds) if i not in left_out]
-        n = sum(fold.n for fold in training)
-        x, y = self.x.precision(left_out), self.y.precision(left_out)
-        return Regression.of(x, y, Moments.merge_cross(training), n)
+        n = sum(fold.n for i, fold in enumerate(self.folds) if i not in left_out)
+        return Regression.of(self.x.precision(left_out), self.y.precision(left_out), self._training_cross(left_out), n)
 
     def held_out(self, fold: int, left_out: LeftOut) -> Moments:
         """See `FoldedPair`."""
         return self.folds[fold]
+
+    @cached_property
+    def _whole(self) -> Moments:
+        """The moments of all folds."""
+        return Moments(self.x.whole, self.y.whole, Moments.merge_cross(self.folds))
+
+    def _training_cross(self, left_out: LeftOut) -> Array:
+        """The cross scatter of all folds but those left out."""
+        return self._whole.cross_less([self.folds[i] for i in sorted(left_out)])
 
     def whitened_by(self, whitener: Whitener) -> PairOfViews:
         """See `FoldedPair`."""

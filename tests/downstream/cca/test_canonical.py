@@ -142,3 +142,16 @@ def test_a_precision_is_the_generalised_inverse(smallest, constant):
     np.testing.assert_allclose(found.matrix, of_whitening.matrix, rtol=1e-6, atol=1e-6 * np.abs(found.matrix).max())
     again = view.scatter @ found.matrix @ view.scatter
     np.testing.assert_allclose(again, view.scatter, atol=1e-7 * view.scatter.max())
+
+
+def test_few_different_rows_need_no_eigenvectors(monkeypatch):
+    """Their null directions are many, and what is left of each is rounding."""
+    rng = np.random.default_rng(4)
+    rows = rng.standard_normal((20, 48))[rng.integers(20, size=400)]
+    view = ViewMoments.of(rows)
+    by_eigenvectors = np.linalg.pinv(view.scatter, rcond=1e-10, hermitian=True)
+    monkeypatch.setattr(canonical, "_spectral", None)
+    found = precision(view)
+    assert found.rank == whiten(view).rank == 19
+    seen, of_pinv = (view.scatter @ each @ view.scatter for each in (found.matrix, by_eigenvectors))
+    np.testing.assert_allclose(seen, of_pinv, atol=1e-9 * view.scatter.max())
