@@ -30,7 +30,7 @@ from s3prl_plugin.inference.intervals import Estimate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scores:
+class HeldOutScores:
     """Cross-validated scores of one pair of views.
 
     Attributes:
@@ -81,7 +81,7 @@ class Jackknifed:
         r, pwcca: with replicates.
     """
 
-    scores: Scores
+    scores: HeldOutScores
     r: Estimate
     pwcca: Estimate
 
@@ -93,7 +93,7 @@ def cross_validate(
     x: FoldedView | None = None,
     y: FoldedView | None = None,
     ridge: float = 0.0,
-) -> Scores:
+) -> HeldOutScores:
     """Scores of a pair of views, each fold held out in turn.
 
     Args:
@@ -127,7 +127,7 @@ def jackknife(
     return jackknife_pair(PairOfViews(folds, x, y, ridge), k)
 
 
-def cross_validate_pair(pair: FoldedPair, k: int) -> Scores:
+def cross_validate_pair(pair: FoldedPair, k: int) -> HeldOutScores:
     """`cross_validate` for any pair of views, such as one with something held constant."""
     return _scores(Validation(pair), k)
 
@@ -146,14 +146,14 @@ def _fit(pair: FoldedPair, k: int) -> Callable[[LeftOut], Fitted]:
     return lambda left_out: pair.fit(left_out, k)
 
 
-def _scores(validation: Validation, k: int) -> Scores:
+def _scores(validation: Validation, k: int) -> HeldOutScores:
     """Every fold held out in turn."""
     splits = validation.whole(_fit(validation.pair, k))
     r, pwcca = _means(splits)
     sizes = validation.pair.sizes
     scored = [sizes[i] for i in validation.scored]
     n_train = sum(sizes) - max(scored)
-    return Scores(
+    return HeldOutScores(
         r=r,
         pwcca=pwcca,
         correlations=np.stack([split.correlations for split in splits]),

@@ -150,7 +150,7 @@ class DownstreamExpert(AnalysisExpert):
         """See `AnalysisExpert.log_records`; the spectra are written beside the results."""
         checkpoints = super().log_records(split, **kwargs)
         if self.spectra is not None:
-            self.spectra.write(self.expdir)
+            self.spectra.write(self.expdir, self.rows)
         return checkpoints
 
     def _published_folds(self, utterance: int, stride: Stride, frames: int) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -46,29 +47,35 @@ class CcaSegments(SegmentMeasure):
         self.control = tuple(control)
         self.permutations = permutations
 
-    def compute(self) -> Iterator[list[Row]]:
+    def jobs(self) -> Iterator[Callable[[], list[Row]]]:
         """The rows of one tap after the other; the labels are whitened once for all taps."""
-        rows, label, classes = self.means.labelled()
-        reason = self.lacks_labels(classes)
+        labelled = self.means.labelled()
         views: dict[str, FoldedView] = {}
         for k, tap in enumerate(self.means.taps):
-            found: list[Row] = []
-            for protocol in self.protocols:
-                if reason:
-                    found += protocol.refusals(tap, self.name, reason, n=len(rows), **self.row_fields)
-                    continue
-                means = self.means.means(k, rows)
-                folds = self._moments(protocol, means, rows, label, classes)
-                y = views.setdefault(protocol.name, FoldedView([fold.y for fold in folds]))
-                if not isinstance(protocol, CcaDefault):
-                    found += protocol.rows(tap, self.name, folds, y=y, **self.row_fields)
-                    continue
-                pair = PairOfViews(folds, y=y)
-                permuted = self._permuted(pair, means, rows, label, classes)
-                found += protocol.rows_of_pair(tap, self.name, pair, permuted, **self.row_fields)
-                if self.control:
-                    found += self._controlled(protocol, tap, means, rows, label, classes)
-            yield found
+            yield partial(self._of_tap, k, tap, *labelled, views)
+
+    def _of_tap(
+        self, k: int, tap: Tap, rows: np.ndarray, label: np.ndarray, classes: int, views: dict[str, FoldedView]
+    ) -> list[Row]:
+        """The rows of one tap; `views` are the labels under every protocol."""
+        reason = self.lacks_labels(classes)
+        found: list[Row] = []
+        for protocol in self.protocols:
+            if reason:
+                found += protocol.refusals(tap, self.name, reason, n=len(rows), **self.row_fields)
+                continue
+            means = self.means.means(k, rows)
+            folds = self._moments(protocol, means, rows, label, classes)
+            y = views.setdefault(protocol.name, FoldedView([fold.y for fold in folds]))
+            if not isinstance(protocol, CcaDefault):
+                found += protocol.rows(tap, self.name, folds, y=y, **self.row_fields)
+                continue
+            pair = PairOfViews(folds, y=y)
+            permuted = self._permuted(pair, means, rows, label, classes)
+            found += protocol.rows_of_pair(tap, self.name, pair, permuted, **self.row_fields)
+            if self.control:
+                found += self._controlled(protocol, tap, means, rows, label, classes)
+        return found
 
     def _moments(
         self, protocol: CcaProtocol, means: np.ndarray, rows: np.ndarray, label: np.ndarray, classes: int

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from s3prl_plugin import results
-from s3prl_plugin.downstream.cca.default import Scores
+from s3prl_plugin.downstream.cca.default import HeldOutScores
 from s3prl_plugin.results import Row
 
 FILE_NAME = "spectra.jsonl"
@@ -36,7 +37,7 @@ class Spectra:
     def __init__(self) -> None:
         self._lines: list[dict[str, Any]] = []
 
-    def add(self, row: Row, scores: Scores) -> None:
+    def add(self, row: Row, scores: HeldOutScores) -> None:
         """Keep the spectrum of a row.
 
         Args:
@@ -53,15 +54,21 @@ class Spectra:
             }
         )
 
-    def write(self, folder: str | Path) -> Path:
+    def write(self, folder: str | Path, rows: Sequence[Row]) -> Path:
         """Add them to an experiment's spectra; a line of the same row is replaced. The file is written whole.
+
+        Args:
+            folder: of the experiment.
+            rows: of the run, in whose order they are written, whichever was ready first.
 
         Returns:
             The file's path.
         """
         path = Path(folder) / FILE_NAME
         earlier = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        merged = {_identity(line): line for line in [*map(json.loads, earlier), *self._lines]}
+        place = {tuple(getattr(row, name) for name in _IDENTITY): i for i, row in reversed([*enumerate(rows)])}
+        mine = sorted(self._lines, key=lambda line: (place.get(_identity(line), -1), str(_identity(line))))
+        merged = {_identity(line): line for line in [*map(json.loads, earlier), *mine]}
         text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in merged.values())
         results.replace_file(path, text.encode("utf-8"))
         return path

@@ -11,13 +11,13 @@ from s3prl_plugin.downstream.cca.pair import FoldedPair, LeftOut
 from s3prl_plugin.inference.refusal import Refused
 
 MIN_FOLDS = 3
-Split = TypeVar("Split", covariant=True)
+Scored = TypeVar("Scored", covariant=True)
 
 
-class Fit(Protocol[Split]):
+class Fit(Protocol[Scored]):
     """What was learned from training folds."""
 
-    def score(self, held_out: Moments) -> Split:
+    def score(self, held_out: Moments) -> Scored:
         """What held-out rows say of it."""
         ...
 
@@ -43,7 +43,7 @@ class Validation:
                 f"{len(self.scored)} folds with rows, {MIN_FOLDS} needed; more utterances or speakers would help"
             )
 
-    def whole(self, fit: Callable[[LeftOut], Fit[Split]]) -> list[Split]:
+    def whole(self, fit: Callable[[LeftOut], Fit[Scored]]) -> list[Scored]:
         """Every fold held out in turn: one split per scored fold.
 
         Args:
@@ -51,7 +51,7 @@ class Validation:
         """
         return [self._splits(fit, frozenset([i]))[0] for i in self.scored]
 
-    def without_each(self, fit: Callable[[LeftOut], Fit[Split]]) -> list[list[Split]]:
+    def without_each(self, fit: Callable[[LeftOut], Fit[Scored]]) -> list[list[Scored]]:
         """The whole cross-validation anew without each scored fold: as many lists of splits as there are such folds.
 
         Every training set without two folds is fitted once and scored on both: F (F - 1) / 2 fits.
@@ -64,14 +64,14 @@ class Validation:
         """
         if len(self.scored) <= MIN_FOLDS:
             raise Refused(f"{len(self.scored)} folds with rows: a jackknife over folds needs {MIN_FOLDS + 1}")
-        without: dict[int, list[Split]] = {i: [] for i in self.scored}
+        without: dict[int, list[Scored]] = {i: [] for i in self.scored}
         for f, g in itertools.combinations(self.scored, 2):
             on_f, on_g = self._splits(fit, frozenset([f, g]))
             without[g].append(on_f)
             without[f].append(on_g)
         return list(without.values())
 
-    def _splits(self, fit: Callable[[LeftOut], Fit[Split]], left_out: LeftOut) -> list[Split]:
+    def _splits(self, fit: Callable[[LeftOut], Fit[Scored]], left_out: LeftOut) -> list[Scored]:
         """One fit without the folds left out, scored on each of these."""
         fitted = fit(left_out)
         return [fitted.score(self.pair.held_out(i, left_out)) for i in sorted(left_out)]

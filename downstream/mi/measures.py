@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from s3prl_plugin.analysis.planning.labels import quantile_of
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.rows import RowMaker
-from s3prl_plugin.analysis.statistics.components import RowWhitening, dominance
+from s3prl_plugin.analysis.statistics.components import RowWhitening, covariance, dominance
 from s3prl_plugin.analysis.statistics.segment_means import SegmentMeans
 from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
@@ -53,7 +54,7 @@ class SegmentInformation(SegmentMeasure):
         self.make_row = make_row
         self.control = tuple(control)
 
-    def compute(self) -> Iterator[list[Row]]:
+    def jobs(self) -> Iterator[Callable[[], list[Row]]]:
         """The rows of one tap after the other."""
         rows, label, classes = self.means.labelled()
         reason = self.lacks_labels(classes)
@@ -61,16 +62,23 @@ class SegmentInformation(SegmentMeasure):
         tokens = Tokens(label, self._left_out(rows, label), trains)
         strata = self._durations(rows) if self.control else None
         for k, tap in enumerate(self.means.taps):
-            means = self.means.means(k, rows)
-            found: list[Row] = []
-            for protocol in self.protocols:
-                found += self._score(protocol, tap, means, tokens, reason)
-                if isinstance(protocol, MiDefault):
-                    found += self._whitened(protocol, tap, means, tokens, reason)
-                    for control in self.control:
-                        held = replace(tokens, stratum=strata)
-                        found += self._score(protocol, tap, means, held, reason, control=control)
-            yield found
+            yield partial(self._of_tap, k, tap, rows, tokens, strata, reason)
+
+    def _of_tap(
+        self, k: int, tap: Tap, rows: np.ndarray, tokens: Tokens, strata: np.ndarray | None, reason: str | None
+    ) -> list[Row]:
+        """The rows of one tap."""
+        means = self.means.means(k, rows)
+        spread = None if reason or tokens.trains.sum() < 2 else covariance(means[tokens.trains])
+        found: list[Row] = []
+        for protocol in self.protocols:
+            found += self._score(protocol, tap, means, spread, tokens, reason)
+            if isinstance(protocol, MiDefault):
+                found += self._whitened(protocol, tap, means, spread, tokens, reason)
+                for control in self.control:
+                    held = replace(tokens, stratum=strata)
+                    found += self._score(protocol, tap, means, spread, held, reason, control=control)
+        return found
 
     def _durations(self, rows: np.ndarray) -> np.ndarray:
         """(n,) which fifth of the durations each segment is in."""
@@ -91,12 +99,14 @@ class SegmentInformation(SegmentMeasure):
         protocol: MiProtocol,
         tap: Tap,
         means: np.ndarray,
+        spread: np.ndarray | None,
         tokens: Tokens,
         reason: str | None,
         control: str | None = None,
     ) -> list[Row]:
-        """The rows of one protocol, or what it refuses."""
-        fields = self._fields(tap, tokens, control) | ({} if reason else dominance(means[tokens.trains]))
+        """The rows of one protocol, or what it refuses; `spread` is the covariance of the training rows."""
+        of_rows = {} if reason else dominance(means[tokens.trains], spread=spread)
+        fields = self._fields(tap, tokens, control) | of_rows
         scores = [score for score in protocol.scores if score != WHITENED]
         try:
             if reason:
@@ -108,7 +118,13 @@ class SegmentInformation(SegmentMeasure):
             return self.make_row.refuse(tap, self.name, scores, scores[0], refused.reason, **fields)
 
     def _whitened(
-        self, protocol: MiDefault, tap: Tap, means: np.ndarray, tokens: Tokens, reason: str | None
+        self,
+        protocol: MiDefault,
+        tap: Tap,
+        means: np.ndarray,
+        spread: np.ndarray | None,
+        tokens: Tokens,
+        reason: str | None,
     ) -> list[Row]:
         """The row of the whitened layer, if it is wanted."""
         if WHITENED not in protocol.scores:
@@ -117,7 +133,7 @@ class SegmentInformation(SegmentMeasure):
         try:
             if reason:
                 raise Refused(reason)
-            whitening = RowWhitening.of(means[tokens.trains])
+            whitening = RowWhitening.of(means[tokens.trains], spread)
             tables, clusters = self._tables(protocol, whitening(means), tokens)
             return protocol.whitened_rows(tap, self.name, tables, clusters=clusters, **fields)
         except Refused as refused:

@@ -13,7 +13,8 @@ from tqdm import tqdm
 from s3prl_plugin import corpora, ranks, results
 from s3prl_plugin.analysis import token_counts
 from s3prl_plugin.analysis.analyse import analyse
-from s3prl_plugin.analysis.measure import Measure, scoring_bytes
+from s3prl_plugin.analysis.in_threads import in_threads
+from s3prl_plugin.analysis.measure import InPieces, Measure, scoring_bytes
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gather import StatesOf
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
@@ -36,6 +37,7 @@ from s3prl_plugin.states.taps import States, Tap
 from s3prl_plugin.strides import Stride
 
 DEFAULT_SEED = 1337
+MOST_THREADS = 8  # of scores: each holds what one tap takes, 0.2 GB at base size
 # what the options of every analysis may be, where one value says it
 COMMON_TYPES: Mapping[str, Any] = {
     "corpus": Annotated[str, By(corpora.check_spec)] | None,
@@ -186,12 +188,13 @@ class AnalysisExpert(torch.nn.Module):
             Names of checkpoints to save: none.
         """
         steps = sum(len(measure) for measure in self.measures)
+        threads = 1 if self.gathering.storage.folder else min(torch.get_num_threads(), MOST_THREADS)
         with (
             threadpool_limits(1),  # more threads spend more on waiting for each other than these matrices take
             tqdm(total=steps, desc=f"{self.name}: scores", unit="tap", dynamic_ncols=True) as progress,
         ):
             self.rows = []
-            for rows in self._computed():
+            for rows in self._computed(threads):
                 self.rows += [row for row in rows if self._is_measured(row)]
                 self.gathering.storage.let_go()
                 progress.update()
@@ -254,9 +257,9 @@ class AnalysisExpert(torch.nn.Module):
         of_pair = row.measure.endswith("_matrix") and row.upstream2 is None
         return (row.tap is None or row.tap in names) and not (of_pair and row.tap2 not in names)
 
-    def _computed(self) -> Iterator[list[Row]]:
+    def _computed(self, threads: int) -> Iterator[list[Row]]:
         for measure in self.measures:
-            yield from measure.compute()
+            yield from in_threads(measure.jobs(), threads) if isinstance(measure, InPieces) else measure.compute()
 
     def _storage(self) -> Storage:
         return Storage(Path(self.expdir) / FOLDER if self.options["statistics_on_disk"] else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,7 +12,7 @@ from s3prl_plugin.inference.refusal import Verdict
 from s3prl_plugin.results import Row
 
 
-class Measure(Protocol):
+class OneByOne(Protocol):
     """One or several measures that are computed from the same statistics."""
 
     def __len__(self) -> int:
@@ -22,6 +22,22 @@ class Measure(Protocol):
     def compute(self) -> Iterator[list[Row]]:
         """The rows of one tap (and measure) after the other."""
         ...
+
+
+@runtime_checkable
+class InPieces(Protocol):
+    """A measure whose taps can be scored side by side."""
+
+    def __len__(self) -> int:
+        """How many jobs there are."""
+        ...
+
+    def jobs(self) -> Iterator[Callable[[], list[Row]]]:
+        """One that gives the rows of one tap after the other; they may run at the same time."""
+        ...
+
+
+Measure = OneByOne | InPieces
 
 
 @dataclass(frozen=True, slots=True)

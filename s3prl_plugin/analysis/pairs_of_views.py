@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
+from threading import Lock
 from typing import Any, Protocol
 
 from s3prl_plugin.analysis.other_models.saved_comparison import SavedComparison
 from s3prl_plugin.analysis.planning.silence import Frames
-from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics
+from s3prl_plugin.analysis.statistics.frame_statistics import FrameStatistics, Views
 from s3prl_plugin.analysis.statistics.view_moments import Moments, ViewMoments
 from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
@@ -82,21 +84,19 @@ class FramePairs:
         """One list of rows per tap."""
         return len(self.statistics.taps)
 
-    def compute(self) -> Iterator[list[Row]]:
+    def jobs(self) -> Iterator[Callable[[], list[Row]]]:
         """The rows of one tap after the other; the mel and base views of a stride are prepared once for its taps."""
-        shared: dict[tuple[str | None, str, Stride], Any] = {}
+        shared = _Shared()
         for tap in self.statistics.taps:
-            pairs = self._pairs(tap)
-            subsets = self.frames.subsets if self.frames else [None]
-            yield [row for subset in subsets for row in self._subset(tap, pairs, subset, shared)]
+            yield partial(self._of_tap, tap, shared)
 
-    def _subset(
-        self,
-        tap: Tap,
-        gathered: dict[str, list[Moments]],
-        subset: str | None,
-        shared: dict[tuple[str | None, str, Stride], Any],
-    ) -> list[Row]:
+    def _of_tap(self, tap: Tap, shared: _Shared) -> list[Row]:
+        shared_views = shared.once(("views", tap.stride), partial(self.statistics.partners_at, tap.stride))
+        pairs = self._pairs(tap, {tap.name: self.statistics.of(tap), **shared_views})
+        subsets = self.frames.subsets if self.frames else [None]
+        return [row for subset in subsets for row in self._subset(tap, pairs, subset, shared)]
+
+    def _subset(self, tap: Tap, gathered: dict[str, list[Moments]], subset: str | None, shared: _Shared) -> list[Row]:
         """The rows of one tap from all of its frames or from some of them."""
         reason = self.frames.lacks(subset) if self.frames else None
         found: list[Row] = []
@@ -108,21 +108,19 @@ class FramePairs:
                 continue
             folds = self.frames.moments(folds, subset) if self.frames else folds
             x = x or self.rows.view([fold.x for fold in folds])
-            key = subset, kind, tap.stride
-            if key not in shared:
-                shared[key] = self.rows.view([fold.y for fold in folds])
-            found += self.rows.rows(tap, measure, folds, x, shared[key], **fields)
+            y = shared.once((subset, kind, tap.stride), partial(self.rows.view, [fold.y for fold in folds]))
+            found += self.rows.rows(tap, measure, folds, x, y, **fields)
         return found
 
-    def _pairs(self, tap: Tap) -> dict[str, list[Moments]]:
-        """The fold moments of every measure at a tap."""
+    def _pairs(self, tap: Tap, known: Views) -> dict[str, list[Moments]]:
+        """The fold moments of every measure at a tap, from those of its views."""
         pairs = {}
         if self.with_mel:
-            pairs["mel"] = self.statistics.with_mel_of(tap)
+            pairs["mel"] = self.statistics.with_mel_of(tap, known)
         if self.base is not None:
-            pairs["intra"] = self.statistics.with_base_of(tap, self.base)
+            pairs["intra"] = self.statistics.with_base_of(tap, self.base, known)
         if self.statistics.other is not None:
-            pairs["inter"] = self.statistics.with_other_of(tap)
+            pairs["inter"] = self.statistics.with_other_of(tap, known)
         return pairs
 
     def _fields(self, tap: Tap, kind: str) -> dict[str, Any]:
@@ -133,6 +131,21 @@ class FramePairs:
             return self.statistics.other_fields()
         base = self.statistics.taps[self.base or 0]
         return {"tap2": base.name, "trivial": tap == base}
+
+
+class _Shared:
+    """What several taps have in common, made by the one that comes first."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What is known under a key, made where it is not."""
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = make()
+            return self._known[key]
 
 
 class SavedPairs:

@@ -35,8 +35,12 @@ class RowWhitening:
     map: Array
 
     @classmethod
-    def of(cls, rows: npt.NDArray[np.floating]) -> RowWhitening:
+    def of(cls, rows: npt.NDArray[np.floating], spread: Array | None = None) -> RowWhitening:
         """From training rows, (n, D).
+
+        Args:
+            rows: of the view.
+            spread: their `covariance`, where it is known.
 
         Raises:
             Refused: fewer than two rows per dimension, or rows that do not vary.
@@ -48,7 +52,7 @@ class RowWhitening:
                 f"{ROWS_PER_DIMENSION:g} needed); more tokens would help"
             )
         mean = rows.mean(axis=0, dtype=np.float64)
-        values, vectors = np.linalg.eigh(covariance(rows))
+        values, vectors = np.linalg.eigh(covariance(rows) if spread is None else spread)
         if values[-1] <= 0:
             raise Refused("the rows do not vary: there is nothing to whiten")
         kept = values > NULL * values[-1]
@@ -101,7 +105,15 @@ def caveat(share: float | None, what: str) -> str | None:
     return f"one component holds {100 * share:.0f} % of this tap's variance: {what} see little else"
 
 
-def dominance(rows: npt.NDArray[np.floating], what: str = "k-means units") -> dict[str, Any]:
-    """The row fields on how much of the variance of (n, D) rows one direction holds."""
-    share = first_component(covariance(rows)) if len(rows) > 1 else None
+def dominance(
+    rows: npt.NDArray[np.floating], what: str = "k-means units", spread: Array | None = None
+) -> dict[str, Any]:
+    """The row fields on how much of the variance of (n, D) rows one direction holds.
+
+    Args:
+        rows: of the view.
+        what: sees little else where it holds much.
+        spread: their `covariance`, where it is known.
+    """
+    share = first_component(covariance(rows) if spread is None else spread) if len(rows) > 1 else None
     return {"first_component": share, "caveat": caveat(share, what)}

@@ -3,13 +3,14 @@ from dataclasses import replace
 import numpy as np
 import planted
 import pytest
+import torch
 
 from s3prl_plugin import results
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.view_moments import Moments
 from s3prl_plugin.corpora.corpus import Segment
-from s3prl_plugin.downstream.cca import r2
+from s3prl_plugin.downstream.cca import r2, spectra
 from s3prl_plugin.downstream.cca.expert import DownstreamExpert
 from s3prl_plugin.downstream.cca.pair import PairOfViews
 from s3prl_plugin.downstream.cca.split import stratified
@@ -221,3 +222,16 @@ def test_published_folds_share_out_every_label():
 def test_options_are_checked(corpus, tmp_path, options, message):
     with pytest.raises(UserError, match=message):
         expert(corpus, tmp_path, **options)
+
+
+def test_scores_are_the_same_bits_in_any_number_of_threads(corpus, tmp_path, monkeypatch):
+    found = []
+    for threads in (1, 3):
+        out = tmp_path / str(threads)
+        made = expert(corpus, out, scores=["r2", "r", "spectrum"], silence="both", protocol="both")
+        planted.feed(made, PHONETIC)
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        made.log_records("test")
+        found.append([(out / name).read_bytes() for name in (results.FILE_NAME, spectra.FILE_NAME)])
+    for one, other in zip(*found, strict=True):
+        assert one == other

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import planted
 import pytest
+import torch
 
 from s3prl_plugin import results
 from s3prl_plugin.analysis.information import mutual_information as information
@@ -186,3 +187,15 @@ def test_a_single_speaker_has_a_number_and_no_interval(tmp_path):
 def test_options_are_checked(corpus, tmp_path, options, message):
     with pytest.raises(UserError, match=message):
         expert(corpus, tmp_path, **options)
+
+
+def test_scores_are_the_same_bits_in_any_number_of_threads(corpus, tmp_path, monkeypatch):
+    found = []
+    for threads in (1, 3):
+        out = tmp_path / str(threads)
+        made = expert(corpus, out, measures=["mi_phone", "mi_word"], clusters=10, control=["duration"])
+        planted.feed(made, PHONETIC)
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        made.log_records("test")
+        found.append((out / results.FILE_NAME).read_bytes())
+    assert found[0] == found[1]
