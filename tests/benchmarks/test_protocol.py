@@ -31,6 +31,6 @@ def test_the_command_gives_a_line_per_measure(capsys):
 
 
 def test_ways_that_disagree_are_not_compared(monkeypatch):
-    monkeypatch.setattr(protocol.plain_protocol, "trial", lambda *_: plain_protocol.Scores(0.5, 0.5))
+    monkeypatch.setattr(protocol.plain_protocol, "trial", lambda *_: plain_protocol.PlainScores(0.5, 0.5))
     with pytest.raises(UserError, match="cca_mel: the plain way and ours differ"):
         protocol._compare(protocol.Size("cca_mel", 500, 8, 4, None))
