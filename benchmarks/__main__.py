@@ -70,13 +70,13 @@ def run(args: argparse.Namespace) -> int:
             raise UserError(f"--{name} {getattr(args, name)}: give 1 or more")
     import torch
 
-    from benchmarks.ratios import Settings
+    from benchmarks.ratios import Measuring
 
     if args.device != "cpu" and not torch.cuda.is_available():
         raise UserError(f"--device {args.device}: torch {torch.__version__} sees no GPU here; leave --device out")
     if args.threads:
         torch.set_num_threads(args.threads)
-    settings = Settings(quick=args.quick, rounds=args.rounds or (2 if args.quick else 5), device=args.device)
+    settings = Measuring(quick=args.quick, rounds=args.rounds or (2 if args.quick else 5), device=args.device)
     subject = importlib.import_module(f"benchmarks.{args.subject}")
     if not args.json:
         how = f"{torch.get_num_threads()} threads, {settings.rounds} rounds"

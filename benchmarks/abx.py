@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from benchmarks.ratios import Ratio, Settings
+from benchmarks.ratios import Measuring, Ratio
 from s3prl_plugin.analysis.tokens.distances import TokenFrames, distances
 from s3prl_plugin.downstream.abx.cells import WITHIN, Comparisons, Tokens, cells, comparisons
 from s3prl_plugin.downstream.abx.items import HEADER
@@ -54,7 +54,7 @@ class Kind:
 KINDS = (Kind("phones", 4, (5,) * 31, 50, 3), Kind("words", 15, (4, 3, 3) + (2,) * 4 + (1,) * 69, 10, 4))
 
 
-def measure(settings: Settings) -> Iterator[Ratio]:
+def measure(settings: Measuring) -> Iterator[Ratio]:
     """Phones and words."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

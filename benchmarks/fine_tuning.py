@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import forward
-from benchmarks.ratios import Ratio, Settings, alternate, of_times
+from benchmarks.ratios import Measuring, Ratio, alternate, of_times
 from s3prl_plugin.upstream.mr_hubert import small
 from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 from s3prl_plugin.upstream.mr_hubert.network.config import Config
@@ -19,7 +19,7 @@ from s3prl_plugin.upstream.mr_hubert.network.config import Config
 ADAM = 2  # moments for every parameter that is trained
 
 
-def measure(settings: Settings) -> Iterator[Ratio]:
+def measure(settings: Measuring) -> Iterator[Ratio]:
     """Yield the ratios of the whole network's cost to that of a smaller part of it: time and memory of a step.
 
     Args:
@@ -83,7 +83,7 @@ class Step:
         return self.upstream(batch)["last_hidden_state"].square().mean()
 
 
-def _compared(settings: Settings, name: str, whole: Step, part: Step, share: str) -> Iterator[Ratio]:
+def _compared(settings: Measuring, name: str, whole: Step, part: Step, share: str) -> Iterator[Ratio]:
     """Time and memory of two steps."""
     batch = forward._noise(forward.workload(settings.quick).fixed_s, settings.device)
     wait = torch.cuda.synchronize if settings.device != "cpu" else lambda: None

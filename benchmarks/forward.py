@@ -14,7 +14,7 @@ from torch import Tensor
 
 import s3prl_plugin
 from benchmarks import memory
-from benchmarks.ratios import Ratio, Settings, alternate, of_times
+from benchmarks.ratios import Measuring, Ratio, alternate, of_times
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states.taps import SAMPLE_RATE
 from s3prl_plugin.upstream.mr_hubert import small, variants
@@ -49,7 +49,7 @@ def workload(quick: bool) -> Workload:
     return Workload(config, (6.0,) * 4, tuple(2 + 13 * i / 7 for i in range(8)))
 
 
-def measure(settings: Settings) -> Iterator[Ratio]:
+def measure(settings: Measuring) -> Iterator[Ratio]:
     """Yield the ratios of s3prl's cost to ours.
 
     Args:
@@ -71,7 +71,7 @@ def write_checkpoints(folder: Path, config: Config) -> tuple[Path, Path]:
     return checkpoint.save(folder / "ours.pt", network), converted.save(folder / "s3prl.pt", network)
 
 
-def _times(settings: Settings, work: Workload, our_file: Path, their_file: Path) -> Iterator[Ratio]:
+def _times(settings: Measuring, work: Workload, our_file: Path, their_file: Path) -> Iterator[Ratio]:
     """The ratios of running times."""
     there = _load_theirs(their_file, settings.device)
     here = _load_ours(our_file, settings.device)
@@ -99,7 +99,7 @@ def _share(config: Config, stop_at: str, duration_s: float) -> float:
     return macs(config, samples, stop_at) / macs(config, samples)
 
 
-def _bars(settings: Settings) -> dict[str, float | None]:
+def _bars(settings: Measuring) -> dict[str, float | None]:
     """What is to be reached at base size; nothing at the quick one."""
     names = ("float32", "variable", "bfloat16", "stop_at")
     if settings.quick:
@@ -110,7 +110,7 @@ def _bars(settings: Settings) -> dict[str, float | None]:
 
 
 def _compare(
-    settings: Settings,
+    settings: Measuring,
     name: str,
     there: Callable[[], object],
     here: Callable[[], object],
@@ -124,7 +124,7 @@ def _compare(
     return of_times(name, seconds["there"], seconds["here"], bar, note)
 
 
-def _memory(settings: Settings, work: Workload, our_file: Path, their_file: Path) -> Ratio:
+def _memory(settings: Measuring, work: Workload, our_file: Path, their_file: Path) -> Ratio:
     """The ratio of the peaks of loading and one forward, each in a process of its own."""
     peaks = [
         memory.peak_bytes(_job, load, file, work.variable_s, settings.device, device=settings.device)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import forward, memory
-from benchmarks.ratios import Ratio, Settings
+from benchmarks.ratios import Measuring, Ratio
 from s3prl_plugin.upstream.mr_hubert import small
 from s3prl_plugin.upstream.mr_hubert.checkpoint import load
 
@@ -15,7 +15,7 @@ MINUTES = 20
 LIMIT_GB = 6.0
 
 
-def measure(settings: Settings) -> Iterator[Ratio]:
+def measure(settings: Measuring) -> Iterator[Ratio]:
     """Yield the ratio of the limit to the peak of loading and one forward, in a process of its own.
 
     Args:

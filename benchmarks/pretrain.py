@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 import torch
 
-from benchmarks.ratios import Ratio, Settings, alternate, of_times
+from benchmarks.ratios import Measuring, Ratio, alternate, of_times
 from s3prl_plugin.corpora import Utterance
 from s3prl_plugin.pretraining.data.batches import DurationBatches
 from s3prl_plugin.pretraining.data.reading import ReadAhead
@@ -25,7 +25,7 @@ FILES, BATCH_S = 48, 32.0
 FORMATS = {"WAV": "PCM_16", "FLAC": "PCM_16"}
 
 
-def measure(settings: Settings) -> Iterator[Ratio]:
+def measure(settings: Measuring) -> Iterator[Ratio]:
     """Read the audio of an epoch, and train on it, in turns.
 
     The network is a hundredth of a base model in size, so that steps are as short as any in practice. Half of the

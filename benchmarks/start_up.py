@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.ratios import Ratio, Settings, of_times
+from benchmarks.ratios import Measuring, Ratio, of_times
 from s3prl_plugin.errors import UserError
 
 IN_ROUNDS = False
@@ -18,7 +18,7 @@ RUN = ("-m", "s3prl_plugin.run_downstream", "-m", "evaluate", "-d", "rank", "-u"
 SMALL = "config.downstream_expert.corpus=generated?utterances=20"  # a minute of speech
 
 
-def measure(settings: Settings) -> Iterator[Ratio]:
+def measure(settings: Measuring) -> Iterator[Ratio]:
     """Yield a ratio per command: the processor time of `import torch` over its own.
 
     Args:

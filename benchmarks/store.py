@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 import s3prl_plugin
 from benchmarks import forward
-from benchmarks.ratios import Ratio, Settings
+from benchmarks.ratios import Measuring, Ratio
 from s3prl_plugin import superb
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.upstream.mr_hubert import small, variants
@@ -80,7 +80,7 @@ def workload(quick: bool) -> Workload:
     return Workload(config, (61, 10, 20), 32, 2, 10, LAYER)
 
 
-def measure(settings: Settings) -> Iterator[Ratio]:
+def measure(settings: Measuring) -> Iterator[Ratio]:
     """Yield the ratios of s3prl's time to ours: summed over all layers, and with one layer.
 
     Both train KS's head with the same seed on the same batches and evaluate it once on dev. s3prl runs alone, with its

@@ -18,7 +18,7 @@ from s3prl_plugin.config.schema import Counted, Positive, Whole, one_of, some_of
 from s3prl_plugin.downstream.abx import item_tokens
 from s3prl_plugin.downstream.abx.cells import SPEAKER
 from s3prl_plugin.downstream.abx.error import ANY, CONTEXT, TRIPHONE
-from s3prl_plugin.downstream.abx.measures import Discrimination, Settings, without_frames
+from s3prl_plugin.downstream.abx.measures import AbxSettings, Discrimination, without_frames
 from s3prl_plugin.downstream.abx.task import Task
 from s3prl_plugin.downstream.abx.whole_utterances import WholeUtterances
 from s3prl_plugin.files import digests
@@ -56,7 +56,7 @@ class DownstreamExpert(AnalysisExpert):
         Raises:
             UserError: an option cannot be used, or an item file cannot.
         """
-        self._settings = Settings(
+        self._settings = AbxSettings(
             speakers=tuple(self.options.chosen("speaker", SPEAKER)),
             dtw=self.options["dtw"],
             x_speakers=self.options["x_speakers"],

@@ -40,7 +40,7 @@ TIMED = 1 << 21  # distances of frames by which the time of all is told
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class AbxSettings:
     """How a task is scored.
 
     Attributes:
@@ -83,7 +83,7 @@ class Discrimination:
         tasks: Sequence[Task],
         triphones: bool,
         segments: str | None,
-        settings: Settings,
+        settings: AbxSettings,
         make_row: RowMaker,
         say: Callable[[str], None],
     ):

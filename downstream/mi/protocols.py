@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from s3prl_plugin.analysis.information.clusters import Settings
+from s3prl_plugin.analysis.information.clusters import KMeansSettings
 from s3prl_plugin.analysis.information.mutual_information import Information, from_table
 from s3prl_plugin.analysis.information.seeds import spread
 from s3prl_plugin.analysis.rows import RowMaker
@@ -17,8 +17,8 @@ from s3prl_plugin.states.taps import Tap
 
 PUBLISHED_CLUSTERS = {"phone": 500, "word": 5000}
 PUBLISHED_SETTINGS = {
-    "phone": Settings(batch_size=1500, max_iter=500, n_init=1),
-    "word": Settings(batch_size=4000, max_iter=500, n_init=1),
+    "phone": KMeansSettings(batch_size=1500, max_iter=500, n_init=1),
+    "word": KMeansSettings(batch_size=4000, max_iter=500, n_init=1),
 }
 
 
@@ -36,7 +36,7 @@ class MiPublished:
     def __init__(self, make_row: RowMaker):
         self.make_row = make_row
 
-    def clusters(self, unit: str, label: np.ndarray) -> tuple[int, Settings]:
+    def clusters(self, unit: str, label: np.ndarray) -> tuple[int, KMeansSettings]:
         """See `MiProtocol`."""
         return PUBLISHED_CLUSTERS[unit], PUBLISHED_SETTINGS[unit]
 

@@ -23,7 +23,7 @@ from s3prl_plugin.superb.tasks import Task
 
 FRESH = "fresh features"  # the trial of what was scored on features from a store, scored without it
 
-Settings = dict[str, Any]
+TaskSettings = dict[str, Any]
 Scalars = dict[str, float]
 
 
@@ -60,7 +60,7 @@ class Bench(Protocol):
     def task_runner(
         self,
         task: Task,
-        settings: Settings,
+        settings: TaskSettings,
         folder: Path,
         checkpoint: Path | None = None,
         layer: int | None = None,
@@ -75,7 +75,7 @@ class Bench(Protocol):
         """The layers of the upstream that a task may be run on, one by one."""
 
 
-def run(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
+def run(task: Task, settings: TaskSettings, record: Record, bench: Bench) -> None:
     """Run a task to its end, or take up where an earlier run of it stopped, and put its scores into its record.
 
     Args:
@@ -89,7 +89,7 @@ def run(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
     PROCEDURES[task.procedure](task, settings, record, bench)
 
 
-def trained(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
+def trained(task: Task, settings: TaskSettings, record: Record, bench: Bench) -> None:
     """Train, then score the checkpoint that was best on the dev set."""
     _train(task, settings, record, bench)
     checkpoint = record.best_checkpoint(task.best)
@@ -98,7 +98,7 @@ def trained(task: Task, settings: Settings, record: Record, bench: Bench) -> Non
     record.finish(checkpoint.name, scalars)
 
 
-def folds(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
+def folds(task: Task, settings: TaskSettings, record: Record, bench: Bench) -> None:
     """Train and score the task's parts one after another; a score is their mean."""
     scored = {}
     for number, name in enumerate(task.parts, 1):
@@ -112,7 +112,7 @@ def folds(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
     record.finish(f"{task.best} of {', '.join(task.parts)}", means)
 
 
-def every_checkpoint(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
+def every_checkpoint(task: Task, settings: TaskSettings, record: Record, bench: Bench) -> None:
     """Train, then score the checkpoints at every tenth of the training; the best of them counts."""
     _train(task, settings, record, bench)
     saved = _of_the_tenths(record.checkpoints(), settings["runner"]["total_steps"])
@@ -126,7 +126,7 @@ def every_checkpoint(task: Task, settings: Settings, record: Record, bench: Benc
     _report(task, record, best, best)
 
 
-def layers(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
+def layers(task: Task, settings: TaskSettings, record: Record, bench: Bench) -> None:
     """Score every layer on the dev set without training anything, and the best of them on the task's split."""
     names = {f"layer {layer} on dev": layer for layer in bench.layers()}
     for number, (name, layer) in enumerate(names.items(), 1):
@@ -144,7 +144,7 @@ def layers(task: Task, settings: Settings, record: Record, bench: Bench) -> None
     _report(task, record, final, f"layer {layer}")
 
 
-PROCEDURES: dict[str, Callable[[Task, Settings, Record, Bench], None]] = {
+PROCEDURES: dict[str, Callable[[Task, TaskSettings, Record, Bench], None]] = {
     "trained": trained,
     "folds": folds,
     "every_checkpoint": every_checkpoint,
@@ -152,7 +152,7 @@ PROCEDURES: dict[str, Callable[[Task, Settings, Record, Bench], None]] = {
 }
 
 
-def _train(task: Task, settings: Settings, record: Record, bench: Bench) -> None:
+def _train(task: Task, settings: TaskSettings, record: Record, bench: Bench) -> None:
     """Train to the end, from the last checkpoint on."""
     last = ranks.from_leader(partial(_last_checkpoint, task, record))
     if last is not None:
@@ -169,14 +169,14 @@ def _last_checkpoint(task: Task, record: Record) -> Path | None:
 
 
 def _evaluate(
-    task: Task, settings: Settings, folder: Path, split: str, task_runner: Callable[..., TaskRunner], **which: Any
+    task: Task, settings: TaskSettings, folder: Path, split: str, task_runner: Callable[..., TaskRunner], **which: Any
 ) -> Scalars:
     """What one checkpoint or layer scores on a split; its files go to the folder."""
     runner = task_runner(task, settings, folder, **which)
     return ranks.from_leader(partial(_scored, runner, task, settings, folder, split))
 
 
-def _scored(runner: TaskRunner, task: Task, settings: Settings, folder: Path, split: str) -> Scalars:
+def _scored(runner: TaskRunner, task: Task, settings: TaskSettings, folder: Path, split: str) -> Scalars:
     """What a runner scores on a split."""
     recorder = ScalarRecorder()
     runner.evaluate(split, recorder, global_step=runner.init_ckpt.get("Step", 0))
@@ -186,7 +186,9 @@ def _scored(runner: TaskRunner, task: Task, settings: Settings, folder: Path, sp
     return {**recorder.scalars, **scorer.score(folder, split, settings)}
 
 
-def _check_store(task: Task, settings: Settings, record: Record, bench: Bench, scalars: Scalars, **which: Any) -> None:
+def _check_store(
+    task: Task, settings: TaskSettings, record: Record, bench: Bench, scalars: Scalars, **which: Any
+) -> None:
     """Score once more with the same head on features that are computed afresh, keep these scores as a trial, and say
     how far those on features from the store are from them."""
     if not bench.checks_store:

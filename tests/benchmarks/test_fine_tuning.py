@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmarks import fine_tuning, forward
-from benchmarks.ratios import Settings
+from benchmarks.ratios import Measuring
 from s3prl_plugin.upstream.mr_hubert import small
 
 
@@ -14,7 +14,7 @@ def path(tmp_path):
 
 
 def test_every_part_is_compared_in_time_and_memory():
-    found = list(fine_tuning.measure(Settings(quick=True, rounds=1)))
+    found = list(fine_tuning.measure(Measuring(quick=True, rounds=1)))
     assert [ratio.name.partition(",")[0] for ratio in found] == ["time", "memory"] * 3
     memory = [ratio.value for ratio in found[1::2]]
     assert min(memory) > 1

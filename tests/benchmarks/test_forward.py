@@ -8,7 +8,7 @@ import torch
 
 from benchmarks import forward
 from benchmarks.__main__ import main
-from benchmarks.ratios import Settings
+from benchmarks.ratios import Measuring
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.upstream.mr_hubert import small
 
@@ -38,9 +38,9 @@ def test_the_workload_is_what_the_bars_are_for():
     assert (min(work.variable_s), max(work.variable_s), len(work.variable_s)) == (2, 15, 8)
     assert len(set(work.fixed_s)) == 1
     assert round(forward._share(work.config, "enc0.layer3", 1.0), 2) == 0.65
-    bars = forward._bars(Settings())
+    bars = forward._bars(Measuring())
     assert (bars["float32"], bars["variable"], round(1 / bars["stop_at"], 9)) == (1.0, 1.3, 0.75)
-    assert set(forward._bars(Settings(quick=True)).values()) == {None}
+    assert set(forward._bars(Measuring(quick=True)).values()) == {None}
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import pretrain
 from benchmarks.__main__ import main
-from benchmarks.ratios import Settings
+from benchmarks.ratios import Measuring
 
 
 def test_a_row_per_format_and_no_bar_for_a_quick_one(capsys):
@@ -22,6 +22,6 @@ def test_reading_slower_than_training_misses_the_bar(monkeypatch):
     monkeypatch.setattr(pretrain, "FILES", 4)
     monkeypatch.setattr(pretrain, "FORMATS", {"WAV": "PCM_16"})
     monkeypatch.setattr(pretrain, "BAR", float("inf"))
-    (ratio,) = pretrain.measure(Settings(rounds=1))
+    (ratio,) = pretrain.measure(Measuring(rounds=1))
     assert not ratio.reached
     assert ratio.value == pytest.approx(ratio.low)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from benchmarks import start_up
-from benchmarks.ratios import Settings
+from benchmarks.ratios import Measuring
 from s3prl_plugin.errors import UserError
 
 
@@ -22,6 +22,6 @@ def test_the_time_is_that_of_the_processor():
 
 @pytest.mark.slow
 def test_every_command_is_compared_with_torch():
-    found = list(start_up.measure(Settings(quick=True, rounds=1)))
+    found = list(start_up.measure(Measuring(quick=True, rounds=1)))
     assert [each.name for each in found] == ["ls measures", "ls upstreams --all", "run --help", "report", "select"]
     assert all(each.value > 1 for each in found), "less than importing torch"

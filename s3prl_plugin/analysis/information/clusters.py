@@ -16,7 +16,7 @@ MANY = 100  # clusters, from which on `start` pays
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class KMeansSettings:
     """How MiniBatchKMeans is run.
 
     Attributes:
@@ -34,7 +34,7 @@ class Settings:
     reassignment_ratio: float = 0.01
 
 
-DEFAULT = Settings(batch_size=1024, max_iter=100, n_init=1)
+DEFAULT = KMeansSettings(batch_size=1024, max_iter=100, n_init=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,9 @@ class Clusters:
         return ((rows - self.mean) * self.scale).astype(np.float32)
 
 
-def learn(rows: np.ndarray, clusters: int, seed: int, settings: Settings = DEFAULT, what: str = "segments") -> Clusters:
+def learn(
+    rows: np.ndarray, clusters: int, seed: int, settings: KMeansSettings = DEFAULT, what: str = "segments"
+) -> Clusters:
     """Learn clusters by mini-batches, from starts that k-means++ draws.
 
     Runs in one thread: sums over threads come in any order, and a near-tie that flips changes the number. Neither an
@@ -156,7 +158,7 @@ def start(rows: np.ndarray, clusters: int, random_state: np.random.RandomState) 
 
 
 def predict(
-    train: np.ndarray, scored: np.ndarray, clusters: int, seed: int, settings: Settings, what: str = "segments"
+    train: np.ndarray, scored: np.ndarray, clusters: int, seed: int, settings: KMeansSettings, what: str = "segments"
 ) -> np.ndarray:
     """Learn clusters and assign other rows to them.
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from s3prl_plugin.analysis.chance import chance_fields, permuted_table
-from s3prl_plugin.analysis.information.clusters import DEFAULT, Settings
+from s3prl_plugin.analysis.information.clusters import DEFAULT, KMeansSettings
 from s3prl_plugin.analysis.information.mutual_information import (
     Information,
     JackknifedInformation,
@@ -45,7 +45,7 @@ class MiProtocol(Protocol):
     scores: tuple[str, ...]
     fixed: int | None
 
-    def clusters(self, unit: str, label: np.ndarray) -> tuple[int, Settings]:
+    def clusters(self, unit: str, label: np.ndarray) -> tuple[int, KMeansSettings]:
         """How many clusters, and how they are learned: decided before anything is fitted.
 
         Args:
@@ -103,7 +103,7 @@ class MiDefault:
         self.permutations = permutations
         self.scores: tuple[str, ...] = (*_FIELDS, *([WHITENED] if whitened else []))
 
-    def clusters(self, unit: str, label: np.ndarray) -> tuple[int, Settings]:
+    def clusters(self, unit: str, label: np.ndarray) -> tuple[int, KMeansSettings]:
         """See `MiProtocol`."""
         by_data = choose_clusters(len(label), len(np.unique(label)), label_entropy(label))
         return self.fixed or by_data, DEFAULT

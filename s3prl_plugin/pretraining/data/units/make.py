@@ -22,7 +22,7 @@ import yaml
 from tqdm import tqdm
 
 from s3prl_plugin import ranks
-from s3prl_plugin.analysis.information.clusters import Clusters, Settings, learn
+from s3prl_plugin.analysis.information.clusters import Clusters, KMeansSettings, learn
 from s3prl_plugin.corpora.corpus import Utterance
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files.unfinished import is_free, whole_folder
@@ -144,9 +144,9 @@ def _make(
     (folder / ABOUT).write_text(yaml.safe_dump(about, sort_keys=False), encoding="utf-8")
 
 
-def _settings(request: Request) -> Settings:
+def _settings(request: Request) -> KMeansSettings:
     """Of k-means."""
-    return Settings(BATCH, PASSES, request.starts, patience=PATIENCE, reassignment_ratio=0.0)
+    return KMeansSettings(BATCH, PASSES, request.starts, patience=PATIENCE, reassignment_ratio=0.0)
 
 
 def _sample(frames: UnitFrames, utterances: Sequence[Utterance], request: Request, progress: bool) -> np.ndarray:

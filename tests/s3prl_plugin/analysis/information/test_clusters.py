@@ -3,7 +3,7 @@ import pytest
 from sklearn.cluster import kmeans_plusplus
 from threadpoolctl import threadpool_limits
 
-from s3prl_plugin.analysis.information.clusters import DEFAULT, Clusters, Settings, learn, predict, start
+from s3prl_plugin.analysis.information.clusters import DEFAULT, Clusters, KMeansSettings, learn, predict, start
 from s3prl_plugin.inference.refusal import Refused
 
 
@@ -55,7 +55,7 @@ def test_nearest_is_the_nearest_by_brute_force():
 
 def test_settings_of_their_own_are_used(blobs):
     x, label = blobs
-    learned = learn(x, 5, 1, Settings(10_000, 100, 3, patience=100, reassignment_ratio=0.0), "frames")
+    learned = learn(x, 5, 1, KMeansSettings(10_000, 100, 3, patience=100, reassignment_ratio=0.0), "frames")
     assert len(learned) == 5
     assert len(set(zip(learned.nearest(x).tolist(), label.tolist(), strict=True))) == 5
 
