@@ -110,8 +110,8 @@ class Pass:
                 if batch is None:
                     break
                 if batch.positions:
-                    states = states_of([torch.from_numpy(wave).to(device) for wave in batch.waveforms])
-                    self.gathering.update(Batch(states, batch.positions, self.gathering.plan))
+                    waveforms = [torch.from_numpy(wave).to(device) for wave in batch.waveforms]
+                    self._take(states_of(waveforms), batch.positions)
                 done += 1
                 progress.update()
                 begun = time.monotonic()
@@ -124,6 +124,10 @@ class Pass:
         if asked and done < len(numbers):
             print(f"[{self.name}] the pass is saved after {done} of {len(numbers)} batches", flush=True)
             asked.stop()
+
+    def _take(self, states: States, positions: Sequence[int]) -> None:
+        """One batch; its states are gone before the next ones are computed."""
+        self.gathering.update(Batch(states, positions, self.gathering.plan))
 
     def collect(self) -> None:
         """Wait for the other processes, and add what they gathered, in their order.
