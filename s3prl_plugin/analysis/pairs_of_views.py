@@ -93,6 +93,7 @@ class FramePairs:
     def _of_tap(self, tap: Tap, shared: _Shared) -> list[Row]:
         shared_views = shared.once(("views", tap.stride), partial(self.statistics.partners_at, tap.stride))
         pairs = self._pairs(tap, {tap.name: self.statistics.of(tap), **shared_views})
+        self.statistics.storage.let_go()
         subsets = self.frames.subsets if self.frames else [None]
         return [row for subset in subsets for row in self._subset(tap, pairs, subset, shared)]
 

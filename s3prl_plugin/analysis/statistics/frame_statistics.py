@@ -73,7 +73,7 @@ class FrameStatistics:
         self.decimate = decimate
         self.device = device
         self.other = other
-        self._storage = storage
+        self.storage = storage
         self._with_mel = False
         self._bases: list[int] = []
 
@@ -172,7 +172,7 @@ class FrameStatistics:
     @cached_property
     def _by_stride(self) -> dict[Stride, FoldMoments]:
         """Taken when the first frames come, after it is known to fit."""
-        return {s: FoldMoments(*self._views(s), self.folds, self.device, self._storage) for s in self._strides}
+        return {s: FoldMoments(*self._views(s), self.folds, self.device, self.storage) for s in self._strides}
 
     @property
     def _strides(self) -> list[Stride]:
