@@ -15,11 +15,11 @@ from s3prl_plugin.analysis import token_counts
 from s3prl_plugin.analysis.analyse import analyse
 from s3prl_plugin.analysis.in_threads import in_threads
 from s3prl_plugin.analysis.measure import InPieces, Measure, scoring_bytes
+from s3prl_plugin.analysis.one_pass import memory
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gather import StatesOf
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.one_pass.loading import Waveforms
-from s3prl_plugin.analysis.one_pass.memory import check_memory
 from s3prl_plugin.analysis.one_pass.saved_pass import FOLDER, Shard
 from s3prl_plugin.analysis.options import Options
 from s3prl_plugin.analysis.planning.folds import SHARED_TEXTS, SPLITS
@@ -132,7 +132,7 @@ class AnalysisExpert(torch.nn.Module):
                 self.say(line)
         self.tokens: dict[str, TokenCount] = {}
         self.measures: list[Measure] = self.build(measures)
-        self.say(check_memory(self.gathering, self.options, scoring_bytes(self.measures)))
+        self.say(memory.check_memory(self.gathering, self.options, scoring_bytes(self.measures)))
 
     @classmethod
     def types(cls) -> dict[str, Any]:
@@ -197,6 +197,7 @@ class AnalysisExpert(torch.nn.Module):
             for rows in self._computed(threads):
                 self.rows += [row for row in rows if self._is_measured(row)]
                 self.gathering.storage.let_go()
+                memory.give_back()
                 progress.update()
         results.write(self.expdir, self.rows)
         counts = [*self.tokens.values(), *(each.tokens() for each in self.measures if isinstance(each, CountsTokens))]

@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from s3prl_plugin import ranks, stopping
-from s3prl_plugin.analysis.one_pass import saved_pass
+from s3prl_plugin.analysis.one_pass import memory, saved_pass
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.one_pass.loading import Waveforms
@@ -111,7 +111,8 @@ class Pass:
                     break
                 if batch.positions:
                     waveforms = [torch.from_numpy(wave).to(device) for wave in batch.waveforms]
-                    self._take(states_of(waveforms), batch.positions)
+                    self._take(states_of(waveforms), batch.positions)  # its states are gone before the next ones come
+                    memory.give_back()
                 done += 1
                 progress.update()
                 begun = time.monotonic()
@@ -126,7 +127,7 @@ class Pass:
             asked.stop()
 
     def _take(self, states: States, positions: Sequence[int]) -> None:
-        """One batch; its states are gone before the next ones are computed."""
+        """One batch."""
         self.gathering.update(Batch(states, positions, self.gathering.plan))
 
     def collect(self) -> None:

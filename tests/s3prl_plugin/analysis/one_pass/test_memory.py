@@ -33,3 +33,7 @@ def test_every_item_is_as_large_as_its_arrays(tmp_path):
 
 def test_what_was_taken_is_more_than_python_and_torch():
     assert 0.1 < float(re.fullmatch(r"at most (.*) GB", memory.taken())[1]) < 1000
+
+
+def test_free_memory_is_given_back():
+    memory.give_back()  # a library without that is no error
