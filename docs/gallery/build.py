@@ -19,7 +19,7 @@ of every panel). In its Markdown
     {{ layers RUN+RUN MEASURE+MEASURE }}    is a table of state taps, one line per measure and run
     {{ best RUN+RUN MEASURE+MEASURE }}      is a table of every run's best state tap, or its task's score
     {{ verdicts TASK }}               is what the verifications of a task say together, in words
-    {{ verified TASK }}               is the same in tables
+    {{ verified TASK }}               is the same in tables; of a MEASURE over folds, of all runs, likewise
 and under a command of s3prl-plugin in a block that begins with ```console comes what it prints when run on the rows.
 
 A page of models with several training seeds has numbers in NAME.jsonl in place of rows, or beside them. Its YAML says
@@ -50,6 +50,7 @@ import over_seeds
 import yaml
 
 from s3prl_plugin import results
+from s3prl_plugin.analysis import about
 from s3prl_plugin.commands import main as command
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.inference import current, folders, state_taps
@@ -58,6 +59,7 @@ from s3prl_plugin.report.sections import Section
 from s3prl_plugin.report.text import text
 from s3prl_plugin.results import Row
 from s3prl_plugin.select.verify import figure, trial
+from s3prl_plugin.select.verify.outcome import against
 from s3prl_plugin.select.verify.sections import of_several
 from s3prl_plugin.select.verify.trial import Trial
 
@@ -112,7 +114,7 @@ class Page:
             "layers": lambda runs, measures: self._layers(runs.split("+"), measures.split("+")),
             "best": lambda runs, measures: self._best(runs.split("+"), measures.split("+")),
             "verdicts": lambda task: "\n".join(f"- {line}" for line in self._verified(task).lead[1:]),
-            "verified": lambda task: text([replace(self._verified(task), title="", lead=())], markdown=True).strip(),
+            "verified": lambda task: text([self._verified(task, lines=1)], markdown=True).strip(),
             "verdict": self.seeds.verdict,
             "claim": lambda claim: _table(self.seeds.table(claim)),
             "means": lambda table: _table(self.seeds.means(self.head["tables"][table])),
@@ -130,8 +132,8 @@ class Page:
             return
         picture = self.head["picture"]
         if "against" in picture:
-            trials = [each for own in self.trials.values() for each in own]
             panels = [tuple(panel.split()) for panel in picture["against"]]
+            trials = [each for task in dict.fromkeys(task for task, _ in panels) for each in self._trials(task)]
             drawing.save(figure.scatter(trials, panels, picture["title"]), path)
             return
         models = {name: self.runs[run] for name, run in picture["models"].items()}
@@ -191,12 +193,19 @@ class Page:
             lines.append([run, *cells])
         return _table(lines)
 
-    def _verified(self, task: str) -> Section:
-        """What the verifications of a task say together."""
+    def _verified(self, task: str, lines: int | None = None) -> Section:
+        """What the verifications of a task say together; its first lines alone, where so many are asked for."""
+        (said,) = of_several(self._trials(task))
+        return replace(said, title="", lead=said.lead[:lines])
+
+    def _trials(self, task: str) -> list[Trial]:
+        """The verifications of a task, or a measure in their place."""
         found = [each for own in self.trials.values() for each in own if each.task == task]
+        if not found and task in about.everything():
+            found = [against(rows, task, run) for run, rows in self.runs.items()]
         if not found:
             raise UserError(f"{self.name}: no verification of {task}")
-        return of_several(found)[0]
+        return found
 
     @contextlib.contextmanager
     def _folders(self) -> Any:

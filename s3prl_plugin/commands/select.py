@@ -26,6 +26,7 @@ EXAMPLES = """examples:
   s3prl-plugin select demo_out --task SID --verify --dry-run
   s3prl-plugin select demo_out --task SID --verify --seeds 1337,1338,1339 --steps 2000
   s3prl-plugin select study_out --verified
+  s3prl-plugin select study_out --against probe_phone
 
 tasks and what decides: PR, QbE: cca_phone, mi_phone, abx_phone; ASR, KS: cca_word, cca_phone; IC, SF: cca_word;
 SID, ASV, SD: cca_speaker, probe_speaker (unverified); SE, SS: cca_mel (weak); ER: nothing is known to work
@@ -70,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what all finished verifications below EXPDIR say together: which measures guide, and whether one layer "
         "matches the weighted sum of all",
     )
+    verify.add_argument(
+        "--against",
+        metavar="MEASURE",
+        help="the same of another measure of the runs in the place of heads, such as probe_phone: nothing is trained",
+    )
     verify.add_argument("--dry-run", action="store_true", help="say what it would train, and train nothing")
     verify.add_argument("--out", type=Path, metavar="FOLDER", help="of the heads (default: EXPDIR/select/TASK)")
     verify.add_argument("--seeds", metavar="N,N,N", help=f"of the heads (default: {SEEDS})")
@@ -89,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     from s3prl_plugin import select
 
     _check(args)
-    if args.verified:
+    if args.verified or args.against:
         return _verified(args)
     criterion = select.criterion(args.task)
     sources = select.sources(args.expdir, args.upstream)
@@ -147,13 +153,18 @@ def _verify(args: argparse.Namespace, found: Recommendation) -> int:
 
 
 def _verified(args: argparse.Namespace) -> int:
-    """What all finished verifications say together."""
+    """What all finished verifications, or all runs, say together."""
+    from s3prl_plugin import select
     from s3prl_plugin.errors import UserError
     from s3prl_plugin.inference.folders import folders
     from s3prl_plugin.report.text import text
-    from s3prl_plugin.select.verify import sections, trial
+    from s3prl_plugin.select.verify import outcome, sections, trial
 
-    found = [each for expdir in args.expdir for folder in folders(expdir) for each in trial.below(folder)]
+    if args.against:
+        runs = select.sources(args.expdir)
+        found = [outcome.against(each.rows, args.against, str(each.folder)) for each in runs]
+    else:
+        found = [each for expdir in args.expdir for folder in folders(expdir) for each in trial.below(folder)]
     found = [each for each in found if args.task is None or each.task.lower() == args.task.lower()]
     if not found:
         where, of_task = ", ".join(map(str, args.expdir)), f" of {args.task}" if args.task else ""
@@ -185,11 +196,12 @@ def _check(args: argparse.Namespace) -> None:
     """Refuse flags that would be ignored."""
     from s3prl_plugin.errors import UserError
 
-    if args.task is None and not args.verified:
+    of_all = "--verified" if args.verified else "--against" if args.against else None
+    if args.task is None and of_all is None:
         raise UserError("name a task: --task PR")
-    for name in ("verify", "output", "fine_tune", "corpus", "upstream"):
-        if args.verified and getattr(args, name):
-            raise UserError(f"--verified shows what is finished: leave out --{name.replace('_', '-')}")
+    for name in ("verify", "output", "fine_tune", "corpus", "upstream", *(["against"] if args.verified else ["task"])):
+        if of_all and getattr(args, name):
+            raise UserError(f"{of_all} shows what is finished: leave out --{name.replace('_', '-')}")
     if args.dry_run and not args.verify:
         raise UserError("--dry-run says what --verify would train: give --verify, too")
     if args.verify and args.output is not None:

@@ -131,6 +131,50 @@ def trial(
     )  # fmt: skip
 
 
+def against(rows: Sequence[Row], measure: str, folder: str) -> Trial:
+    """Another measure of the run in the place of heads, such as a linear probe, fold by fold.
+
+    Args:
+        rows: of the run.
+        measure: that is foretold by the others.
+        folder: of the run.
+
+    Raises:
+        UserError: the run does not have it over folds, at three taps or more.
+    """
+    valued = [row for row in states(rows_of(rows, measure)) if row.value is not None and not row.trivial]
+    folds = {str(row.tap): row.per_fold for row in valued if row.per_fold is not None}
+    if len(folds) < FEWEST or len({(row.folds_id, row.seed) for row in valued}) > 1:
+        names = dict.fromkeys(row.measure for row in rows if row.headline and row.tap and row.per_fold is not None)
+        raise UserError(f"{folder} has no {measure} over folds at {FEWEST} taps or more; there are: {', '.join(names)}")
+    first, taps = valued[0], list(folds)
+    count = len(next(iter(folds.values())))
+    return Trial(
+        task=measure,
+        upstream=first.title,
+        folder=folder,
+        score=first.score,
+        unit=first.unit or "",
+        split=f"{count} folds",
+        higher_is_better=first.higher_is_better,
+        selected="",
+        decided_by=[],
+        taps=taps,
+        seeds=list(range(count)),
+        steps=0,
+        tried=[],
+        rates=dict.fromkeys(taps),
+        dev={},
+        more_on_dev=True,
+        test={tap: list(own) for tap, own in folds.items()},
+        errors={},
+        counts=[],
+        measures=measures([row for row in rows if row.measure != measure], (), taps),
+        failed={},
+        folds=True,
+    )
+
+
 def measures(rows: Iterable[Row], first: Sequence[str], taps: Sequence[str]) -> dict[str, dict[str, float]]:
     """Every measure of a run: tap -> number, turned so that more is better.
 
@@ -175,9 +219,9 @@ def ways(found: Trial) -> list[Way]:
 
 def against_sum(trials: Sequence[Trial]) -> Gain | None:
     """The lead of the taps that are best on dev over the weighted sums; None where there is no dev set, or no sum."""
-    if any(each.best_on_dev is None or not each.has_sum for each in trials):
+    if any(each.best is None or not each.has_sum for each in trials):
         return None
-    return _mean_lead(trials, lambda each: each.scores(str(each.best_on_dev)).less(each.scores(SUM)))
+    return _mean_lead(trials, lambda each: _best(each).less(each.scores(SUM)))
 
 
 def guides(trials: Sequence[Trial]) -> list[Guide]:
@@ -194,7 +238,7 @@ def guides(trials: Sequence[Trial]) -> list[Guide]:
         each, drawn = draws[name]
         apart = draws[ordered[0]][1] - drawn
         share = SIGNIFICANT / max(len(ordered) - 1, 1)  # Bonferroni's, for each comparison with the first
-        has_dev = all(one.best_on_dev is not None for one in trials)
+        has_best = all(one.best is not None for one in trials)
         found.append(
             Guide(
                 measure=name,
@@ -204,12 +248,18 @@ def guides(trials: Sequence[Trial]) -> list[Guide]:
                 lead=_mean_lead(trials, lambda one, name=name: one.scores(one.best_by(name)).less(one.random)),
                 regret=_mean_lead(
                     trials,
-                    lambda one, name=name: one.scores(str(one.best_on_dev)).less(one.scores(one.best_by(name))),
-                ) if has_dev else None,
+                    lambda one, name=name: _best(one).less(one.scores(one.best_by(name))),
+                ) if has_best else None,
                 as_good=bool(np.quantile(apart, share / 2) <= 0),
             )
         )  # fmt: skip
     return found
+
+
+def _best(found: Trial) -> Scores:
+    """The scores of the tap that is chosen without what scores it, where there is one."""
+    assert found.best is not None
+    return found.best
 
 
 def _mean_lead(trials: Sequence[Trial], difference: Callable[[Trial], Scores]) -> Gain:

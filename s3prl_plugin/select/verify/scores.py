@@ -8,7 +8,8 @@ thought to agree on all others):
     SE^2 = var over seeds / S + var over utterances / U         degrees of freedom: Satterthwaite's
 
 What heads and utterances do together is in both terms, so the interval is a little wide. Where what happened to single
-utterances is not known, the interval is over seeds alone.
+utterances is not known, the interval is over seeds alone. Scores over the folds of a cross-validation have Nadeau's and
+Bengio's.
 
 Reference:
     Agresti & Min 2005, "Simple improved confidence intervals for comparing matched proportions", Statistics in Medicine
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from s3prl_plugin.inference.intervals import Estimate
+from s3prl_plugin.inference.intervals import Estimate, nadeau_bengio
 
 Array = npt.NDArray[np.float64]
 
@@ -37,11 +38,13 @@ class Scores:
         errors: (U,) of every utterance, the mean over heads; of a difference how many fewer errors. None where that is
             not known.
         counts: (U,) the labels of every utterance.
+        folds: whether `seeds` are the folds of a cross-validation instead.
     """
 
     seeds: Array
     errors: Array | None = None
     counts: Array | None = None
+    folds: bool = False
 
     @property
     def value(self) -> float:
@@ -51,11 +54,13 @@ class Scores:
     def less(self, other: Scores) -> Scores:
         """How much better these are than others on the same split."""
         errors = None if self.errors is None or other.errors is None else other.errors - self.errors
-        return Scores(self.seeds - other.seeds, errors, self.counts if errors is not None else None)
+        return Scores(self.seeds - other.seeds, errors, self.counts if errors is not None else None, self.folds)
 
     def lead(self) -> Gain:
         """A difference with its interval."""
         count = len(self.seeds)
+        if self.folds:
+            return Gain(self.value, *nadeau_bengio(self.seeds).interval())
         parts = [(float(self.seeds.var(ddof=1)) / count, count - 1)] if count > 1 else []
         if self.errors is not None and self.counts is not None and len(self.errors) > 1:
             parts.append(_over_utterances(self.errors, self.counts))
@@ -81,7 +86,7 @@ def mean_of(several: Sequence[Scores]) -> Scores:
     seeds = np.mean([each.seeds for each in several], axis=0)
     counts = several[0].counts
     if counts is None or any(each.counts is None or not np.array_equal(each.counts, counts) for each in several):
-        return Scores(seeds)
+        return Scores(seeds, folds=several[0].folds)
     return Scores(seeds, np.mean([each.errors for each in several], axis=0), counts)
 
 

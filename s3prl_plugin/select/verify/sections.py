@@ -58,16 +58,14 @@ def _of_task(task: str, trials: Sequence[Trial]) -> Section:
     if match is not None:
         lines.append(f"That one layer matches the sum of all {_matches(match, margin_of(first))}.")
     kind = "more is better" if first.higher_is_better else "less is better"
-    heads = f"heads of {first.steps} steps, {len(first.seeds)} seeds" if first.steps else "nothing is trained"
     size = f"; {len(first.counts)} utterances" if first.errors else ""
+    heads = f", heads of {first.steps} steps, {len(first.seeds)} seeds" if first.steps else ""
+    title = "do measures guide, and does one layer match all?" if match is not None else "do measures guide?"
     return Section(
         name=f"verified-{task}",
-        title=f"{task}: do measures guide, and does one layer match all?",
-        lead=(
-            f"{first.score} on {first.split} ({first.unit}, {kind}{size}), {heads}",
-            *lines,
-        ),
-        tables=(_guides(trials, found), _against_sum(trials, match)),
+        title=f"{task}: {title}",
+        lead=(f"{first.score} on {first.split} ({first.unit}, {kind}{size}){heads}".replace("(, ", "("), *lines),
+        tables=(_guides(trials, found), *([] if match is None else [_against_sum(trials, match)])),
     )
 
 
@@ -180,12 +178,13 @@ def _guides(trials: Sequence[Trial], found: Sequence[Guide] | None = None) -> Ta
         columns=columns,
         rows=tuple(rows),
         star="of a measure: it decides for this task; of rho: not told apart from the highest (Bonferroni)",
-        note="regret: of its best tap, against the tap that is best on dev",
+        note="regret: of its best tap, against the tap that is best on "
+        + ("the other folds, for every fold" if trials[0].folds else "dev"),
         notes=() if rows else ("there is no rank correlation of fewer than three taps, or where all score the same",),
     )
 
 
-def _against_sum(trials: Sequence[Trial], mean: Gain | None) -> Table:
+def _against_sum(trials: Sequence[Trial], mean: Gain) -> Table:
     """One line per upstream: the tap that is best on dev beside the weighted sum."""
     rows: list[tuple[object, ...]] = []
     margin = margin_of(trials[0])
@@ -195,7 +194,7 @@ def _against_sum(trials: Sequence[Trial], mean: Gain | None) -> Table:
             best = str(each.best_on_dev)
             scores = [each.sign * each.scores(name).value for name in (best, SUM)]
             rows.append((each.upstream, best, *scores, *_lead(gain), word(gain, margin)))
-    if mean is not None and len(trials) > 1:
+    if len(trials) > 1:
         rows.append(("mean", "", Cell(text=""), Cell(text=""), *_lead(mean), word(mean, margin)))
     columns = (
         "upstream", "best on dev", Column("score", decimals=4), Column(SUM, decimals=4), *LEAD, "one layer matches all",

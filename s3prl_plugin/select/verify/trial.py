@@ -43,6 +43,7 @@ class Trial:
         counts: (U,) the labels of these utterances.
         measures: measure -> tap -> its number, turned so that more is better.
         failed: tap or SUM -> why it has no score.
+        folds: whether what is scored is no head, but a measure over folds: these stand where seeds do.
     """
 
     task: str
@@ -66,6 +67,7 @@ class Trial:
     counts: Sequence[float]
     measures: Mapping[str, Mapping[str, float]]
     failed: Mapping[str, str]
+    folds: bool = False
 
     @property
     def sign(self) -> int:
@@ -76,7 +78,7 @@ class Trial:
         """Of a tap's heads, or the weighted sum's."""
         errors = self.errors.get(subject)
         if errors is None:
-            return Scores(self.sign * np.asarray(self.test[subject]))
+            return Scores(self.sign * np.asarray(self.test[subject], dtype=float), folds=self.folds)
         each = UNITS[self.unit] * np.asarray(errors, dtype=float).mean(axis=0)
         return Scores(self.sign * np.asarray(self.test[subject]), each, np.asarray(self.counts, dtype=float))
 
@@ -96,6 +98,15 @@ class Trial:
         found = [tap for tap in self.taps if tap in self.dev]
         sign = 1 if self.more_on_dev else -1
         return max(found, key=lambda tap: sign * self.dev[tap]) if found else None
+
+    @property
+    def best(self) -> Scores | None:
+        """Of the tap that is chosen without what scores it: on dev, or for every fold on all others."""
+        if self.folds:
+            each = np.array([self.scores(tap).seeds for tap in self.taps])
+            others = each.sum(axis=1, keepdims=True) - each
+            return Scores(each[others.argmax(axis=0), np.arange(each.shape[1])], folds=True)
+        return None if self.best_on_dev is None else self.scores(self.best_on_dev)
 
     def best_by(self, measure: str) -> str:
         """The tap that a measure likes best, the first of equals."""
@@ -121,7 +132,7 @@ def read(path: Path) -> Trial:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        found = Trial(**{name: content[name] for name in Trial.__slots__})
+        found = Trial(**content)
         for tap in found.taps:
             found.scores(tap)
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:

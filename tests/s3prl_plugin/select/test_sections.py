@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import scipy.stats
+import tap_rows
 
-from s3prl_plugin import commands
+from s3prl_plugin import commands, results
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference.intervals import nadeau_bengio
 from s3prl_plugin.report import drawing
 from s3prl_plugin.select.verify import figure, outcome, sections, trial
 from s3prl_plugin.select.verify.plan import SUM
@@ -94,6 +97,38 @@ def test_the_command_shows_what_is_finished(tmp_path, capsys):
     assert "name a task" in capsys.readouterr().err
     assert commands.main(["select", str(folder), "--verified", "--verify"]) == 2
     assert "leave out --verify" in capsys.readouterr().err
+
+
+def rows_of(probe, measure, **changes):
+    made = [tap_rows.row(tap, i, probe[i], "probe_phone", **changes) for i, tap in enumerate(TAPS)]
+    return made + [tap_rows.row(tap, i, np.full(8, measure[i]), "cca_phone", **changes) for i, tap in enumerate(TAPS)]
+
+
+def test_a_measure_over_folds_may_stand_in_the_place_of_heads(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    probe = np.array(list(RIGHT.values()))[:, None] + 0.01 * rng.standard_normal((6, 8))
+    rows = rows_of(probe, [1, 2, 4, 6, 3, 5])  # layer3 is the best, and two others change places
+    (found,) = outcome.guides([outcome.against(rows, "probe_phone", "run")])
+    assert (found.measure, found.taps) == ("cca_phone", ("layer3",))
+    assert found.rho.value == pytest.approx(scipy.stats.spearmanr(probe.mean(axis=1), [1, 2, 4, 6, 3, 5]).statistic)
+    lead = nadeau_bengio(probe[3] - probe.mean(axis=0))
+    assert (found.lead.value, found.lead.ci_low, found.lead.ci_high) == pytest.approx((lead.value, *lead.interval()))
+    assert found.regret.value == 0  # on any seven folds layer3 is the best, too
+    with pytest.raises(UserError, match=r"run has no mi_phone over folds at 3 taps or more; there are: probe_phone"):
+        outcome.against(rows, "mi_phone", "run")
+    results.write(tmp_path / "run", rows)
+    assert commands.main(["select", str(tmp_path / "run"), "--against", "probe_phone"]) == 0
+    shown = capsys.readouterr().out
+    assert "probe_phone: do measures guide?" in shown
+    assert "That a measure guides better than chance holds at this scale: cca_phone" in shown
+
+
+def test_the_best_tap_of_a_fold_is_chosen_on_the_others():
+    rng = np.random.default_rng(1)
+    equal = 0.5 + 0.1 * rng.standard_normal((300, 6, 8))  # taps that are equal: none is better than any other
+    found = [outcome.against(rows_of(each, range(6)), "probe_phone", "run").best.value for each in equal]
+    assert np.mean(found) == pytest.approx(0.5, abs=0.01)
+    assert equal.mean(axis=2).max(axis=1).mean() > 0.53  # as the best tap's own score would have it
 
 
 def test_the_picture_has_a_panel_each_and_a_point_per_tap(tmp_path):
