@@ -19,6 +19,7 @@ from s3prl_plugin.superb.outcomes import UNITS
 
 MARGIN = 0.02  # of an error rate or a share of right answers: less than that is taken for a match
 HOLDS, NOT, UNDECIDED = "holds at this scale", "does not hold at this scale", "not decided"
+SAID = {HOLDS: HOLDS, NOT: NOT, UNDECIDED: f"is {UNDECIDED}"}
 LISTED = 3
 MOST_TIMES = 1000
 
@@ -75,7 +76,7 @@ def _guided(found: Sequence[Guide]) -> list[str]:
     for verdict in (HOLDS, NOT, UNDECIDED):
         names = [each.measure for each in found if word(each.lead) == verdict]
         if names:
-            lines.append(f"That a measure guides better than chance {verdict}: {', '.join(names)}.")
+            lines.append(f"That a measure guides {SAID[verdict]} for {', '.join(names)}.")
     others = [each.measure for each in found[1:] if each.as_good]
     if found and others:
         lines.append(
@@ -104,7 +105,7 @@ def word(gain: Gain, margin: float = 0.0) -> str:
 def _matches(gain: Gain, margin: float) -> str:
     """Whether one layer matches all, and what would decide it."""
     verdict = word(gain, margin)
-    said = f"{verdict} (the layer leads by {gain.value:+.3f}, {span(gain.ci_low, gain.ci_high)})"
+    said = f"{SAID[verdict]} (the layer leads by {gain.value:+.3f}, {span(gain.ci_low, gain.ci_high)})"
     if verdict != UNDECIDED or gain.ci_low is None:
         return said
     room = gain.value + margin if gain.value > -margin else -gain.value

@@ -44,8 +44,8 @@ def told(trials):
 
 def test_a_measure_in_the_order_of_the_scores_guides_and_one_in_the_opposite_order_does_not():
     said = told([planted("one"), planted("other", seed=1)])
-    assert "That a measure guides better than chance holds at this scale: cca_phone" in said
-    assert "guides better than chance does not hold at this scale: cca_mel" in said
+    assert "That a measure guides holds at this scale for cca_phone." in said
+    assert "guides does not hold at this scale for cca_mel." in said
     assert said.count("cca_phone guides best") == 1
     guides = {each.measure: each for each in outcome.guides([planted()])}
     assert guides["cca_phone"].rho.value == 1
@@ -62,12 +62,12 @@ def test_two_upstreams_tell_more_than_one():
 
 @pytest.mark.parametrize(
     ("of_sum", "size", "verdict"),
-    [(0.6, 400, "holds at this scale"), (0.97, 400, "does not hold at this scale"), (0.78, 20, "not decided")],
+    [(0.6, 400, "holds at this scale"), (0.97, 400, "does not hold at this scale"), (0.78, 20, "is not decided")],
 )
 def test_whether_one_layer_matches_all(of_sum, size, verdict):
     said = told([planted(of_sum=of_sum, size=size)])
     assert f"That one layer matches the sum of all {verdict} (the layer leads by" in said
-    assert ("would decide it" in said) == (verdict == "not decided")
+    assert ("would decide it" in said) == (verdict == "is not decided")
 
 
 def test_words_follow_from_intervals():
@@ -120,7 +120,7 @@ def test_a_measure_over_folds_may_stand_in_the_place_of_heads(tmp_path, capsys):
     assert commands.main(["select", str(tmp_path / "run"), "--against", "probe_phone"]) == 0
     shown = capsys.readouterr().out
     assert "probe_phone: do measures guide?" in shown
-    assert "That a measure guides better than chance holds at this scale: cca_phone" in shown
+    assert "That a measure guides holds at this scale for cca_phone." in shown
 
 
 def test_the_best_tap_of_a_fold_is_chosen_on_the_others():
