@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from s3prl_plugin import superb
+from s3prl_plugin.compat import hf_folder
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import digests
 from s3prl_plugin.jobs.durations import about
@@ -205,12 +206,20 @@ def _check_checkpoint(source: Source) -> None:
         )
     facts = upstream_facts.read(source.folder)
     analysed = ((facts and facts.identity) or {}).get("checkpoint") or source.rows[0].checkpoint_sha256
-    found = digests.of_path(source.checkpoint) if source.checkpoint else None
+    found = _digest(Path(source.checkpoint), analysed) if source.checkpoint else None
     if analysed is not None and found is not None and found != analysed:
         raise UserError(
             f"{source.checkpoint} is not the checkpoint that was analysed in {source.folder} (SHA-256 {found[:8]}..., "
             f"then {analysed[:8]}...): put that one back, or analyse this one"
         )
+
+
+def _digest(checkpoint: Path, analysed: str | None) -> str | None:
+    """Of a file or a folder; a folder as transformers saves it may be known by the files that it loads alone."""
+    found = digests.of_path(checkpoint)
+    if found is None or found == analysed or not (checkpoint / hf_folder.CONFIG).is_file():
+        return found
+    return hf_folder.find(str(checkpoint), "hf").digest
 
 
 def seconds_before(source: Source, task: superb.Task, steps: int) -> float | None:

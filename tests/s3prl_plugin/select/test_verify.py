@@ -1,6 +1,7 @@
 """A verification: which heads it trains, how it goes on, and what it makes of their scores."""
 
 import argparse
+import hashlib
 import json
 import os
 from dataclasses import replace
@@ -110,6 +111,24 @@ def test_heads_are_trained_on_the_checkpoint_that_was_analysed(source, tmp_path,
     upstream_facts.write(source.folder, replace(its, identity={"checkpoint": "0" * 64}))
     with pytest.raises(UserError, match="is not the checkpoint that was analysed"):
         plan_of(source, tmp_path)
+
+
+def test_a_folder_of_transformers_is_known_by_the_files_that_it_loads(source, tmp_path):
+    folder = tmp_path / "whisper"
+    folder.mkdir()
+    files = {"config.json": b'{"model_type": "whisper"}', "model.safetensors": b"weights", "README.md": b"words"}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    listed = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)[1:])
+    its = upstream_facts.Facts(
+        upstream="hf", identity={"checkpoint": hashlib.sha256(listed.encode()).hexdigest()}
+    )  # as `sha256sum config.json model.safetensors | sha256sum` prints it
+    upstream_facts.write(source.folder, its)
+    its_own = replace(source, upstream="hf", checkpoint=str(folder))
+    verify.planned("SID", its_own, tmp_path / "heads", SEEDS)
+    (folder / "model.safetensors").write_bytes(b"others")
+    with pytest.raises(UserError, match="is not the checkpoint that was analysed"):
+        verify.planned("SID", its_own, tmp_path / "heads", SEEDS)
 
 
 def test_two_seeds_are_too_few(source, tmp_path):
