@@ -12,7 +12,7 @@ A page NAME is made of
 and becomes NAME.md and NAME.png. The template's YAML says `study` (the run's folder, as commands name it), `holds`
 (what the text claims, `RUN MEASURE TAP > RUN MEASURE TAP`: 95 % intervals that do not touch; a page whose rows do not
 hold it is not built) and `picture` (`models`: name -> RUN; `measures`; or, of verifications, `against`: `TASK MEASURE`
-of every panel). In its Markdown
+of every panel). `without` names fields of rows that the page does not need, so that its file is small. In its Markdown
     {{ score RUN MEASURE TAP }}       is a number, or a task's score without a tap
     {{ refused RUN MEASURE }}         is why there is none
     {{ field RUN MEASURE NAME }}      is a field that all its rows have in common
@@ -233,7 +233,7 @@ def page(name: str) -> Page:
     """
     if name not in names():
         raise UserError(f"{name}: no page of the gallery; {did_you_mean(name, names())}")
-    _, head, body = (FOLDER / f"{name}.template").read_text(encoding="utf-8").split("---\n", 2)
+    head, body = _parts(name)
     lines: dict[str, list[str]] = {}
     trials: dict[str, list[Trial]] = {}
     numbers = []
@@ -253,7 +253,13 @@ def page(name: str) -> Page:
             file = Path(place) / f"{run.replace('/', '.')}.jsonl"
             file.write_text("\n".join(of_run), encoding="utf-8")
             runs[run] = results.read(file)
-    return Page(name, runs, trials, yaml.safe_load(head), body, numbers)
+    return Page(name, runs, trials, head, body, numbers)
+
+
+def _parts(name: str) -> tuple[dict[str, Any], str]:
+    """A template's YAML, and its Markdown."""
+    _, head, body = (FOLDER / f"{name}.template").read_text(encoding="utf-8").split("---\n", 2)
+    return yaml.safe_load(head), body
 
 
 def names() -> list[str]:
@@ -267,7 +273,7 @@ def take_in(name: str, study: Path) -> None:
     Of heads that a verification has trained, its own file says what counts; of models with several seeds, the numbers
     that effects are made of.
     """
-    head = yaml.safe_load((FOLDER / f"{name}.template").read_text(encoding="utf-8").split("---\n", 2)[1])
+    head, _ = _parts(name)
     if "corpora" in head:
         numbers = [
             {"corpus": corpus, **number}
@@ -276,6 +282,7 @@ def take_in(name: str, study: Path) -> None:
         ]
         _write(name, [json.dumps(each, ensure_ascii=False) + "\n" for each in numbers])
         return
+    without = set(head.get("without") or ())
     lines = []
     for folder in sorted(path.parent for path in study.rglob(results.FILE_NAME)):
         if trial.FOLDER in folder.relative_to(study).parts:
@@ -283,7 +290,11 @@ def take_in(name: str, study: Path) -> None:
         for row in current.read(folder).rows:
             if row.headline:
                 content = json.loads(results.line(row))
-                kept = {key: value for key, value in content.items() if value != _DEFAULTS.get(key, "")}
+                kept = {
+                    key: value
+                    for key, value in content.items()
+                    if value != _DEFAULTS.get(key, "") and key not in without
+                }
                 run = folder.relative_to(study).as_posix()
                 lines.append(json.dumps({"run": run, **kept}, ensure_ascii=False) + "\n")
         for each in trial.below(folder):
