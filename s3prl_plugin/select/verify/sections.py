@@ -173,7 +173,7 @@ def _guides(trials: Sequence[Trial], found: Sequence[Guide] | None = None) -> Ta
         Column("lead over a random tap", "signed", decimals=4), Column("95 % interval", "text"),
         Column("regret", "signed", decimals=4), Column("95 % interval", "text"), "it guides",
     )  # fmt: skip
-    several = f", in the mean over {len(trials)} upstreams" if len(trials) > 1 else ""
+    several = f", in the mean over {', '.join(each.upstream for each in trials)}" if len(trials) > 1 else ""
     return Table(
         title=f"What measures foretold of the score over taps{several}",
         columns=columns,
