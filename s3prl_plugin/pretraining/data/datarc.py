@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from s3prl_plugin import ranks
-from s3prl_plugin.config.schema import ConfigSection, Counted, Positive, Whole
+from s3prl_plugin.config.schema import ConfigSection, Counted, Positive, Share, Whole
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.pretraining.data.batches import DurationBatches
 from s3prl_plugin.pretraining.data.reading import ReadAhead
@@ -27,6 +27,8 @@ class DataOptions(ConfigSection):
         min_sample_size, max_sample_size, max_keep_size: in samples: a shorter utterance is left out, a longer one is
             cropped, or left out.
         random_crop: crops begin anywhere, elsewhere in every epoch.
+        perturbed: in training, the share of utterances that are heard through a random filter, reverberation and noise,
+            drawn anew in every epoch; their units stay. See `perturbing`.
         threads: that read audio ahead; 0 reads when it is asked for.
     """
 
@@ -39,6 +41,7 @@ class DataOptions(ConfigSection):
     max_sample_size: Counted | None = 250_000
     max_keep_size: Counted | None = None
     random_crop: bool = True
+    perturbed: Share = 0.0
     threads: Whole = 1
 
     def check_together(self) -> None:
@@ -76,7 +79,7 @@ def open_loaders(
         seed=seed,
     )
 
-    def opened(corpus: str, units: str | Sequence[str]) -> ReadAhead:
+    def opened(corpus: str, units: str | Sequence[str], cropping: Cropping) -> ReadAhead:
         units = [units] if isinstance(units, str) else units
         speech: Speech = open_speech(
             corpus,
@@ -90,5 +93,7 @@ def open_loaders(
         batches = DurationBatches(speech.durations_s, options.batch_seconds, seed, ranks.mine(), ranks.count())
         return ReadAhead(speech, batches, options.threads)
 
-    training = opened(options.corpus, options.units)
-    return training, opened(options.valid_corpus, options.valid_units) if options.valid_corpus else None
+    training = opened(options.corpus, options.units, replace(cropping, perturbed=options.perturbed))
+    if not options.valid_corpus:
+        return training, None
+    return training, opened(options.valid_corpus, options.valid_units, cropping)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,7 +18,9 @@ from s3prl_plugin.corpora import audio
 from s3prl_plugin.corpora.corpus import Utterance
 from s3prl_plugin.corpora.skips import Skips, lines
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.pretraining.data.perturbing import perturbed
 from s3prl_plugin.pretraining.data.unit_files import UtteranceUnits
+from s3prl_plugin.random_state import derived_seed
 from s3prl_plugin.states.taps import SAMPLE_RATE
 
 PADDING = -1
@@ -88,6 +91,8 @@ class Cropping:
         max_kept_samples: a longer one is left out; None for no limit.
         random: the crop begins anywhere, in every epoch elsewhere; otherwise at the utterance's start.
         seed: decides where, with the epoch and the utterance's name and nothing else.
+        perturbed: the share of utterances that are heard through a random channel, another one in every epoch; see
+            `perturbing`.
     """
 
     min_samples: int = audio.MIN_SAMPLES
@@ -95,6 +100,7 @@ class Cropping:
     max_kept_samples: int | None = None
     random: bool = True
     seed: int = 0
+    perturbed: float = 0.0
 
     def __post_init__(self) -> None:
         if self.min_samples < audio.MIN_SAMPLES:
@@ -125,6 +131,11 @@ class Cropping:
             return 0
         drawn = hashlib.blake2b(f"{self.seed} {epoch} {name}".encode(), digest_size=8).digest()
         return int.from_bytes(drawn) % places * step
+
+    def heard(self, name: str, waveform: Tensor, epoch: int) -> Tensor:
+        """An utterance's waveform, (L,), as it sounds in an epoch."""
+        draw = np.random.default_rng(derived_seed(self.seed, "perturbed", epoch, name))
+        return perturbed(waveform, draw) if draw.random() < self.perturbed else waveform
 
 
 class Speech(Dataset[Example]):
@@ -204,6 +215,8 @@ class Speech(Dataset[Example]):
                 f"{utterance.audio}: {len(waveform)} samples at 16 kHz where {stated} were announced; "
                 "write the list of files anew"
             )
+        if self.cropping.perturbed:
+            waveform = self.cropping.heard(utterance.name, waveform, self._epoch)
         if self.normalize:
             waveform = F.layer_norm(waveform, waveform.shape)
         start = self.cropping.start(utterance.name, stated, self._epoch, self.step)
