@@ -13,7 +13,9 @@ from safetensors.torch import load_file, save_file
 
 import s3prl_plugin
 from s3prl_plugin import compat
+from s3prl_plugin.compat import transformers
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.states import upstream_files
 
 s3prl_plugin.register()
 ENTRIES = {"Hubert": "hf_hubert_custom", "Wav2Vec2": "hf_wav2vec2_custom"}
@@ -326,3 +328,12 @@ def test_what_is_healed_is_listed():
     for entry in ENTRIES.values():
         assert f"{entry}: the last of hidden_states is last_hidden_state, after the model's final norm" in healed
         assert f"{entry}: no LayerDrop and no SpecAugment in training" in healed
+
+
+def test_a_name_of_the_hub_is_for_the_entries_that_fetch_it():
+    for entry in ENTRIES.values():
+        assert transformers.fetches(entry)
+        upstream_files.check(entry, "someone/model")
+    assert not transformers.fetches("hubert_local")
+    with pytest.raises(UserError, match="no such file; hubert_local loads a local checkpoint"):
+        upstream_files.check("hubert_local", "someone/model")

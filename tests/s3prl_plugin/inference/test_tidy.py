@@ -3,13 +3,15 @@
 import json
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
 import s3prl_plugin
 from s3prl_plugin import results
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.inference import current
 from s3prl_plugin.results import Row
 
 SHORT = [("enc0.pre", "enc0"), ("enc0.layer0", "enc0"), ("mid.pre", "mid"), ("dec0.pre", "dec0"), ("res_out0", None)]
@@ -121,3 +123,15 @@ def test_nothing_there_and_no_pandas(study, tmp_path, monkeypatch):
 def test_importing_the_package_loads_neither_pandas_nor_torch():
     code = "import sys, s3prl_plugin as p; p.load_results; print({'pandas', 'torch', 's3prl'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_what_a_reader_should_know_of_a_folder_is_a_warning(study, monkeypatch):
+    read = current.read
+
+    def noted(folder):
+        return replace(read(folder), notes=(f"{Path(folder).name}: an older row is left out",))
+
+    monkeypatch.setattr(current, "read", noted)
+    with pytest.warns(UserWarning, match="left out") as told:
+        s3prl_plugin.load_results(study, pandas=False)
+    assert [str(each.message)[0] for each in told] == ["b", "a"]

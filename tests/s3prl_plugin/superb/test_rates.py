@@ -163,6 +163,17 @@ def test_verification_at_its_published_settings_runs_at_80_ms_and_not_at_160(tmp
         rates.check(task("ASV"), chosen, 2 * FRAME_80)
 
 
+def test_only_an_x_vector_at_a_lower_rate_than_published_needs_its_frames(tmp_path):
+    """The shortest crops that training may make are one sample: enough for a head without contexts, at any rate."""
+    short = {"datarc__vad_config__min_sec": 1, "datarc__max_timestep": 1}
+    root = trials(tmp_path, 4, 2)
+    with pytest.raises(UserError, match="needs 16 frames"):
+        rates.check(task("ASV"), settings("ASV", root, **short), FRAME_40)
+    assert rates.check(task("ASV"), settings("ASV", root, **short), 320) == []
+    without = settings("ASV", root, modelrc__module="Identity", **short)
+    assert rates.check(task("ASV"), without, FRAME_40) == []
+
+
 def test_verification_with_a_short_trial_is_refused(tmp_path):
     chosen = settings("ASV", trials(tmp_path, 4, 1))
     assert rates.check(task("ASV"), chosen, FRAME_40) == []
