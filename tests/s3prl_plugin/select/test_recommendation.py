@@ -7,7 +7,7 @@ import pytest
 import tap_rows
 
 from s3prl_plugin.results import Row
-from s3prl_plugin.select import Source, criterion, recommend
+from s3prl_plugin.select import Source, criterion, recommend, text
 
 TAPS = tap_rows.TAPS
 PEAK = [0.20, 0.22, 0.25, 0.30, 0.40, 0.32, 0.30, 0.25, 0.20]
@@ -53,6 +53,7 @@ def test_the_best_is_taken_where_that_is_preferred():
     rows = tap_rows.layers(PLATEAU, "cca_word", spread=0.02, seed=2)
     found = of("IC", rows, prefer="best")
     assert found.tap.value == max(row.value for row in rows)
+    assert found.why == "the highest cca_word"
 
 
 def test_what_one_measure_excludes_is_not_taken():
@@ -117,3 +118,14 @@ def test_grey_rows_and_better_outputs_are_told():
     notes = of("SE", [*rows, output]).notes
     assert any("in brackets: limited by data" in note for note in notes)
     assert any("res_out1 (0.900)" in note for note in notes)
+
+
+def test_an_interval_is_told_where_there_is_one():
+    rows = tap_rows.layers(PEAK)
+    for low, high, said in ((-0.02, 0.04, " ±0.030"), (None, None, "")):
+        given = [replace(row, ci_low=low and row.value + low, ci_high=high and row.value + high) for row in rows]
+        choice = of("PR", given).choices[0]
+        row = next(row for row in choice.rows if row.tap == TAPS[0])
+        told = text._cells(choice, TAPS[0])[0]
+        assert told.startswith(f"{row.value:.3f}{said}")
+        assert ("±" in told) == bool(said)

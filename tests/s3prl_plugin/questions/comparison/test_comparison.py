@@ -162,6 +162,9 @@ def test_random_weights_the_decoder_and_the_costs(found):
     assert near(apart, 0.60 - 0.30)
     assert apart.family is None
     cost = section(found, "costs")
+    (table,) = cost.tables
+    told = {row[0].value: row[3].value for row in table.cells}
+    assert (told["red"], told["blue"]) == pytest.approx((6.0, 8.0), rel=0.02), "milliseconds for one second"
     assert one(cost, "red - blue", "multiply-accumulates").value == pytest.approx(0.25)
     time = one(cost, "red - blue", "forward time")
     assert time.ci_low < 0.25 < time.ci_high
