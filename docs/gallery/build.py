@@ -29,6 +29,10 @@ A page of models with several training seeds has numbers in NAME.jsonl in place 
     {{ claim CLAIM }}                 is a table of its effects
     {{ means TABLE }}                 is a table of means over seeds
     {{ effects TABLE }}               is a table of main effects and interactions, at equal updates and equal cost
+    {{ rates MEASURE+MEASURE }}       is a table of the head's `units`: their bits per second, and what they tell
+`numbers` names folders of the study whose files of lines are taken in as they are. `units` (a name -> `RUN TAP UNITS`,
+of rows of `-d rate`, the only rows that are kept then) are arms of claims, too, with speakers in place of seeds:
+`of: speakers`.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +57,7 @@ from s3prl_plugin import results
 from s3prl_plugin.analysis import about
 from s3prl_plugin.commands import main as command
 from s3prl_plugin.errors import UserError, did_you_mean
-from s3prl_plugin.inference import current, folders, state_taps
+from s3prl_plugin.inference import current, differences, folders, state_taps
 from s3prl_plugin.questions import factorial
 from s3prl_plugin.report.sections import Section
 from s3prl_plugin.report.text import text
@@ -62,6 +66,7 @@ from s3prl_plugin.select.verify import figure, trial
 from s3prl_plugin.select.verify.outcome import against
 from s3prl_plugin.select.verify.sections import of_several
 from s3prl_plugin.select.verify.trial import Trial
+from s3prl_plugin.strides import ms_text
 
 FOLDER = Path(__file__).parent
 PROMPT = "$ "
@@ -93,7 +98,8 @@ class Page:
     @property
     def seeds(self) -> over_seeds.OverSeeds:
         """The claims about models with several seeds."""
-        return over_seeds.OverSeeds(self.name, self.numbers, self.head.get("claims") or {})
+        numbers = [*self.numbers, *self._of_speakers()]
+        return over_seeds.OverSeeds(self.name, numbers, self.head.get("claims") or {})
 
     def text(self) -> str:
         """The page.
@@ -119,6 +125,7 @@ class Page:
             "claim": lambda claim: _table(self.seeds.table(claim)),
             "means": lambda table: _table(self.seeds.means(self.head["tables"][table])),
             "effects": lambda table: _table(self.seeds.effects(self.head["tables"][table])),
+            "rates": lambda measures: _table(self._rates(measures.split("+"))),
         }
         found = _PLACE.sub(lambda place: shows[place[1]](*place[2].split()), body)
         return f"<!-- built by build.py from {self.name}.template and {self.name}.jsonl -->\n{found}"
@@ -207,6 +214,34 @@ class Page:
             raise UserError(f"{self.name}: no verification of {task}")
         return found
 
+    def _rates(self, measures: Sequence[str]) -> list[list[str]]:
+        """One line per way to make units: what they cost, and what one of them tells."""
+        lines = [["units", "ms", "bit/s, by entropy", *measures]]
+        for name in self.head["units"]:
+            rows = self._of_units(name)
+            some = rows[measures[0]]
+            cells = [f"{_number(rows[measure])} {_half(rows[measure])}" for measure in measures]
+            bits = f"{some.number('entropy_bits_per_s') or 0.0:.0f}"
+            lines.append([name, ms_text(some.stride or 0), bits, *cells])
+        return lines
+
+    def _of_units(self, name: str) -> dict[str, Row]:
+        """Measure -> row, of some units of the head."""
+        run, tap, units = self.head["units"][name].split(maxsplit=2)
+        rows = {row.measure: row for row in self.runs.get(run, ()) if (row.tap, row.units) == (tap, units)}
+        if not rows:
+            raise UserError(f"{self.name}: {run} has no {units} of {tap}")
+        return rows
+
+    def _of_speakers(self) -> Iterator[dict[str, Any]]:
+        """Numbers of every speaker, whose mean is that of a row: over them, intervals of differences are jackknifed."""
+        for name in self.head.get("units") or ():
+            for measure, row in self._of_units(name).items():
+                if differences.lacks(row) is None:
+                    same = {"arm": name, "corpus": row.corpus, "measure": measure, "of": "speakers"}
+                    for speaker, value in enumerate(differences.estimate(row).folds):
+                        yield {**same, "seed": speaker, "value": value, "higher_is_better": row.higher_is_better}
+
     @contextlib.contextmanager
     def _folders(self) -> Any:
         """Inside the block the runs' folders lie in the working directory, as commands name them."""
@@ -288,7 +323,8 @@ def take_in(name: str, study: Path) -> None:
         if trial.FOLDER in folder.relative_to(study).parts:
             continue
         for row in current.read(folder).rows:
-            if row.headline:
+            units = f"{folder.relative_to(study).as_posix()} {row.tap} {row.units}"
+            if row.headline and ("units" not in head or units in head["units"].values()):
                 content = json.loads(results.line(row))
                 kept = {
                     key: value
@@ -300,6 +336,8 @@ def take_in(name: str, study: Path) -> None:
         for each in trial.below(folder):
             said = {"run": folder.relative_to(study).as_posix(), "verification": each.as_json()}
             lines.append(json.dumps(said, ensure_ascii=False) + "\n")
+    for folder in head.get("numbers") or ():
+        lines += [text for path in sorted((study / folder).rglob("*.jsonl")) for text in path.open(encoding="utf-8")]
     _write(name, lines)
 
 

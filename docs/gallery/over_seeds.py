@@ -10,8 +10,9 @@ A page's head declares claims before the numbers are seen:
           - {effect: loss, corpus: generated, measure: KS, of: head on the weighted sum}
 
 `effect` is one of the two-by-two design (`questions/factorial/effects.py`: loss, rate, interaction, ...), or
-"ARM - ARM", paired by seed; `measure` may be a difference "MEASURE - MEASURE". All else picks numbers by their fields.
-Scores of which the lower is better are turned around, so that + is always better.
+"ARM - ARM", paired by seed, or by what a claim says with `over`, such as speakers; `measure` may be a difference
+"MEASURE - MEASURE". All else picks numbers by their fields. Scores of which the lower is better are turned around, so
+that + is always better.
 
 The intervals of a claim's lines hold together: with k lines each is a 1 - .05 / k interval (Bonferroni). A line holds
 where its interval lies within what the claim asks for, does not where it lies outside, and is not decided else. A claim
@@ -115,7 +116,8 @@ class OverSeeds:
         rows = [[*fields, "effect", "interval", self.claims[claim]["holds"]]]
         for line in self.lines(claim):
             low, value, high = (signed(each) for each in (line.effect.low, line.effect.value, line.effect.high))
-            decides = f" ({line.seeds_needed} would decide)" if line.verdict == NOT_DECIDED else ""
+            needed = line.seeds_needed.replace("seeds", self.claims[claim].get("over", "seeds"))
+            decides = f" ({needed} would decide)" if line.verdict == NOT_DECIDED else ""
             shown = [str(line.said.get(field, "")) for field in fields]
             rows.append([*shown, value, f"[{low}, {high}]", line.verdict + decides])
         return rows
@@ -181,10 +183,10 @@ class OverSeeds:
 
     def means(self, fields: Mapping[str, Sequence[str]]) -> list[list[str]]:
         """A line per combination of fields, a column per arm: means over seeds ± their standard deviation."""
-        arms = list(dict.fromkeys(number["arm"] for number in self.numbers))
+        found = [(said, self.of(said, turned=False)[0]) for said in self._combinations(fields)]
+        arms = list(dict.fromkeys(arm for _, values in found for arm in values))
         rows = [[*_varying(fields), *(f"`{arm}`" for arm in arms)]]
-        for said in self._combinations(fields):
-            values, _ = self.of(said, turned=False)
+        for said, values in found:
             shown = [str(said[name]) for name in _varying(fields)]
             rows.append([*shown, *(_mean(list(values.get(arm, {}).values())) for arm in arms)])
         return rows
@@ -207,7 +209,7 @@ class OverSeeds:
         """What the picture shows: every line of every claim."""
         return [
             {"claim": f"{self.claims[claim].get('title', claim)} ({self.claims[claim]['holds']})",
-             "line": f"{line.said['measure']}, {line.said['corpus']}", "value": line.effect.value,
+             "line": _shown(line.said, self.claims[claim]["lines"]), "value": line.effect.value,
              "low": line.effect.low, "high": line.effect.high, "bound": line.bound, "verdict": line.verdict}
             for claim in self.claims
             for line in self.lines(claim)
@@ -239,6 +241,13 @@ def figure(numbers: OverSeeds) -> Any:
 def signed(value: float) -> str:
     """A number with its sign and three decimals, without the leading zero."""
     return f"{value:+.3f}".replace("+0.", "+.").replace("-0.", "-.")
+
+
+def _shown(line: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> str:
+    """What the picture calls a line of a claim: what is compared, where that differs, else what is measured."""
+    if len({each["effect"] for each in lines}) > 1:
+        return str(line["effect"])
+    return ", ".join(str(line[name]) for name in ("measure", "corpus") if name in line)
 
 
 def _varying(fields: Mapping[str, Sequence[str]]) -> list[str]:

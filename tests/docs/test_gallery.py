@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 from PIL import Image
 
 import s3prl_plugin
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.results import Row
 
 s3prl_plugin.register()
 FOLDER = Path(__file__).parents[2] / "docs" / "gallery"
@@ -22,7 +24,7 @@ build = importlib.util.module_from_spec(_found)
 sys.modules["gallery"] = build
 _found.loader.exec_module(build)
 PAGES = build.names()
-OF_ROWS = [name for name in PAGES if build.page(name).runs]
+OF_ROWS = [name for name in PAGES if build.page(name).head.get("holds")]
 OVER_SEEDS = [name for name in PAGES if build.page(name).numbers]
 
 
@@ -112,6 +114,78 @@ def test_verdicts_over_seeds_follow_from_the_file(name):
             outside = high < float(bound) if sign == ">" else low > float(bound)
             word = "holds at this scale" if within else "does not" if outside else "not decided"
             assert shown[-1].startswith(word)
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if build.page(name).head.get("claims")])
+def test_differences_of_two_arms_follow_from_the_file(name):
+    """Read without this package: t intervals of differences, seed by seed or jackknifed over speakers."""
+    page = build.page(name)
+    lines = [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text().splitlines()]
+    units = page.head.get("units") or {}
+
+    def numbers(arm, line):
+        said = {**line, "arm": arm}
+        del said["effect"]
+        of = [n for n in lines if all(n.get(key) == value for key, value in said.items())]
+        found = {n["seed"]: n["value"] if n.get("higher_is_better", True) else -n["value"] for n in of}
+        return np.array([found[seed] for seed in sorted(found)])
+
+    def row(arm, measure):
+        run, tap, kind = units[arm].split(maxsplit=2)
+        names = ("run", "tap", "units", "measure")
+        (found,) = [n for n in lines if tuple(n.get(key) for key in names) == (run, tap, kind, measure)]
+        return found["value"], np.array(found["replicates"])
+
+    for claim, said in page.head["claims"].items():
+        for line, shown in zip(said["lines"], page.seeds.table(claim)[1:], strict=True):
+            arms = line["effect"].split(" - ")
+            if len(arms) < 2 or " - " in line["measure"]:
+                continue
+            if line.get("of") == "speakers":
+                (one, without_one), (other, without_other) = (row(arm, line["measure"]) for arm in arms)
+                moved, value = without_one - without_other, one - other
+                error = np.sqrt((len(moved) - 1) / len(moved) * np.square(moved - moved.mean()).sum())
+            else:
+                moved = np.subtract(*(numbers(arm, line) for arm in arms))
+                value, error = moved.mean(), moved.std(ddof=1) / np.sqrt(len(moved))
+            half = scipy.stats.t(len(moved) - 1).ppf(1 - 0.05 / len(said["lines"]) / 2) * error
+            assert float(shown[-3]) == pytest.approx(value, abs=5.1e-4)
+            low, high = (float(end) for end in shown[-2].strip("[]").split(", "))
+            assert (low, high) == pytest.approx((value - half, value + half), abs=5.1e-4)
+            word = "holds at this scale" if low > 0 else "does not" if high < 0 else "not decided"
+            assert shown[-1].startswith(word)
+
+
+def test_units_are_shown_with_their_bits_and_compared_over_speakers():
+    """Planted rows of `-d rate`: the interval of a difference is the jackknife's, computed here from its definition."""
+    rng = np.random.default_rng(0)
+    values = {"one": 0.5, "other": 0.3}
+    left_out = {name: value + 0.01 * rng.standard_normal(6) for name, value in values.items()}
+    runs = {
+        name: [
+            Row(upstream=name, measure="rate_phone", score="adjusted", headline=True, tap="x", units=units, stride=1280,
+                value=value, ci_low=value - 0.1, ci_high=value + 0.1, replicates=list(left_out[name]), folds_id="a",
+                details={"entropy_bits_per_s": 82.4})
+            for units in ("codes", "k-means 128")
+        ]
+        for name, value in values.items()
+    }  # fmt: skip
+    head = {
+        "units": {"ours": "one x codes", "theirs": "other x k-means 128"},
+        "claims": {"more": {"holds": "> 0", "over": "speakers", "lines": [
+            {"effect": "ours - theirs", "of": "speakers", "measure": "rate_phone"}]}},
+    }  # fmt: skip
+    page = dataclasses.replace(build.page("whisper_tiny_en"), runs=runs, head=head, numbers=())
+    table = page._rates(["rate_phone"])
+    assert table[1:] == [["ours", "80", "82", ".500 ±.100"], ["theirs", "80", "82", ".300 ±.100"]]
+    moved = left_out["one"] - left_out["other"]
+    half = scipy.stats.t(5).ppf(0.975) * np.sqrt(5 / 6 * np.square(moved - moved.mean()).sum())
+    (line,) = page.seeds.lines("more")
+    assert line.effect.value == pytest.approx(0.2)
+    assert (line.effect.low, line.effect.high) == pytest.approx((0.2 - half, 0.2 + half))
+    head["units"]["theirs"] = "other x k-means 50"
+    with pytest.raises(UserError, match="other has no k-means 50 of x"):
+        page._rates(["rate_phone"])
 
 
 @pytest.mark.parametrize("name", OF_ROWS)

@@ -93,6 +93,22 @@ def test_seeds_that_would_decide():
     assert over_seeds.Line({}, effect, 0.1, True).seeds_needed == "more than 100 seeds"
 
 
+def test_what_takes_the_place_of_seeds_is_named():
+    page = seen("> 0.1")
+    assert page.table("it")[1][-1].endswith("seeds would decide)")
+    page.claims["it"]["over"] = "speakers"
+    assert page.table("it")[1][-1].endswith("speakers would decide)")
+
+
+def test_a_table_has_the_arms_that_have_numbers_of_it():
+    page = seen("> 0")
+    other = {**page.numbers[0], "arm": "elsewhere", "corpus": "b"}
+    found = over_seeds.OverSeeds("page", [*page.numbers, other], {})
+    fields = {"corpus": ["a"], "measure": ["KS"], "of": ["head"]}
+    assert found.means(fields)[0] == [f"`{arm}`" for arm in CELLS]
+    assert found.means({**fields, "corpus": ["a", "b"]})[0][-1] == "`elsewhere`"
+
+
 def test_a_difference_of_measures_is_paired():
     found = [
         *numbers(1e-4, "cca_word"),
