@@ -1,6 +1,7 @@
 """The runner: a suite's task equals the same task alone under stock s3prl, and bad flags are refused."""
 
 import json
+from types import SimpleNamespace
 
 import entry_point
 import pytest
@@ -8,6 +9,7 @@ import torch
 import yaml
 
 from s3prl_plugin import results
+from s3prl_plugin.states import tap_selection
 
 STEPS = {"total_steps": 12, "gradient_accumulate_steps": 1, "log_step": 6, "eval_step": 6, "save_step": 6}
 OVERRIDE = {
@@ -95,3 +97,34 @@ def test_flags_that_would_be_ignored_are_refused(words, named, small_checkpoint,
     (message,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert named in message
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "layer", "suite", "expected"),
+    [
+        (tap_selection.ALL, None, None, None),
+        ("last", None, None, ["chosen"]),
+        (tap_selection.ALL, 2, None, ["chosen"]),
+        ("last", None, {"tasks": {}}, None),  # whose tasks take the flags themselves
+        ("last", None, {"analyses": {"cca": None}}, ["chosen"]),
+    ],
+)
+def test_the_flags_of_features_choose_the_taps_of_an_analysis(monkeypatch, key, layer, suite, expected):
+    import s3prl_plugin
+
+    s3prl_plugin.register()
+    from s3prl_plugin.running.runner import Runner
+
+    monkeypatch.setattr(
+        tap_selection, "by_flags", lambda features, states, *flags: ["chosen"] * (flags == (key, layer))
+    )
+    flags = {"upstream_feature_selection": key, "upstream_layer_selection": layer}
+    args = SimpleNamespace(device="cpu", upstream_feature_normalize=False, **flags)
+    upstream = SimpleNamespace(eval=lambda: lambda wavs: {"last": wavs})
+    run = SimpleNamespace(
+        args=args,
+        config={"suite": suite} if suite else {},
+        upstream=SimpleNamespace(model=upstream),
+        featurizer=SimpleNamespace(model=lambda wavs, features: features),
+    )
+    assert Runner._selected_taps(run) == expected
