@@ -64,7 +64,7 @@ def give_back() -> None:
 def _trim() -> Callable[[int], int] | None:
     """glibc's `malloc_trim`; None with another library."""
     try:
-        return ctypes.CDLL(None).malloc_trim  # type: ignore[no-any-return]
+        return ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):
         return None
 

@@ -10,7 +10,7 @@ What is said of one upstream is said of several on the same test split by the me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -221,7 +221,7 @@ def against_sum(trials: Sequence[Trial]) -> Gain | None:
     """The lead of the taps that are best on dev over the weighted sums; None where there is no dev set, or no sum."""
     if any(each.best is None or not each.has_sum for each in trials):
         return None
-    return _mean_lead(trials, lambda each: _best(each).less(each.scores(SUM)))
+    return mean_of([_best(each).less(each.scores(SUM)) for each in trials]).lead()
 
 
 def guides(trials: Sequence[Trial]) -> list[Guide]:
@@ -239,20 +239,18 @@ def guides(trials: Sequence[Trial]) -> list[Guide]:
         apart = draws[ordered[0]][1] - drawn
         share = SIGNIFICANT / max(len(ordered) - 1, 1)  # Bonferroni's, for each comparison with the first
         has_best = all(one.best is not None for one in trials)
+        guided = [(one.scores(one.best_by(name)), one) for one in trials]
         found.append(
             Guide(
                 measure=name,
                 rho=Gain(float(each.mean()), *map(float, np.quantile(drawn, [0.025, 0.975]))),
                 each=tuple(each.tolist()),
                 taps=tuple(one.best_by(name) for one in trials),
-                lead=_mean_lead(trials, lambda one, name=name: one.scores(one.best_by(name)).less(one.random)),
-                regret=_mean_lead(
-                    trials,
-                    lambda one, name=name: _best(one).less(one.scores(one.best_by(name))),
-                ) if has_best else None,
+                lead=mean_of([scores.less(one.random) for scores, one in guided]).lead(),
+                regret=mean_of([_best(one).less(scores) for scores, one in guided]).lead() if has_best else None,
                 as_good=bool(np.quantile(apart, share / 2) <= 0),
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -260,11 +258,6 @@ def _best(found: Trial) -> Scores:
     """The scores of the tap that is chosen without what scores it, where there is one."""
     assert found.best is not None
     return found.best
-
-
-def _mean_lead(trials: Sequence[Trial], difference: Callable[[Trial], Scores]) -> Gain:
-    """A difference of scores in the mean over trials."""
-    return mean_of([difference(each) for each in trials]).lead()
 
 
 def _ranks(found: Trial, measure: str) -> list[str]:

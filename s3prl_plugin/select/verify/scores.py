@@ -87,7 +87,8 @@ def mean_of(several: Sequence[Scores]) -> Scores:
     counts = several[0].counts
     if counts is None or any(each.counts is None or not np.array_equal(each.counts, counts) for each in several):
         return Scores(seeds, folds=several[0].folds)
-    return Scores(seeds, np.mean([each.errors for each in several], axis=0), counts)
+    errors = [each.errors for each in several if each.errors is not None]
+    return Scores(seeds, np.mean(errors, axis=0), counts)
 
 
 def _over_utterances(errors: Array, counts: Array) -> tuple[float, int]:
