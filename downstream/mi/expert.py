@@ -37,7 +37,7 @@ class DownstreamExpert(AnalysisExpert):
         "whitened": bool,
         "control": some_of(CONTROLS),
         "permutations": Whole | None,
-        **half_samples.OPTION_TYPES,
+        **half_samples.option_types("phone", "word", "speaker"),
         "segment_weights": one_or_some_of(SEGMENT_WEIGHTS),
         "sampled_per_utterance": Counted,
         "sampled_frames": Counted,

@@ -25,7 +25,7 @@ class DownstreamExpert(AnalysisExpert):
     option_types: ClassVar[Mapping[str, Any]] = {
         "intervals": one_of(INTERVALS),
         "permutations": Whole,
-        **half_samples.OPTION_TYPES,
+        **half_samples.option_types("phone", "word", "speaker"),
         "segment_weights": one_or_some_of(SEGMENT_WEIGHTS),
     }
 

@@ -31,7 +31,7 @@ class DownstreamExpert(AnalysisExpert):
         "clusters": Annotated[list[Annotated[int, Ge(2)]], MinLen(1)],
         "seeds": Counted,
         "intervals": one_of(INTERVALS),
-        **half_samples.OPTION_TYPES,
+        **half_samples.option_types("phone", "word"),
         "sampled_per_utterance": Counted,
         "sampled_frames": Counted,
         "decoded_utterances": Counted,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from s3prl_plugin.analysis.options import Options
@@ -17,10 +16,12 @@ _TOKENS = {
     "speaker": "speaker_utterances_per_half",
 }
 _CLASSES = {"word": "word_types", "speaker": "speakers"}
-OPTION_TYPES: Mapping[str, Any] = {
-    **dict.fromkeys(_TOKENS.values(), whole(FEWEST_TOKENS) | None),
-    **dict.fromkeys(_CLASSES.values(), whole(2) | None),
-}
+
+
+def option_types(*units: str) -> dict[str, Any]:
+    """The options that size the halves of these units ("phone", "word", "speaker")."""
+    tokens = dict.fromkeys((_TOKENS[unit] for unit in units), whole(FEWEST_TOKENS) | None)
+    return tokens | dict.fromkeys((_CLASSES[unit] for unit in units if unit in _CLASSES), whole(2) | None)
 
 
 def half_sample(plan: Plan, options: Options, unit: str) -> Sample:

@@ -103,7 +103,8 @@ def cheap():
             taps = words[:2] in (["taps", "mr_hubert_tiny"], ["taps", "hubert_tiny"])
             recorded = name == "ls" and words[:2] == ["corpus", "recordings"]
             trains = "--verify" in words and "--dry-run" not in words
-            if (reads or lists or taps or recorded) and not trains:
+            asks_for_more = {"--verified", "--against"} & set(words)  # heads and probes, which those folders lack
+            if (reads or lists or taps or recorded) and not trains and not asks_for_more:
                 found.setdefault((name, *words), page)
     return [pytest.param(words, id=f"{told(page)}: {' '.join(words)}") for words, page in found.items()]
 
