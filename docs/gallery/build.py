@@ -24,7 +24,9 @@ and under a command of s3prl-plugin in a block that begins with ```console comes
 
 A page of models with several training seeds has numbers in NAME.jsonl in place of rows, or beside them. Its YAML says
 `corpora`, the study's folders of the factorial (a folder below the study -> what its corpus is called), `claims` and
-`tables` (`over_seeds.py` has what they are), and the picture is of the claims. Then
+`tables` (`over_seeds.py` has what they are), and the picture is of the claims. Numbers at several updates have
+`trainings` in place of `corpora`, and a `picture` of `panels`: title -> the fields of its numbers (`trajectories.py`).
+Then
     {{ verdict CLAIM }}               is what the intervals of a claim say
     {{ claim CLAIM }}                 is a table of its effects
     {{ means TABLE }}                 is a table of means over seeds
@@ -51,6 +53,7 @@ from pathlib import Path
 from typing import Any
 
 import over_seeds
+import trajectories
 import yaml
 
 from s3prl_plugin import results
@@ -142,6 +145,9 @@ class Page:
             panels = [tuple(panel.split()) for panel in picture["against"]]
             trials = [each for task in dict.fromkeys(task for task, _ in panels) for each in self._trials(task)]
             drawing.save(figure.scatter(trials, panels, picture["title"]), path)
+            return
+        if "panels" in picture:
+            drawing.save(trajectories.figure(self.numbers, picture["panels"]), path)
             return
         models = {name: self.runs[run] for name, run in picture["models"].items()}
         curves = drawing.layer_curves(models, picture["measures"], title=picture.get("title"))
@@ -309,6 +315,14 @@ def take_in(name: str, study: Path) -> None:
     that effects are made of.
     """
     head, _ = _parts(name)
+    if "trainings" in head:
+        numbers = [
+            number
+            for folder, corpus in head["trainings"].items()
+            for number in trajectories.records(study / folder, corpus)
+        ]
+        _write(name, [json.dumps(each, ensure_ascii=False) + "\n" for each in numbers])
+        return
     if "corpora" in head:
         numbers = [
             {"corpus": corpus, **number}

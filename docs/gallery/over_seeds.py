@@ -10,9 +10,9 @@ A page's head declares claims before the numbers are seen:
           - {effect: loss, corpus: generated, measure: KS, of: head on the weighted sum}
 
 `effect` is one of the two-by-two design (`questions/factorial/effects.py`: loss, rate, interaction, ...), or
-"ARM - ARM", paired by seed, or by what a claim says with `over`, such as speakers; `measure` may be a difference
-"MEASURE - MEASURE". All else picks numbers by their fields. Scores of which the lower is better are turned around, so
-that + is always better.
+"ARM - ARM", or an ARM by itself, paired by seed, or by what a claim says with `over`, such as speakers; `measure` may be
+a difference "MEASURE - MEASURE". All else picks numbers by their fields. Of fewer than three seeds nothing is decided.
+Scores of which the lower is better are turned around, so that + is always better.
 
 The intervals of a claim's lines hold together: with k lines each is a 1 - .05 / k interval (Bonferroni). A line holds
 where its interval lies within what the claim asks for, does not where it lies outside, and is not decided else. A claim
@@ -68,6 +68,8 @@ class Line:
     @property
     def seeds_needed(self) -> str:
         """About how many seeds would decide it, if effect and spread stay as they are."""
+        if len(self.effect.seeds) < effects.MIN_SEEDS:
+            return f"{effects.MIN_SEEDS} seeds or more"
         half, away = (self.effect.high - self.effect.low) / 2, abs(self.effect.value - self.bound)
         count = math.ceil(len(self.effect.seeds) * (half / away) ** 2) if away else MOST_SEEDS + 1
         return f"about {count} seeds" if count <= MOST_SEEDS else f"more than {MOST_SEEDS} seeds"
@@ -135,9 +137,12 @@ class OverSeeds:
                 return effects.effect(
                     {cells[arm]: of for arm, of in values.items() if arm in cells}, NAMED[name], level
                 )
-            one, other = (values.get(arm, {}) for arm in name.split(" - "))
-            common = sorted(set(one) & set(other))
-            return effects.over_seeds([one[seed] - other[seed] for seed in common], common, level)
+            one, *others = (values.get(arm, {}) for arm in name.split(" - "))
+            common = sorted(set(one).intersection(*others))
+            each = [one[seed] - sum(other[seed] for other in others) for seed in common]
+            if 0 < len(common) < effects.MIN_SEEDS:
+                return Effect(math.fsum(each) / len(each), -math.inf, math.inf, math.nan, tuple(common))
+            return effects.over_seeds(each, common, level)
         except Refused as refused:
             raise UserError(f"{self.page}: {name} of {_said(line)}: {refused.reason}") from None
 

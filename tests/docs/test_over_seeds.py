@@ -130,3 +130,29 @@ def test_what_is_not_there_is_said(line, reason):
         seen("> 0").effect(line)
     with pytest.raises(UserError, match="no claim that; there are it"):
         seen("> 0").lines("that")
+
+
+@pytest.mark.parametrize("bound", ["> 0", "< 0"])
+def test_an_arm_by_itself_has_a_t_interval_and_two_seeds_decide_nothing(bound):
+    rng = np.random.default_rng(3)
+    found = [
+        {"arm": "low", "measure": "r", "seed": seed, "value": 0.5 + 0.1 * rng.standard_normal()} for seed in range(5)
+    ]
+    line = {"effect": "low", "measure": "r"}
+    claims = {"it": {"holds": bound, "lines": [line]}}
+    page = over_seeds.OverSeeds("page", found, claims)
+    low, high = scipy.stats.t.interval(
+        0.95, 4, np.mean([n["value"] for n in found]), scipy.stats.sem([n["value"] for n in found])
+    )
+    assert (page.effect(line).low, page.effect(line).high) == pytest.approx((low, high))
+    assert page.verdict("it") == ("**holds at this scale**" if bound == "> 0" else "**does not**")
+    few = over_seeds.OverSeeds("page", found[:2], claims)
+    assert few.verdict("it") == "**not decided**"
+    value, interval, verdict = few.table("it")[1][-3:]
+    assert float(value) == pytest.approx((found[0]["value"] + found[1]["value"]) / 2, abs=5.1e-4)
+    assert (interval, verdict) == ("[-inf, +inf]", "not decided (3 seeds or more would decide)")
+
+
+def test_means_have_a_column_for_the_arms_that_they_are_of():
+    found = [{"arm": arm, "measure": measure, "seed": 1, "value": 0.5} for arm, measure in (("a", "r"), ("b", "s"))]
+    assert over_seeds.OverSeeds("page", found, {}).means({"measure": ["r"]}) == [["`a`"], ["0.500"]]

@@ -1,0 +1,117 @@
+"""Numbers of trainings at several updates, each kind with several seeds, and their picture; for `over_seeds.py`.
+
+A study's folders are named by its patterns of checkpoints: `ENTRY_ARM_seedN_checkpoint_UPDATE` of an analysis,
+`ENTRY_ARM_seedN` or `ENTRY_ARM_seedN_VARIATION` of a task, where `ARM VARIATION` is an arm of its own. A number of an
+analysis has, besides `arm`, `seed`, `corpus`, `measure` and `value`, `of` (a state tap, `top`, or `top less middle`),
+`update`, and `at`: that update, or `end` at the last one that there is of its arm. Taps are kept of the end only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from s3prl_plugin.inference import current, folders, state_taps
+from s3prl_plugin.questions.factorial import effects
+from s3prl_plugin.questions.trajectories.numbers import RETURNING, middle
+from s3prl_plugin.report.drawing import palette
+from s3prl_plugin.results import Row
+
+END = "end"
+WIDTH, HEIGHT, COLUMNS = 118, 90, 3
+_NAME = re.compile(r"[^_]+_(?P<arm>\w+?)_seed(?P<seed>\d+)(?:_checkpoint_\d+)?(?:_(?P<variation>\w+))?")
+
+
+def records(study: Path, corpus: str) -> list[dict[str, Any]]:
+    """The numbers of a study's folders.
+
+    Args:
+        study: its folder.
+        corpus: what it is called on the page.
+    """
+    found: list[dict[str, Any]] = []
+    for folder in sorted(folders.folders(study)):
+        named = _NAME.fullmatch(folder.relative_to(study).parts[0])
+        if named is not None:
+            arm = " ".join(part for part in (named["arm"], named["variation"]) if part)
+            of_all = {"arm": arm, "seed": int(named["seed"]), "corpus": corpus}
+            rows = [row for row in current.read(folder).rows if row.headline and row.value is not None]
+            found += [{**of_all, **number} for number in _numbers(rows)]
+    last: dict[str, int] = {}
+    for number in found:
+        last[number["arm"]] = max(last.get(number["arm"], 0), number.get("update", 0))
+    for number in found:
+        if "update" in number:
+            number["at"] = END if number["update"] == last[number["arm"]] else number["update"]
+    return [each for each in found if each.get("at", END) == END or each["of"].startswith("top")]
+
+
+def _numbers(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """The numbers of one folder."""
+    for measure in dict.fromkeys(row.measure for row in rows):
+        own = [row for row in rows if row.measure == measure]
+        said: dict[str, Any] = {"measure": measure, "higher_is_better": own[0].higher_is_better}
+        if own[0].tap is None:
+            yield {**said, "value": _rounded(own[0].value)}
+            continue
+        said["update"] = own[0].train_step
+        taps = state_taps.states(own)
+        yield from ({**said, "of": row.tap, "value": _rounded(row.value)} for row in taps)
+        yield {**said, "of": "top", "value": _rounded(taps[-1].value)}
+        if measure in RETURNING:
+            less = (taps[-1].value or 0.0) - (middle(taps).value or 0.0)
+            yield {**said, "of": "top less middle", "value": _rounded(less)}
+
+
+def _rounded(value: float | None) -> float:
+    return float(f"{value:.6g}")
+
+
+def figure(numbers: Sequence[Mapping[str, Any]], panels: Mapping[str, Mapping[str, Any]]) -> Any:
+    """A panel per kind of number over updates, a line per arm: means over seeds, bars their 95 % intervals.
+
+    Args:
+        numbers: of `records`.
+        panels: title -> the fields of the numbers that it shows.
+    """
+    import altair as alt
+
+    arms = list(dict.fromkeys(number["arm"] for number in numbers))
+    styles = palette.model_styles(arms).values()
+    colours = alt.Scale(domain=arms, range=[colour for colour, _ in styles])
+    dashes = alt.Scale(domain=arms, range=[list(dash) for _, dash in styles])
+    legend = alt.Legend(orient="bottom", columns=4, direction="horizontal", symbolType="stroke")
+    look, drawn = palette.PRINT, []
+    for title, fields in panels.items():
+        values = list(_means([n for n in numbers if all(n.get(key) == value for key, value in fields.items())]))
+        axis = alt.Axis(values=sorted({value["update"] for value in values}), labelOverlap=False)
+        base = alt.Chart(alt.InlineData(values=values)).encode(
+            x=alt.X("update:Q", title="updates", scale=alt.Scale(type="log", nice=False), axis=axis),
+            color=alt.Color("arm:N", title=None, scale=colours, legend=legend),
+        )
+        y = alt.Y("mean:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+        bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=look.bar, opacity=0.35)
+        layers = [
+            bars.encode(y=alt.Y("low:Q", title=None), y2="high:Q"),
+            base.mark_line(strokeWidth=look.line).encode(
+                y=y, strokeDash=alt.StrokeDash("arm:N", title=None, scale=dashes, legend=legend)
+            ),
+            base.mark_point(size=look.point, filled=True, opacity=1).encode(y=y),
+        ]
+        drawn.append(alt.layer(*layers).properties(title=title, width=WIDTH, height=HEIGHT))
+    return alt.concat(*drawn, columns=COLUMNS)
+
+
+def _means(numbers: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A point per arm and update; its interval where seeds are enough for one."""
+    by_point: dict[tuple[str, int], list[float]] = {}
+    for number in numbers:
+        by_point.setdefault((number["arm"], number["update"]), []).append(number["value"])
+    for (arm, update), values in sorted(by_point.items()):
+        point: dict[str, Any] = {"arm": arm, "update": update, "mean": sum(values) / len(values)}
+        if len(values) >= effects.MIN_SEEDS:
+            found = effects.over_seeds(values, range(len(values)))
+            point |= {"low": found.low, "high": found.high}
+        yield point
