@@ -10,8 +10,8 @@ A page's head declares claims before the numbers are seen:
           - {effect: loss, corpus: generated, measure: KS, of: head on the weighted sum}
 
 `effect` is one of the two-by-two design (`questions/factorial/effects.py`: loss, rate, interaction, ...), or
-"ARM - ARM", or an ARM by itself, paired by seed, or by what a claim says with `over`, such as speakers; `measure` may be
-a difference "MEASURE - MEASURE". All else picks numbers by their fields. Of fewer than three seeds nothing is decided.
+"ARM - ARM", or an ARM by itself, paired by seed, or by what a claim says with `over`, such as speakers; `measure` may
+be a difference "MEASURE - MEASURE". All else picks numbers by their fields. Fewer than three seeds decide nothing.
 Scores of which the lower is better are turned around, so that + is always better.
 
 The intervals of a claim's lines hold together: with k lines each is a 1 - .05 / k interval (Bonferroni). A line holds

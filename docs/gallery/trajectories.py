@@ -1,9 +1,11 @@
 """Numbers of trainings at several updates, each kind with several seeds, and their picture; for `over_seeds.py`.
 
 A study's folders are named by its patterns of checkpoints: `ENTRY_ARM_seedN_checkpoint_UPDATE` of an analysis,
-`ENTRY_ARM_seedN` or `ENTRY_ARM_seedN_VARIATION` of a task, where `ARM VARIATION` is an arm of its own. A number of an
-analysis has, besides `arm`, `seed`, `corpus`, `measure` and `value`, `of` (a state tap, `top`, or `top less middle`),
-`update`, and `at`: that update, or `end` at the last one that there is of its arm. Taps are kept of the end only.
+`ENTRY_ARM_seedN` or `ENTRY_ARM_seedN_VARIATION` of a task, where `ARM VARIATION` is an arm of its own, and the number
+is `of` the variation, or `whole`. A number of an analysis has, besides `arm`, `seed`, `corpus`, `measure` and `value`,
+`of` (a state tap, `top`, `top less middle`, or `top less best`), `update`, and `at`: that update, or `end` at the last
+one that there is of its arm. Taps are kept of the end only. The best tap of a seed is the one that is best in the mean
+of the other seeds: of a seed's own numbers, no top could be above the best.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any
 
 from s3prl_plugin.inference import current, folders, state_taps
 from s3prl_plugin.questions.factorial import effects
-from s3prl_plugin.questions.trajectories.numbers import RETURNING, middle
+from s3prl_plugin.questions.trajectories.numbers import PEAKING, RETURNING, middle
 from s3prl_plugin.report.drawing import palette
 from s3prl_plugin.results import Row
 
@@ -38,23 +40,45 @@ def records(study: Path, corpus: str) -> list[dict[str, Any]]:
             arm = " ".join(part for part in (named["arm"], named["variation"]) if part)
             of_all = {"arm": arm, "seed": int(named["seed"]), "corpus": corpus}
             rows = [row for row in current.read(folder).rows if row.headline and row.value is not None]
-            found += [{**of_all, **number} for number in _numbers(rows)]
+            found += [{**of_all, **number} for number in _numbers(rows, named["variation"] or "whole")]
     last: dict[str, int] = {}
     for number in found:
         last[number["arm"]] = max(last.get(number["arm"], 0), number.get("update", 0))
     for number in found:
         if "update" in number:
             number["at"] = END if number["update"] == last[number["arm"]] else number["update"]
-    return [each for each in found if each.get("at", END) == END or each["of"].startswith("top")]
+    kept = [each for each in found if each.get("at", END) == END or each["of"].startswith("top")]
+    return kept + list(_less_best(kept))
 
 
-def _numbers(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    """The numbers of one folder."""
+def _less_best(numbers: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The top of every seed less the tap that is best in the mean of the other seeds, after the last update."""
+    by_arm: dict[tuple[str, str], dict[str, dict[int, Mapping[str, Any]]]] = {}
+    for each in numbers:
+        if each["measure"] in PEAKING and each.get("at") == END and each["of"] != "top less middle":
+            by_arm.setdefault((each["arm"], each["measure"]), {}).setdefault(each["of"], {})[each["seed"]] = each
+    for of in by_arm.values():
+        tops = of.pop("top")
+        for seed, top in tops.items():
+            others = {
+                tap: [n["value"] for other, n in seeds.items() if other != seed]
+                for tap, seeds in of.items()
+                if seeds.keys() == tops.keys()
+            }
+            if len(tops) > 1:
+                best = max(others, key=lambda tap: sum(others[tap]))
+                yield {**top, "of": "top less best", "value": _rounded(top["value"] - of[best][seed]["value"])}
+
+
+def _numbers(rows: Sequence[Row], of: str) -> Iterator[dict[str, Any]]:
+    """The numbers of one folder; of a task, what it is of."""
     for measure in dict.fromkeys(row.measure for row in rows):
         own = [row for row in rows if row.measure == measure]
-        said: dict[str, Any] = {"measure": measure, "higher_is_better": own[0].higher_is_better}
+        said: dict[str, Any] = {"measure": measure}
+        if not own[0].higher_is_better:
+            said["higher_is_better"] = False
         if own[0].tap is None:
-            yield {**said, "value": _rounded(own[0].value)}
+            yield {**said, "of": of, "value": _rounded(own[0].value)}
             continue
         said["update"] = own[0].train_step
         taps = state_taps.states(own)
@@ -78,14 +102,20 @@ def figure(numbers: Sequence[Mapping[str, Any]], panels: Mapping[str, Mapping[st
     """
     import altair as alt
 
-    arms = list(dict.fromkeys(number["arm"] for number in numbers))
+    shown = {
+        title: [n for n in numbers if all(n.get(key) == value for key, value in fields.items())]
+        for title, fields in panels.items()
+    }
+    arms = list(dict.fromkeys(number["arm"] for of_panel in shown.values() for number in of_panel))
     styles = palette.model_styles(arms).values()
     colours = alt.Scale(domain=arms, range=[colour for colour, _ in styles])
     dashes = alt.Scale(domain=arms, range=[list(dash) for _, dash in styles])
-    legend = alt.Legend(orient="bottom", columns=4, direction="horizontal", symbolType="stroke")
+    legend = alt.Legend(
+        orient="bottom", columns=4, direction="horizontal", symbolType="stroke", symbolSize=600, symbolOpacity=1
+    )
     look, drawn = palette.PRINT, []
-    for title, fields in panels.items():
-        values = list(_means([n for n in numbers if all(n.get(key) == value for key, value in fields.items())]))
+    for title, of_panel in shown.items():
+        values = list(_means(of_panel))
         axis = alt.Axis(values=sorted({value["update"] for value in values}), labelOverlap=False)
         base = alt.Chart(alt.InlineData(values=values)).encode(
             x=alt.X("update:Q", title="updates", scale=alt.Scale(type="log", nice=False), axis=axis),

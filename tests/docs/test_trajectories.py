@@ -44,7 +44,7 @@ def test_numbers_of_the_top_at_every_update_and_of_all_taps_at_the_end(study):
     assert {(n["arm"], n["corpus"], n["measure"]) for n in found} == {("reset_top", "made", "cca_mel")}
     by_place = {(n["seed"], n["at"], n["of"]): n["value"] for n in found}
     assert {(at, of) for _, at, of in by_place} == {
-        (60, "top"), (60, "top less middle"), ("end", "top"), ("end", "top less middle"), *(("end", t) for t in TAPS)
+        *((at, of) for at in (60, "end") for of in ("top", "top less middle")), *(("end", tap) for tap in TAPS)
     }  # fmt: skip
     assert by_place[2, 60, "top"] == pytest.approx(0.2 + 0.06 + 0.02)
     assert by_place[3, "end", "top"] == by_place[3, "end", "mid.out"] == pytest.approx(0.3 + 0.12 + 0.03)
@@ -55,16 +55,26 @@ def test_numbers_of_the_top_at_every_update_and_of_all_taps_at_the_end(study):
 
 def test_a_variation_of_a_task_is_an_arm(study):
     found = trajectories.records(study / "tuned", "made")
+    assert {(n["arm"], n["of"]) for n in found} == {("reset_top", "whole"), ("reset_top cut", "cut")}
     assert {(n["arm"], n["seed"]): n["value"] for n in found} == {
         ("reset_top" + (" cut" if by == 5 else ""), seed): seed / by for seed in (1, 2, 3) for by in (4, 5)
     }
 
 
+def test_the_best_tap_of_a_seed_is_the_best_one_of_the_others(tmp_path):
+    """Planted: seed 1 would choose the first tap, the others the second."""
+    values = {1: (0.9, 0.2, 0.5), 2: (0.1, 0.6, 0.4), 3: (0.3, 0.8, 0.7)}
+    for seed, own in values.items():
+        write(tmp_path / f"grown_a_seed{seed}_checkpoint_9", "cca_word", dict(zip(TAPS[1:], own, strict=True)), 9)
+    found = {n["seed"]: n["value"] for n in trajectories.records(tmp_path, "made") if n["of"] == "top less best"}
+    # the means of the others: (.2, .7, .55) for seed 1, (.6, .5, .6) for seed 2, (.5, .4, .45) for seed 3
+    assert found == pytest.approx({1: 0.5 - 0.2, 2: 0.4 - 0.1, 3: 0.7 - 0.3})
+
+
 def test_a_point_is_a_mean_over_seeds_with_its_t_interval(study):
     numbers = trajectories.records(study / "layers", "made")
     spec = trajectories.figure(numbers, {"spectrum": {"measure": "cca_mel", "of": "top"}}).to_dict()
-    (panel,) = spec["concat"]
-    points = {point["update"]: point for point in panel["data"]["values"]}
+    points = {point["update"]: point for point in spec["datasets"][spec["data"]["name"]]}
     values = np.array([0.1, 0.2, 0.3]) + 0.08
     interval = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
     assert points.keys() == {60, 120}
