@@ -115,7 +115,8 @@ class OverSeeds:
         """A line per effect, and what would decide those that are not."""
         said = self.claims[claim]["lines"]
         fields = [key for key in said[0] if len({str(line.get(key)) for line in said}) > 1] or ["measure"]
-        rows = [[*fields, "effect", "interval", self.claims[claim]["holds"]]]
+        heads = ["" if field == "effect" else field for field in fields]
+        rows = [[*heads, "effect", "interval", self.claims[claim]["holds"]]]
         for line in self.lines(claim):
             low, value, high = (signed(each) for each in (line.effect.low, line.effect.value, line.effect.high))
             needed = line.seeds_needed.replace("seeds", self.claims[claim].get("over", "seeds"))
