@@ -17,6 +17,7 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.jobs import process
 from s3prl_plugin.jobs.engine import Engine, Job
 from s3prl_plugin.jobs.mark import Mark
+from s3prl_plugin.pretraining.loop import states
 from s3prl_plugin.pretraining.loop.cells import plan
 from s3prl_plugin.pretraining.loop.cells.plan import CellTraining
 from s3prl_plugin.pretraining.loop.journal import LAST
@@ -79,7 +80,14 @@ def _train(args: argparse.Namespace, training: CellTraining) -> None:
     for cell in training.first:
         if not _checkpoint(args, cell, seed).is_file():
             raise UserError(f"{cell} with seed {seed}, from which it begins, is not there")
-    results.replace_file(path, yaml.safe_dump(_resolved(args, training), sort_keys=False).encode())
+    chosen = yaml.safe_dump(_resolved(args, training), sort_keys=False).encode()
+    if states.in_folder(training.folder) and path.is_file() and path.read_bytes() != chosen:
+        # The file stays: it says what the states and checkpoints beside it were trained with.
+        raise UserError(
+            f"{path}: what was trained here has other values than {args.upstream_config} now; move {training.folder} "
+            "away to train it anew, or choose another folder (-p)"
+        )
+    results.replace_file(path, chosen)
     flags = ["-u", args.upstream, "-g", str(path), "-p", str(training.folder), "-a", "--seed", str(seed)]
     process.run([*flags, "--device", str(args.device)], training.folder, "run_pretrain")
 

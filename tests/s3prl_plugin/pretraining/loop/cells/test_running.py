@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,20 @@ def test_what_is_finished_is_not_run_again(monkeypatch, tmp_path, speech):
     assert (status, started.names) == (0, ["b 2"])
     changed = write(tmp_path / "f.yaml", speech, {**TWO, "b": {"objective": {"mask_length": 5}}})
     assert start(monkeypatch, changed, tmp_path / "out")[1].names == ["b 1", "b 2"]
+
+
+def test_other_values_leave_what_was_trained_and_its_file_alone(monkeypatch, tmp_path, speech, capsys):
+    out = tmp_path / "out"
+    start(monkeypatch, write(tmp_path / "f.yaml", speech, TWO, seeds=[1]), out)
+    (out / "b/seed1/states-3.ckpt").touch()
+    before = (out / "b/seed1/pretrain.yaml").read_bytes()
+    changed = {**TWO, "b": {"objective": {"mask_length": 5}}}
+    status, started = start(monkeypatch, write(tmp_path / "f.yaml", speech, changed, seeds=[1]), out)
+    assert (status, started.names) == (1, [])
+    assert "what was trained here has other values" in capsys.readouterr().out
+    assert (out / "b/seed1/pretrain.yaml").read_bytes() == before
+    shutil.move(out / "b/seed1", tmp_path / "kept")
+    assert start(monkeypatch, tmp_path / "f.yaml", out)[1].names == ["b 1"]
 
 
 def test_the_first_seed_is_whole_before_the_second_begins(monkeypatch, tmp_path, speech):
