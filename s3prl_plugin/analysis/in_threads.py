@@ -28,7 +28,9 @@ def in_threads(jobs: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
         yield from (job() for job in jobs)
         return
     begun: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(threads, initializer=threadpool_limits, initargs=(1,)) as pool:
+    # Some libraries keep the number of their own threads for the process, others for each thread: one is set for both,
+    # and the process gets its number back.
+    with threadpool_limits(1), ThreadPoolExecutor(threads, initializer=threadpool_limits, initargs=(1,)) as pool:
         try:
             for job in jobs:
                 begun.append(pool.submit(job))

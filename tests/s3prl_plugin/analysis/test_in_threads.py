@@ -3,7 +3,9 @@
 import threading
 import time
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from s3prl_plugin.analysis.in_threads import in_threads
 
@@ -47,3 +49,14 @@ def test_an_error_comes_in_its_turn_and_ends_the_rest(threads):
     with pytest.raises(KeyError, match="two"):
         next(results)
     assert len(begun) < 10
+
+
+def test_libraries_have_one_thread_in_a_job_and_as_many_as_before_after_it():
+    def counts():
+        np.eye(2) @ np.eye(2)
+        return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+    with threadpool_limits(2):
+        before = counts()
+        assert list(in_threads([counts] * 4, 2)) == [{1}] * 4
+        assert counts() == before
