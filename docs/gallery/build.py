@@ -55,6 +55,7 @@ from typing import Any
 import over_seeds
 import trajectories
 import yaml
+from PIL import Image
 
 from s3prl_plugin import results
 from s3prl_plugin.analysis import about
@@ -62,6 +63,7 @@ from s3prl_plugin.commands import main as command
 from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.inference import current, differences, folders, state_taps
 from s3prl_plugin.questions import factorial
+from s3prl_plugin.report import drawing
 from s3prl_plugin.report.sections import Section
 from s3prl_plugin.report.text import text
 from s3prl_plugin.results import Row
@@ -73,6 +75,7 @@ from s3prl_plugin.strides import ms_text
 
 FOLDER = Path(__file__).parent
 PROMPT = "$ "
+COLOURS = 96  # of a picture: its letters stay crisp, and its file is small
 _PLACE = re.compile(r"\{\{ *(\w+) ([^}]*?) *\}\}")
 _CONSOLE = re.compile(r"^```console\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 _DEFAULTS = {f.name: f.default for f in fields(Row)}
@@ -134,24 +137,26 @@ class Page:
         return f"<!-- built by build.py from {self.name}.template and {self.name}.jsonl -->\n{found}"
 
     def draw(self, path: Path) -> None:
-        """Write the picture."""
-        from s3prl_plugin.report import drawing
+        """Write the picture, in as many colours as it needs."""
+        drawing.save(self._chart(), path)
+        with Image.open(path) as drawn:
+            drawn.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(
+                path, optimize=True, dpi=drawn.info["dpi"]
+            )
 
+    def _chart(self) -> Any:
+        """The picture."""
         if "picture" not in self.head:
-            drawing.save(over_seeds.figure(self.seeds), path)
-            return
+            return over_seeds.figure(self.seeds)
         picture = self.head["picture"]
         if "against" in picture:
             panels = [tuple(panel.split()) for panel in picture["against"]]
             trials = [each for task in dict.fromkeys(task for task, _ in panels) for each in self._trials(task)]
-            drawing.save(figure.scatter(trials, panels, picture["title"]), path)
-            return
+            return figure.scatter(trials, panels, picture["title"])
         if "panels" in picture:
-            drawing.save(trajectories.figure(self.numbers, picture["panels"]), path)
-            return
+            return trajectories.figure(self.numbers, picture["panels"])
         models = {name: self.runs[run] for name, run in picture["models"].items()}
-        curves = drawing.layer_curves(models, picture["measures"], title=picture.get("title"))
-        drawing.save(curves, path)
+        return drawing.layer_curves(models, picture["measures"], title=picture.get("title"))
 
     def of(self, run: str, measure: str) -> list[Row]:
         """The rows of a run's measure.

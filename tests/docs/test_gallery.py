@@ -44,6 +44,7 @@ def test_the_page_is_what_its_rows_make_of_it(page):
 def test_the_picture_is_what_its_rows_make_of_it(page, tmp_path):
     page.draw(tmp_path / "drawn.png")
     files = tmp_path / "drawn.png", FOLDER / f"{page.name}.png"
+    assert max(file.stat().st_size for file in files) < 250_000
     drawn, there = (np.asarray(Image.open(file).convert("RGB")) / 255 for file in files)
     assert np.abs(np.subtract(drawn.shape, there.shape)).max() < 40  # fonts differ a little from machine to machine
     height, width = (min(sizes) for sizes in list(zip(drawn.shape, there.shape, strict=True))[:2])
