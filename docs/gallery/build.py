@@ -3,6 +3,10 @@
     python docs/gallery/build.py                         # every page and its picture
     python docs/gallery/build.py whisper_tiny_en         # one of them
     python docs/gallery/build.py whisper_tiny_en --study whisper_study     # take in the rows of a run first
+    python docs/gallery/build.py vielzeuf_2024 --study more_seeds --add    # beside those that the page has
+
+`--add` replaces what the study has itself, numbers of the same arm, seed and corpus, and rows of the same run; all else
+stays. So other machines add seeds, and a run is repeated by itself.
 
 A page NAME is made of
     NAME.yaml       the run: what `-c` is given
@@ -47,7 +51,7 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -313,55 +317,71 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.template"))
 
 
-def take_in(name: str, study: Path) -> None:
+def take_in(name: str, study: Path, add: bool = False) -> None:
     """Write the headline rows of a study's folders beside the page, without what is as it is by default.
 
     Of heads that a verification has trained, its own file says what counts; of models with several seeds, the numbers
     that effects are made of.
+
+    Args:
+        name: of the page.
+        study: its folder.
+        add: keep what the page has of other arms, seeds, corpora and runs.
+
+    Raises:
+        UserError: there is nothing in the folder that the page is made of.
     """
     head, _ = _parts(name)
+    file = FOLDER / f"{name}.jsonl"
+    found = list(_taken_in(head, study))
+    if not found:
+        raise UserError(f"{study}: none of what {name} is made of is there; its template says which folders are")
+    if add and file.is_file():
+        new = {_part(each) for each in found}
+        there = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        found = [*(each for each in there if _part(each) not in new), *found]
     if "trainings" in head:
-        numbers = [
-            number
-            for folder, corpus in head["trainings"].items()
-            for number in trajectories.records(study / folder, corpus)
-        ]
-        _write(name, [json.dumps(each, ensure_ascii=False) + "\n" for each in numbers])
-        return
-    if "corpora" in head:
-        numbers = [
-            {"corpus": corpus, **number}
-            for folder, corpus in head["corpora"].items()
-            for number in factorial.records(folders.folders(study / folder))
-        ]
-        _write(name, [json.dumps(each, ensure_ascii=False) + "\n" for each in numbers])
+        found = trajectories.with_best(found)
+    file.write_text("".join(json.dumps(each, ensure_ascii=False) + "\n" for each in found), encoding="utf-8")
+
+
+def _part(content: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What is replaced together: numbers of a model on a corpus, or rows and verifications of a run."""
+    names = ("arm", "seed", "corpus") if "arm" in content else ("run",)
+    return tuple(content[each] for each in names)
+
+
+def _taken_in(head: Mapping[str, Any], study: Path) -> Iterator[dict[str, Any]]:
+    """The numbers, rows and verifications that a page is made of."""
+    over = head.get("trainings") or head.get("corpora")
+    if over:
+        for folder, corpus in over.items():
+            if not (study / folder).is_dir():
+                continue
+            if "trainings" in head:
+                yield from trajectories.records(study / folder, corpus)
+            else:
+                numbers = factorial.records(folders.folders(study / folder))
+                yield from ({"corpus": corpus, **number} for number in numbers)
         return
     without = set(head.get("without") or ())
-    lines = []
     for folder in sorted(path.parent for path in study.rglob(results.FILE_NAME)):
         if trial.FOLDER in folder.relative_to(study).parts:
             continue
+        run = folder.relative_to(study).as_posix()
         for row in current.read(folder).rows:
-            units = f"{folder.relative_to(study).as_posix()} {row.tap} {row.units}"
-            if row.headline and ("units" not in head or units in head["units"].values()):
+            if row.headline and ("units" not in head or f"{run} {row.tap} {row.units}" in head["units"].values()):
                 content = json.loads(results.line(row))
                 kept = {
                     key: value
                     for key, value in content.items()
                     if value != _DEFAULTS.get(key, "") and key not in without
                 }
-                run = folder.relative_to(study).as_posix()
-                lines.append(json.dumps({"run": run, **kept}, ensure_ascii=False) + "\n")
-        for each in trial.below(folder):
-            said = {"run": folder.relative_to(study).as_posix(), "verification": each.as_json()}
-            lines.append(json.dumps(said, ensure_ascii=False) + "\n")
+                yield {"run": run, **kept}
+        yield from ({"run": run, "verification": each.as_json()} for each in trial.below(folder))
     for folder in head.get("numbers") or ():
-        lines += [text for path in sorted((study / folder).rglob("*.jsonl")) for text in path.open(encoding="utf-8")]
-    _write(name, lines)
-
-
-def _write(name: str, lines: Iterable[str]) -> None:
-    (FOLDER / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+        for path in sorted((study / folder).rglob("*.jsonl")):
+            yield from (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
 
 
 def _session(text: str) -> str:
@@ -400,12 +420,15 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"a page: {', '.join(names())} (default: all)")
     parser.add_argument("--study", type=Path, help="the folder of a run whose rows the page is to have from now on")
+    parser.add_argument("--add", action="store_true", help="to what the page has: what the study has not stays")
     args = parser.parse_args(words)
     try:
+        if args.add and args.study is None:
+            raise UserError("--add: name the study that is to be added, --study FOLDER")
         if args.study is not None:
             if len(args.names) != 1:
                 raise UserError("--study: name the page that is to have its rows")
-            take_in(args.names[0], args.study)
+            take_in(args.names[0], args.study, args.add)
         for name in args.names or names():
             built = page(name)
             (FOLDER / f"{name}.md").write_text(built.text(), encoding="utf-8")

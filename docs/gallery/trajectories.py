@@ -22,12 +22,13 @@ from s3prl_plugin.report.drawing import palette
 from s3prl_plugin.results import Row
 
 END = "end"
+LESS_BEST = "top less best"
 WIDTH, HEIGHT, COLUMNS = 118, 90, 3
 _NAME = re.compile(r"[^_]+_(?P<arm>\w+?)_seed(?P<seed>\d+)(?:_checkpoint_\d+)?(?:_(?P<variation>\w+))?")
 
 
 def records(study: Path, corpus: str) -> list[dict[str, Any]]:
-    """The numbers of a study's folders.
+    """The numbers of a study's folders, without those of `with_best`.
 
     Args:
         study: its folder.
@@ -47,16 +48,22 @@ def records(study: Path, corpus: str) -> list[dict[str, Any]]:
     for number in found:
         if "update" in number:
             number["at"] = END if number["update"] == last[number["arm"]] else number["update"]
-    kept = [each for each in found if each.get("at", END) == END or each["of"].startswith("top")]
-    return kept + list(_less_best(kept))
+    return [each for each in found if each.get("at", END) == END or each["of"].startswith("top")]
+
+
+def with_best(numbers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Numbers with those of `top less best`, which are of all seeds together, anew."""
+    own = [dict(each) for each in numbers if each["of"] != LESS_BEST]
+    return own + list(_less_best(own))
 
 
 def _less_best(numbers: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """The top of every seed less the tap that is best in the mean of the other seeds, after the last update."""
-    by_arm: dict[tuple[str, str], dict[str, dict[int, Mapping[str, Any]]]] = {}
+    by_arm: dict[tuple[str, str, str], dict[str, dict[int, Mapping[str, Any]]]] = {}
     for each in numbers:
         if each["measure"] in PEAKING and each.get("at") == END and each["of"] != "top less middle":
-            by_arm.setdefault((each["arm"], each["measure"]), {}).setdefault(each["of"], {})[each["seed"]] = each
+            kind = (each["arm"], each["corpus"], each["measure"])
+            by_arm.setdefault(kind, {}).setdefault(each["of"], {})[each["seed"]] = each
     for of in by_arm.values():
         tops = of.pop("top")
         for seed, top in tops.items():
@@ -67,7 +74,7 @@ def _less_best(numbers: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]
             }
             if len(tops) > 1:
                 best = max(others, key=lambda tap: sum(others[tap]))
-                yield {**top, "of": "top less best", "value": _rounded(top["value"] - of[best][seed]["value"])}
+                yield {**top, "of": LESS_BEST, "value": _rounded(top["value"] - of[best][seed]["value"])}
 
 
 def _numbers(rows: Sequence[Row], of: str) -> Iterator[dict[str, Any]]:

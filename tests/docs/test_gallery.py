@@ -13,6 +13,7 @@ import scipy.stats
 from PIL import Image
 
 import s3prl_plugin
+from s3prl_plugin import results
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import Row
 
@@ -154,7 +155,10 @@ def test_differences_of_two_arms_follow_from_the_file(name):
             assert float(shown[-3]) == pytest.approx(value, abs=5.1e-4)
             low, high = (float(end) for end in shown[-2].strip("[]").split(", "))
             assert (low, high) == pytest.approx((value - half, value + half), abs=5.1e-4)
-            word = "holds at this scale" if low > 0 else "does not" if high < 0 else "not decided"
+            sign, bound = said["holds"].split()
+            below, above = high < float(bound), low > float(bound)
+            within, outside = (above, below) if sign == ">" else (below, above)
+            word = "holds at this scale" if within else "does not" if outside else "not decided"
             assert shown[-1].startswith(word)
 
 
@@ -190,6 +194,79 @@ def test_units_are_shown_with_their_bits_and_compared_over_speakers():
         page._rates(["rate_phone"])
 
 
+@pytest.fixture
+def own_pages(tmp_path, monkeypatch):
+    """A folder of pages, in which one is written."""
+
+    def write(head):
+        (tmp_path / "own.template").write_text(f"---\n{head}\n---\n# Text\n")
+        return lambda: [json.loads(line) for line in (tmp_path / "own.jsonl").read_text().splitlines()]
+
+    monkeypatch.setattr(build, "FOLDER", tmp_path)
+    return write
+
+
+def test_another_machine_adds_a_seed(own_pages, tmp_path):
+    """What is of all seeds together is of all that are there then."""
+    lines = own_pages("{study: study, trainings: {layers: made, other: spoken}}")
+    values = {1: (0.9, 0.2, 0.5), 2: (0.1, 0.6, 0.4), 3: (0.3, 0.8, 0.7)}
+
+    def grown(study, seed, own, corpus="layers"):
+        common = {"upstream": "u", "measure": "cca_word", "score": "r2", "headline": True, "train_step": 9}
+        rows = [
+            Row(**common, tap=tap, tap_index=i, block="mid", stride=320, value=value)
+            for i, (tap, value) in enumerate(zip(("mid.layer0", "mid.layer1", "mid.out"), own, strict=True))
+        ]
+        results.write(tmp_path / study / corpus / f"grown_a_seed{seed}_checkpoint_9", rows)
+
+    for seed in (1, 3):
+        grown("all", seed, values[seed])
+        grown("here", seed, values[seed])
+    grown("here", 3, (0.0, 0.0, 0.0), "other")
+    grown("all", 2, values[2])
+    grown("all", 3, (0.0, 0.0, 0.0), "other")
+    grown("there", 2, values[2])
+    grown("there", 3, (0.0, 0.0, 0.0))
+    grown("again", 3, values[3])
+
+    def sorted_lines():
+        return sorted(json.dumps(line) for line in lines())
+
+    build.take_in("own", tmp_path / "all")
+    of_all = sorted_lines()
+    build.take_in("own", tmp_path / "here")
+    build.take_in("own", tmp_path / "there", add=True)
+    assert sorted_lines() != of_all  # seed 3 is what it was there
+    build.take_in("own", tmp_path / "again", add=True)
+    assert sorted_lines() == of_all
+    build.take_in("own", tmp_path / "there")
+    assert {line["seed"] for line in lines()} == {2, 3}  # without `add` nothing else stays
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="none of what own is made of"):
+        build.take_in("own", tmp_path / "empty", add=True)
+
+
+def test_a_run_is_replaced_as_a_whole(own_pages, tmp_path):
+    lines = own_pages("{study: study, numbers: [others]}")
+
+    def run(study, name, **values):
+        rows = [Row(upstream="u", measure=each, score="r2", headline=True, value=value)
+                for each, value in values.items()]  # fmt: skip
+        results.write(tmp_path / study / name, rows)
+
+    run("first", "one", KS=0.1, SID=0.2)
+    run("first", "two", KS=0.3)
+    run("second", "one", KS=0.4)
+    (tmp_path / "second" / "others").mkdir()
+    number = {"arm": "x", "seed": 1, "corpus": "made", "value": 0.5}
+    (tmp_path / "second" / "others" / "some.jsonl").write_text(json.dumps(number) + "\n")
+    build.take_in("own", tmp_path / "first")
+    build.take_in("own", tmp_path / "second", add=True)
+    of_runs = {(line["run"], line["measure"]): line["value"] for line in lines() if "run" in line}
+    assert of_runs == {("one", "KS"): 0.4, ("two", "KS"): 0.3}
+    assert [line for line in lines() if "arm" in line] == [number]
+
+
 @pytest.mark.parametrize("name", OF_ROWS)
 def test_a_page_whose_rows_do_not_hold_its_claim_is_not_built(name):
     page = build.page(name)
@@ -201,6 +278,8 @@ def test_a_page_whose_rows_do_not_hold_its_claim_is_not_built(name):
 
 def test_what_is_not_there_is_said_in_a_line(capsys):
     page = build.page("whisper_tiny_en")
+    assert build.main(["--add", "whisper_tiny_en"]) == 2
+    assert "--add: name the study" in capsys.readouterr().err
     assert build.main(["no_such_page"]) == 2
     assert "no_such_page: no page of the gallery" in capsys.readouterr().err
     for wrong, reason in (
