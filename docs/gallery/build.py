@@ -46,12 +46,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import json
 import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,8 @@ from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.inference import current, differences, folders, state_taps
 from s3prl_plugin.questions import factorial
 from s3prl_plugin.report import drawing
-from s3prl_plugin.report.sections import Section
-from s3prl_plugin.report.text import text
+from s3prl_plugin.report.sections import Cell, Column, Section, Table, written
+from s3prl_plugin.report.text import table, text
 from s3prl_plugin.results import Row
 from s3prl_plugin.select.verify import figure, trial
 from s3prl_plugin.select.verify.outcome import against
@@ -80,6 +81,7 @@ from s3prl_plugin.strides import ms_text
 FOLDER = Path(__file__).parent
 PROMPT = "$ "
 COLOURS = 96  # of a picture: its letters stay crisp, and its file is small
+COLUMN = Column("", "number", decimals=3)
 _PLACE = re.compile(r"\{\{ *(\w+) ([^}]*?) *\}\}")
 _CONSOLE = re.compile(r"^```console\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 _DEFAULTS = {f.name: f.default for f in fields(Row)}
@@ -124,18 +126,18 @@ class Page:
         with self._folders():
             body = _CONSOLE.sub(lambda block: f"```console\n{_session(block[1])}```\n", self.body)
         shows: dict[str, Callable[..., str]] = {
-            "score": lambda run, measure, tap=None: _number(self.row(run, measure, tap)),
+            "score": lambda run, measure, tap=None: written(Cell(self.row(run, measure, tap).value), COLUMN, "refused"),
             "field": self._field,
             "refused": lambda run, measure: next(r.refused for r in self.of(run, measure) if r.refused),
-            "layers": lambda runs, measures: self._layers(runs.split("+"), measures.split("+")),
-            "best": lambda runs, measures: self._best(runs.split("+"), measures.split("+")),
+            "layers": lambda runs, measures: _shown(self._layers(runs.split("+"), measures.split("+"))),
+            "best": lambda runs, measures: _shown(self._best(runs.split("+"), measures.split("+"))),
             "verdicts": lambda task: "\n".join(f"- {line}" for line in self._verified(task).lead[1:]),
             "verified": lambda task: text([self._verified(task, lines=1)], markdown=True).strip(),
             "verdict": self.seeds.verdict,
-            "claim": lambda claim: _table(self.seeds.table(claim)),
-            "means": lambda table: _table(self.seeds.means(self.head["tables"][table])),
-            "effects": lambda table: _table(self.seeds.effects(self.head["tables"][table])),
-            "rates": lambda measures: _table(self._rates(measures.split("+"))),
+            "claim": lambda claim: _shown(self.seeds.table(claim)),
+            "means": lambda name: _shown(self.seeds.means(self.head["tables"][name])),
+            "effects": lambda name: _shown(self.seeds.effects(self.head["tables"][name])),
+            "rates": lambda measures: _shown(self._rates(measures.split("+"))),
         }
         found = _PLACE.sub(lambda place: shows[place[1]](*place[2].split()), body)
         return f"<!-- built by build.py from {self.name}.template and {self.name}.jsonl -->\n{found}"
@@ -188,32 +190,28 @@ class Page:
         (value,) = {str(getattr(row, name)) for row in self.of(run, measure)}
         return value
 
-    def _layers(self, runs: Sequence[str], measures: Sequence[str]) -> str:
-        """One line per measure and run, the best tap of each in bold; ± half of the 95 % interval."""
+    def _layers(self, runs: Sequence[str], measures: Sequence[str]) -> Table:
+        """One line per measure and run, the best tap of each marked; ± half of the 95 % interval."""
         taps = [str(row.tap) for row in state_taps.states(self.of(runs[0], measures[0]))]
-        lines = [["", *(f"`{tap}`" for tap in taps)]]
-        for measure in measures:
-            for run in runs:
-                best = state_taps.best(self.of(run, measure))
-                cells = []
-                for row in (self.row(run, measure, tap) for tap in taps):
-                    number = f"**{_number(row)}**" if row is best else _number(row)
-                    cells.append(f"{number} {_half(row)}")
-                lines.append([f"{measure}, {run}", *cells])
-        return _table(lines)
+        rows = []
+        for measure, run in itertools.product(measures, runs):
+            best = state_taps.best(self.of(run, measure))
+            found = (self.row(run, measure, tap) for tap in taps)
+            rows.append((f"{measure}, {run}", *(replace(_cell(row), star=row is best) for row in found)))
+        return Table(columns=("", *(replace(COLUMN, name=f"`{tap}`") for tap in taps)), rows=tuple(rows))
 
-    def _best(self, runs: Sequence[str], measures: Sequence[str]) -> str:
+    def _best(self, runs: Sequence[str], measures: Sequence[str]) -> Table:
         """One line per run."""
-        lines = [["", *measures]]
+        rows = []
         for run in runs:
             cells = []
             for measure in measures:
-                rows = self.of(run, measure)
-                row = rows[0] if rows[0].tap is None else state_taps.best(rows)
-                where = f" (`{row.tap}`)" if row is not None and row.tap is not None else ""
-                cells.append("refused" if row is None else f"{_number(row)} {_half(row)}{where}".replace("  ", " "))
-            lines.append([run, *cells])
-        return _table(lines)
+                of = self.of(run, measure)
+                row = of[0] if of[0].tap is None else state_taps.best(of)
+                where = f"(`{row.tap}`)" if row is not None and row.tap is not None else ""
+                cells.append(Cell(text="refused") if row is None else replace(_cell(row), small=where))
+            rows.append((run, *cells))
+        return Table(columns=("", *(replace(COLUMN, name=measure) for measure in measures)), rows=tuple(rows))
 
     def _verified(self, task: str, lines: int | None = None) -> Section:
         """What the verifications of a task say together; its first lines alone, where so many are asked for."""
@@ -229,16 +227,18 @@ class Page:
             raise UserError(f"{self.name}: no verification of {task}")
         return found
 
-    def _rates(self, measures: Sequence[str]) -> list[list[str]]:
+    def _rates(self, measures: Sequence[str]) -> Table:
         """One line per way to make units: what they cost, and what one of them tells."""
-        lines = [["units", "ms", "bit/s, by entropy", *measures]]
+        rows = []
         for name in self.head["units"]:
-            rows = self._of_units(name)
-            some = rows[measures[0]]
-            cells = [f"{_number(rows[measure])} {_half(rows[measure])}" for measure in measures]
-            bits = f"{some.number('entropy_bits_per_s') or 0.0:.0f}"
-            lines.append([name, ms_text(some.stride or 0), bits, *cells])
-        return lines
+            of = self._of_units(name)
+            some = of[measures[0]]
+            bits = some.number("entropy_bits_per_s") or 0.0
+            rows.append(
+                (name, Cell(text=ms_text(some.stride or 0)), bits, *(_cell(of[measure]) for measure in measures))
+            )
+        heads = ("units", Column("ms", "number"), Column("bit/s, by entropy", decimals=0))
+        return Table(columns=(*heads, *(replace(COLUMN, name=measure) for measure in measures)), rows=tuple(rows))
 
     def _of_units(self, name: str) -> dict[str, Row]:
         """Measure -> row, of some units of the head."""
@@ -399,20 +399,12 @@ def _session(text: str) -> str:
     return "".join(found)
 
 
-def _number(row: Row) -> str:
-    return "refused" if row.value is None else f"{row.value:.3f}".removeprefix("0")
+def _cell(row: Row) -> Cell:
+    return Cell(row.value, low=row.ci_low, high=row.ci_high, text=None if row.refused is None else "refused")
 
 
-def _half(row: Row) -> str:
-    """Half of the interval."""
-    if row.ci_low is None or row.ci_high is None:
-        return ""
-    return f"±{(row.ci_high - row.ci_low) / 2:.3f}".replace("±0.", "±.")
-
-
-def _table(lines: Iterable[Sequence[str]]) -> str:
-    head, *rest = [f"| {' | '.join(cell.strip() for cell in line)} |" for line in lines]
-    return "\n".join([head, "|" + "---|" * (head.count("|") - 1), *rest])
+def _shown(found: Table) -> str:
+    return table(found, markdown=True)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -25,18 +25,21 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.inference.refusal import Refused
+from s3prl_plugin.inference.verdicts import NOT_DECIDED, WORDS, of_all, verdict
 from s3prl_plugin.questions.factorial import effects
 from s3prl_plugin.questions.factorial.effects import Effect
+from s3prl_plugin.report.sections import Cell, Column, Table, span
 
-HOLDS, DOES_NOT, NOT_DECIDED = "holds at this scale", "does not", "not decided"
 ALPHA = 0.05
 MOST_SEEDS = 100
+DECIMALS = 3
 NAMED = {**effects.WEIGHTS, **effects.SIMPLE}
 
 
@@ -59,11 +62,9 @@ class Line:
     @property
     def verdict(self) -> str:
         """What the interval says."""
-        if self.effect.low > self.bound:
-            return HOLDS if self.above else DOES_NOT
-        if self.effect.high < self.bound:
-            return DOES_NOT if self.above else HOLDS
-        return NOT_DECIDED
+        if self.above:
+            return verdict(self.effect.low, self.effect.high, self.bound)
+        return verdict(-self.effect.high, -self.effect.low, -self.bound)
 
     @property
     def seeds_needed(self) -> str:
@@ -105,25 +106,24 @@ class OverSeeds:
     def verdict(self, claim: str) -> str:
         """What the intervals say of a claim."""
         found = [line.verdict for line in self.lines(claim)]
-        if len(set(found)) == 1:
-            return f"**{found[0]}**"
-        word = DOES_NOT if DOES_NOT in found else NOT_DECIDED
-        counts = ", ".join(f"{found.count(each)} {each}" for each in (HOLDS, DOES_NOT, NOT_DECIDED) if each in found)
-        return f"**{word}** (of {len(found)} lines: {counts})"
+        counts = ", ".join(f"{found.count(word)} {word}" for word in WORDS if word in found)
+        several = f" (of {len(found)} lines: {counts})" if len(set(found)) > 1 else ""
+        return f"**{of_all(found)}**{several}"
 
-    def table(self, claim: str) -> list[list[str]]:
+    def table(self, claim: str) -> Table:
         """A line per effect, and what would decide those that are not."""
         said = self.claims[claim]["lines"]
         fields = [key for key in said[0] if len({str(line.get(key)) for line in said}) > 1] or ["measure"]
-        heads = ["" if field == "effect" else field for field in fields]
-        rows = [[*heads, "effect", "interval", self.claims[claim]["holds"]]]
+        rows = []
         for line in self.lines(claim):
-            low, value, high = (signed(each) for each in (line.effect.low, line.effect.value, line.effect.high))
-            needed = line.seeds_needed.replace("seeds", self.claims[claim].get("over", "seeds"))
+            effect, needed = line.effect, line.seeds_needed.replace("seeds", self.claims[claim].get("over", "seeds"))
             decides = f" ({needed} would decide)" if line.verdict == NOT_DECIDED else ""
             shown = [str(line.said.get(field, "")) for field in fields]
-            rows.append([*shown, value, f"[{low}, {high}]", line.verdict + decides])
-        return rows
+            ends = Cell(low=effect.low, high=effect.high, text=span(effect.low, effect.high))
+            rows.append((*shown, effect.value, ends, line.verdict + decides))
+        heads = ["" if field == "effect" else field for field in fields]
+        last = ("interval", self.claims[claim]["holds"])
+        return Table(columns=(*heads, Column("effect", "signed", decimals=DECIMALS), *last), rows=tuple(rows))
 
     def effect(self, line: Mapping[str, Any], level: float = 1 - ALPHA) -> Effect:
         """An effect with its interval.
@@ -187,24 +187,29 @@ class OverSeeds:
             raise UserError(f"{self.page}: no numbers of {_said(fields)}")
         return values, cells
 
-    def means(self, fields: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    def means(self, fields: Mapping[str, Sequence[str]]) -> Table:
         """A line per combination of fields, a column per arm: means over seeds ± their standard deviation."""
         found = [(said, self.of(said, turned=False)[0]) for said in self._combinations(fields)]
         arms = list(dict.fromkeys(arm for _, values in found for arm in values))
-        rows = [[*_varying(fields), *(f"`{arm}`" for arm in arms)]]
-        for said, values in found:
-            shown = [str(said[name]) for name in _varying(fields)]
-            rows.append([*shown, *(_mean(list(values.get(arm, {}).values())) for arm in arms)])
-        return rows
+        columns = tuple(Column(f"`{arm}`", "number", decimals=DECIMALS) for arm in arms)
+        rows = tuple(
+            (*(said[name] for name in _varying(fields)), *(_mean(list(values.get(arm, {}).values())) for arm in arms))
+            for said, values in found
+        )
+        return Table(columns=(*_varying(fields), *columns), rows=rows)
 
-    def effects(self, fields: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    def effects(self, fields: Mapping[str, Sequence[str]]) -> Table:
         """A line per combination of fields: main effects and interaction ± half of a 95 % interval; bold where it
         excludes 0."""
-        rows = [[*_varying(fields), *effects.WEIGHTS]]
+        columns = tuple(Column(name, "number", decimals=DECIMALS) for name in effects.WEIGHTS)
+        rows = []
         for said in self._combinations(fields):
-            shown = [str(said[name]) for name in _varying(fields)]
-            rows.append([*shown, *(_cell(self.effect({**said, "effect": name})) for name in effects.WEIGHTS)])
-        return rows
+            found = [self.effect({**said, "effect": name}) for name in effects.WEIGHTS]
+            cells = [
+                Cell(each.value, low=each.low, high=each.high, star=each.low > 0 or each.high < 0) for each in found
+            ]
+            rows.append((*(said[name] for name in _varying(fields)), *cells))
+        return Table(columns=(*_varying(fields), *columns), rows=tuple(rows))
 
     def _combinations(self, fields: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
         """Every combination of the fields' values that numbers have."""
@@ -227,9 +232,8 @@ def figure(numbers: OverSeeds) -> Any:
     import altair as alt
 
     data = numbers.records()
-    words = (HOLDS, DOES_NOT, NOT_DECIDED)
     colour = alt.Color("verdict:N", title=None, legend=alt.Legend(orient="top"),
-                       scale=alt.Scale(domain=list(words), range=["#1b7837", "#b2182b", "#777777"]))  # fmt: skip
+                       scale=alt.Scale(domain=list(WORDS), range=["#1b7837", "#b2182b", "#777777"]))  # fmt: skip
     panels = []
     for claim in dict.fromkeys(each["claim"] for each in data):
         base = alt.Chart(alt.InlineData(values=[each for each in data if each["claim"] == claim]))
@@ -244,11 +248,6 @@ def figure(numbers: OverSeeds) -> Any:
     return alt.vconcat(*panels)
 
 
-def signed(value: float) -> str:
-    """A number with its sign and three decimals, without the leading zero."""
-    return f"{value:+.3f}".replace("+0.", "+.").replace("-0.", "-.")
-
-
 def _shown(line: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> str:
     """What the picture calls a line of a claim: what is compared, where that differs, else what is measured."""
     if len({each["effect"] for each in lines}) > 1:
@@ -261,18 +260,12 @@ def _varying(fields: Mapping[str, Sequence[str]]) -> list[str]:
     return [name for name, values in fields.items() if len(values) > 1]
 
 
-def _cell(effect: Effect) -> str:
-    shown = f"{signed(effect.value)} ±{(effect.high - effect.low) / 2:.3f}".replace("±0.", "±.")
-    return f"**{shown}**" if effect.low > 0 or effect.high < 0 else shown
-
-
-def _mean(values: Sequence[float]) -> str:
+def _mean(values: Sequence[float]) -> Cell:
+    """The mean, between ends one standard deviation away."""
     if not values:
-        return ""
-    mean = math.fsum(values) / len(values)
-    spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1)) if len(values) > 1 else None
-    shown = f"{mean:.3f}"
-    return shown if spread is None else f"{shown} ±{spread:.3f}"
+        return Cell(text="")
+    mean, spread = statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
+    return Cell(mean) if spread is None else Cell(mean, low=mean - spread, high=mean + spread)
 
 
 def _said(fields: Mapping[str, Any]) -> str:

@@ -160,7 +160,7 @@ def written(cell: Cell, column: Column, absent: str = "-") -> str:
     if isinstance(value, int) and column.kind != "signed":
         return f"{value:,}"
     sign = "+" if column.kind == "signed" else ""
-    text = f"{value:{sign},.{column.decimals or 0}f}"
+    text = f"{round(value, column.decimals or 0) + 0.0:{sign},.{column.decimals or 0}f}"  # no sign at nothing
     if cell.low is not None and cell.high is not None and column.kind == "number":
         text += f" ±{(cell.high - cell.low) / 2:.{column.decimals or 0}f}"
     return text

@@ -76,7 +76,7 @@ def test_numbers_on_the_page_are_those_of_the_file(name):
             measure, run = cells[0].split(", ")
             numbers = [values[run, measure, tap] for tap in heads]
             for cell, number in zip(cells[1:], numbers, strict=True):
-                shown = re.match(r"\**(\.\d+)\**", cell)
+                shown = re.match(r"\**(\d\.\d+) ±", cell)
                 assert float(shown[1]) == pytest.approx(number, abs=5.1e-4)
                 assert number == max(numbers) or not cell.startswith("**")
                 checked += 1
@@ -97,8 +97,7 @@ def test_verdicts_over_seeds_follow_from_the_file(name):
     }
     cells = ([True, True], [True, False], [False, True], [False, False])
     for claim, said in page.head["claims"].items():
-        table = page.seeds.table(claim)[1:]
-        for line, shown in zip(said["lines"], table, strict=True):
+        for line, shown in zip(said["lines"], page.seeds.table(claim).cells, strict=True):
             if line["effect"] not in weights:
                 continue
             each = {}
@@ -109,13 +108,13 @@ def test_verdicts_over_seeds_follow_from_the_file(name):
                         weight = weights[line["effect"]][cells.index(number["cell"])] / 2 if number["cell"] else 0
                         better = 1 if number["higher_is_better"] else -1
                         each[number["seed"]] = each.get(number["seed"], 0) + sign * better * weight * number["value"]
-            assert float(shown[-3]) == pytest.approx(np.mean(list(each.values())), abs=5.1e-4)
-            low, high = (float(end) for end in shown[-2].strip("[]").split(", "))
+            assert shown[-3].value == pytest.approx(np.mean(list(each.values())))
+            low, high = shown[-2].low, shown[-2].high
             sign, bound = said["holds"].split()
             within = low > float(bound) if sign == ">" else high < float(bound)
             outside = high < float(bound) if sign == ">" else low > float(bound)
             word = "holds at this scale" if within else "does not" if outside else "not decided"
-            assert shown[-1].startswith(word)
+            assert shown[-1].value.startswith(word)
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if build.page(name).head.get("claims")])
@@ -139,7 +138,7 @@ def test_differences_of_two_arms_follow_from_the_file(name):
         return found["value"], np.array(found["replicates"])
 
     for claim, said in page.head["claims"].items():
-        for line, shown in zip(said["lines"], page.seeds.table(claim)[1:], strict=True):
+        for line, shown in zip(said["lines"], page.seeds.table(claim).cells, strict=True):
             arms = line["effect"].split(" - ")
             if len(arms) < 2 or " - " in line["measure"]:
                 continue
@@ -152,14 +151,14 @@ def test_differences_of_two_arms_follow_from_the_file(name):
                 value, error = moved.mean(), moved.std(ddof=1) / np.sqrt(len(moved))
             half = scipy.stats.t(len(moved) - 1).ppf(1 - 0.05 / len(said["lines"]) / 2) * error
             half = half if len(moved) > 2 else np.inf  # two seeds decide nothing
-            assert float(shown[-3]) == pytest.approx(value, abs=5.1e-4)
-            low, high = (float(end) for end in shown[-2].strip("[]").split(", "))
-            assert (low, high) == pytest.approx((value - half, value + half), abs=5.1e-4)
+            assert shown[-3].value == pytest.approx(value)
+            low, high = shown[-2].low, shown[-2].high
+            assert (low, high) == pytest.approx((value - half, value + half))
             sign, bound = said["holds"].split()
             below, above = high < float(bound), low > float(bound)
             within, outside = (above, below) if sign == ">" else (below, above)
             word = "holds at this scale" if within else "does not" if outside else "not decided"
-            assert shown[-1].startswith(word)
+            assert shown[-1].value.startswith(word)
 
 
 def test_units_are_shown_with_their_bits_and_compared_over_speakers():
@@ -182,8 +181,8 @@ def test_units_are_shown_with_their_bits_and_compared_over_speakers():
             {"effect": "ours - theirs", "of": "speakers", "measure": "rate_phone"}]}},
     }  # fmt: skip
     page = dataclasses.replace(build.page("whisper_tiny_en"), runs=runs, head=head, numbers=())
-    table = page._rates(["rate_phone"])
-    assert table[1:] == [["ours", "80", "82", ".500 ±.100"], ["theirs", "80", "82", ".300 ±.100"]]
+    shown = build.table(page._rates(["rate_phone"]), markdown=True).splitlines()[-2:]
+    assert shown == ["| ours | 80 | 82 | 0.500 ±0.100 |", "| theirs | 80 | 82 | 0.300 ±0.100 |"]
     moved = left_out["one"] - left_out["other"]
     half = scipy.stats.t(5).ppf(0.975) * np.sqrt(5 / 6 * np.square(moved - moved.mean()).sum())
     (line,) = page.seeds.lines("more")

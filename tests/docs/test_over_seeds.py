@@ -9,6 +9,7 @@ import scipy.stats
 
 import s3prl_plugin
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.report.text import table
 
 s3prl_plugin.register()
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "gallery"))
@@ -83,7 +84,7 @@ def test_one_line_that_does_not_hold_decides_and_one_that_is_open_leaves_open():
     ]
     open_ = over_seeds.OverSeeds("page", loose, page.claims)
     assert open_.verdict("it") == "**not decided** (of 2 lines: 1 holds at this scale, 1 not decided)"
-    assert "would decide" in open_.table("it")[2][-1]
+    assert "would decide" in open_.table("it").rows[1][-1]
 
 
 def test_seeds_that_would_decide():
@@ -95,9 +96,9 @@ def test_seeds_that_would_decide():
 
 def test_what_takes_the_place_of_seeds_is_named():
     page = seen("> 0.1")
-    assert page.table("it")[1][-1].endswith("seeds would decide)")
+    assert page.table("it").rows[0][-1].endswith("seeds would decide)")
     page.claims["it"]["over"] = "speakers"
-    assert page.table("it")[1][-1].endswith("speakers would decide)")
+    assert page.table("it").rows[0][-1].endswith("speakers would decide)")
 
 
 def test_a_table_has_the_arms_that_have_numbers_of_it():
@@ -105,8 +106,8 @@ def test_a_table_has_the_arms_that_have_numbers_of_it():
     other = {**page.numbers[0], "arm": "elsewhere", "corpus": "b"}
     found = over_seeds.OverSeeds("page", [*page.numbers, other], {})
     fields = {"corpus": ["a"], "measure": ["KS"], "of": ["head"]}
-    assert found.means(fields)[0] == [f"`{arm}`" for arm in CELLS]
-    assert found.means({**fields, "corpus": ["a", "b"]})[0][-1] == "`elsewhere`"
+    assert found.means(fields).names == [f"`{arm}`" for arm in CELLS]
+    assert found.means({**fields, "corpus": ["a", "b"]}).names[-1] == "`elsewhere`"
 
 
 def test_a_difference_of_measures_is_paired():
@@ -148,11 +149,19 @@ def test_an_arm_by_itself_has_a_t_interval_and_two_seeds_decide_nothing(bound):
     assert page.verdict("it") == ("**holds at this scale**" if bound == "> 0" else "**does not**")
     few = over_seeds.OverSeeds("page", found[:2], claims)
     assert few.verdict("it") == "**not decided**"
-    value, interval, verdict = few.table("it")[1][-3:]
-    assert float(value) == pytest.approx((found[0]["value"] + found[1]["value"]) / 2, abs=5.1e-4)
-    assert (interval, verdict) == ("[-inf, +inf]", "not decided (3 seeds or more would decide)")
+    value, interval, verdict = few.table("it").rows[0][-3:]
+    assert value == pytest.approx((found[0]["value"] + found[1]["value"]) / 2)
+    assert (interval.text, verdict) == ("-inf to +inf", "not decided (3 seeds or more would decide)")
 
 
 def test_means_have_a_column_for_the_arms_that_they_are_of():
     found = [{"arm": arm, "measure": measure, "seed": 1, "value": 0.5} for arm, measure in (("a", "r"), ("b", "s"))]
-    assert over_seeds.OverSeeds("page", found, {}).means({"measure": ["r"]}) == [["`a`"], ["0.500"]]
+    means = over_seeds.OverSeeds("page", found, {}).means({"measure": ["r"]})
+    assert (means.names, table(means, markdown=True).splitlines()[-1]) == (["`a`"], "| 0.500 |")
+
+
+def test_means_stand_beside_their_standard_deviation():
+    values = [0.1, 0.4, 0.7]
+    found = [{"arm": "a", "measure": "r", "seed": i, "value": value} for i, value in enumerate(values)]
+    means = over_seeds.OverSeeds("page", found, {}).means({"measure": ["r"]})
+    assert table(means, markdown=True).splitlines()[-1] == f"| {np.mean(values):.3f} ±{np.std(values, ddof=1):.3f} |"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from s3prl_plugin.inference.verdicts import NOT_DECIDED, WORDS, verdict
 from s3prl_plugin.report.sections import Cell, Column, Section, Table, span
 from s3prl_plugin.select.verify.outcome import Guide, against_sum, guides, ways
 from s3prl_plugin.select.verify.plan import SUM
@@ -18,8 +19,6 @@ from s3prl_plugin.select.verify.trial import Trial
 from s3prl_plugin.superb.outcomes import UNITS
 
 MARGIN = 0.02  # of an error rate or a share of right answers: less than that is taken for a match
-HOLDS, NOT, UNDECIDED = "holds at this scale", "does not hold at this scale", "not decided"
-SAID = {HOLDS: HOLDS, NOT: NOT, UNDECIDED: f"is {UNDECIDED}"}
 LISTED = 3
 MOST_TIMES = 1000
 
@@ -57,7 +56,7 @@ def _of_task(task: str, trials: Sequence[Trial]) -> Section:
     first = trials[0]
     lines = [*_guided(found)]
     if match is not None:
-        lines.append(f"That one layer matches the sum of all {_matches(match, margin_of(first))}.")
+        lines.append(f"One layer matches the sum of all: {_matches(match, margin_of(first))}.")
     kind = "more is better" if first.higher_is_better else "less is better"
     size = f"; {len(first.counts)} utterances" if first.errors else ""
     heads = f", heads of {first.steps} steps, {len(first.seeds)} seeds" if first.steps else ""
@@ -72,15 +71,12 @@ def _of_task(task: str, trials: Sequence[Trial]) -> Section:
 
 def _guided(found: Sequence[Guide]) -> list[str]:
     """Which measures guide, and which guides best."""
-    lines = []
-    for verdict in (HOLDS, NOT, UNDECIDED):
-        names = [each.measure for each in found if word(each.lead) == verdict]
-        if names:
-            lines.append(f"That a measure guides {SAID[verdict]} for {', '.join(names)}.")
+    by_word = {word: [each.measure for each in found if _word(each.lead) == word] for word in WORDS}
+    lines = [f"A measure guides: {word} for {', '.join(names)}." for word, names in by_word.items() if names]
     others = [each.measure for each in found[1:] if each.as_good]
     if found and others:
         lines.append(
-            f"Which measure guides best is {UNDECIDED}: {found[0].measure} has the highest rank correlation, and "
+            f"Which measure guides best is {NOT_DECIDED}: {found[0].measure} has the highest rank correlation, and "
             f"{len(others)} of {len(found) - 1} others are not told apart from it ({_listed(others)})."
         )
     elif len(found) > 1:
@@ -88,25 +84,16 @@ def _guided(found: Sequence[Guide]) -> list[str]:
     return lines
 
 
-def word(gain: Gain, margin: float = 0.0) -> str:
-    """A verdict, from an interval.
-
-    Args:
-        gain: what is claimed to be more than nothing, or than `-margin`.
-        margin: 0 or more.
-    """
-    if gain.ci_low is None or gain.ci_high is None:
-        return UNDECIDED
-    if gain.ci_low > -margin:
-        return HOLDS
-    return NOT if gain.ci_high < 0 else UNDECIDED
+def _word(gain: Gain, margin: float = 0.0) -> str:
+    """What is said of the claim that a lead is more than nothing, or than `-margin`."""
+    return verdict(gain.ci_low, gain.ci_high, -margin, against=0.0)
 
 
 def _matches(gain: Gain, margin: float) -> str:
     """Whether one layer matches all, and what would decide it."""
-    verdict = word(gain, margin)
-    said = f"{SAID[verdict]} (the layer leads by {gain.value:+.3f}, {span(gain.ci_low, gain.ci_high)})"
-    if verdict != UNDECIDED or gain.ci_low is None:
+    word = _word(gain, margin)
+    said = f"{word} (the layer leads by {gain.value:+.3f}, {span(gain.ci_low, gain.ci_high)})"
+    if word != NOT_DECIDED or gain.ci_low is None:
         return said
     room = gain.value + margin if gain.value > -margin else -gain.value
     factor = ((gain.value - gain.ci_low) / max(room, 1e-9)) ** 2
@@ -145,7 +132,8 @@ def _regret(found: Trial) -> str:
     if "best on dev" not in by_way:
         return f"regret: {found.task} has no dev set on which the best tap could be chosen; {bound}"
     gain = by_way["best on dev"].lead
-    number = f"{_number(gain.value)} {_interval(gain)}".strip()
+    interval = span(gain.ci_low, gain.ci_high, "+.4f")
+    number = f"{_number(gain.value)}{interval and f' ({interval})'}"
     return f"regret: {number} against the tap that is best on dev (expected below the true regret), {bound}"
 
 
@@ -164,7 +152,7 @@ def _guides(trials: Sequence[Trial], found: Sequence[Guide] | None = None) -> Ta
                 ", ".join(each.taps),
                 *_lead(each.lead),
                 *regret,
-                word(each.lead),
+                _word(each.lead),
             )
         )
     signed = Column("Spearman's rho", "signed", decimals=2)
@@ -194,9 +182,9 @@ def _against_sum(trials: Sequence[Trial], mean: Gain) -> Table:
         if gain is not None:
             best = str(each.best_on_dev)
             scores = [each.sign * each.scores(name).value for name in (best, SUM)]
-            rows.append((each.upstream, best, *scores, *_lead(gain), word(gain, margin)))
+            rows.append((each.upstream, best, *scores, *_lead(gain), _word(gain, margin)))
     if len(trials) > 1:
-        rows.append(("mean", "", Cell(text=""), Cell(text=""), *_lead(mean), word(mean, margin)))
+        rows.append(("mean", "", Cell(text=""), Cell(text=""), *_lead(mean), _word(mean, margin)))
     columns = (
         "upstream", "best on dev", Column("score", decimals=4), Column(SUM, decimals=4), *LEAD, "one layer matches all",
     )  # fmt: skip
@@ -229,7 +217,7 @@ LEAD = (Column("lead", "signed", decimals=4), Column("95 % interval", "text"))
 
 
 def _lead(gain: Gain) -> tuple[Cell, Cell]:
-    return Cell(round(gain.value, 4) + 0.0), Cell(text=_interval(gain))
+    return Cell(gain.value), Cell(text=span(gain.ci_low, gain.ci_high, "+.4f"))
 
 
 def _rate(rate: float | None) -> Cell:
@@ -239,7 +227,3 @@ def _rate(rate: float | None) -> Cell:
 def _number(value: float) -> str:
     """A lead; one that rounding makes nothing has no sign of its own."""
     return f"{round(value, 4) + 0.0:+.4f}"
-
-
-def _interval(gain: Gain) -> str:
-    return "" if gain.ci_low is None or gain.ci_high is None else f"[{gain.ci_low:+.4f}, {gain.ci_high:+.4f}]"
