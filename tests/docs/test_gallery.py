@@ -128,8 +128,7 @@ def test_differences_of_two_arms_follow_from_the_file(name):
         said = {**line, "arm": arm}
         del said["effect"]
         of = [n for n in lines if all(n.get(key) == value for key, value in said.items())]
-        found = {n["seed"]: n["value"] if n.get("higher_is_better", True) else -n["value"] for n in of}
-        return np.array([found[seed] for seed in sorted(found)])
+        return {n["seed"]: n["value"] if n.get("higher_is_better", True) else -n["value"] for n in of}
 
     def row(arm, measure):
         run, tap, kind = units[arm].split(maxsplit=2)
@@ -147,7 +146,8 @@ def test_differences_of_two_arms_follow_from_the_file(name):
                 moved, value = without_one - without_other, one - other
                 error = np.sqrt((len(moved) - 1) / len(moved) * np.square(moved - moved.mean()).sum())
             else:
-                moved = np.subtract(*(numbers(arm, line) for arm in arms))
+                one, other = (numbers(arm, line) for arm in arms)
+                moved = np.array([one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())])
                 value, error = moved.mean(), moved.std(ddof=1) / np.sqrt(len(moved))
             half = scipy.stats.t(len(moved) - 1).ppf(1 - 0.05 / len(said["lines"]) / 2) * error
             half = half if len(moved) > 2 else np.inf  # two seeds decide nothing
