@@ -206,11 +206,13 @@ def _comparison(args: argparse.Namespace, folders: Sequence[Path]) -> int:
 def _submission(args: argparse.Namespace) -> int:
     """Print what of a run can be handed in."""
     from s3prl_plugin.inference import current
+    from s3prl_plugin.report import text
     from s3prl_plugin.report.leaderboard import submission
 
     (folder,) = args.expdir
     found = submission.check(folder, current.read(folder).rows)
-    print(json.dumps([asdict(one) for one in found], indent=1) if args.json else submission.text(folder, found))
+    shown = text.text([submission.section(folder, found)])
+    print(json.dumps([asdict(one) for one in found], indent=1) + "\n" if args.json else shown, end="")
     return int(any(one.faults for one in found))
 
 

@@ -10,14 +10,15 @@ from s3prl_plugin import registry
 from s3prl_plugin.analysis import about
 from s3prl_plugin.inference.held_out import HeldOut
 from s3prl_plugin.report import tables
-from s3prl_plugin.report.text import aligned
+from s3prl_plugin.report.sections import Cell, Column, Section, Table, span
+from s3prl_plugin.report.text import text as shown
 from s3prl_plugin.results import Row
 from s3prl_plugin.select.choice import Absent, Choice
 from s3prl_plugin.select.recommendation import Recommendation
 from s3prl_plugin.select.written import ELSEWHERE, PROGRAM, Ready, command
 from s3prl_plugin.strides import ms_text, written_stride
 
-BEST, NOT_TOLD_APART = "*", "~"
+NOT_TOLD_APART = "~"
 LISTED = 4  # taps that are named in a sentence
 
 
@@ -27,25 +28,25 @@ def text(found: Recommendation, prepared: Ready | None) -> str:
     Args:
         prepared: how the tap is run; None where none is recommended.
     """
-    criterion = found.criterion
-    measures = " and ".join(criterion.measures)
-    parts = [
-        f"{found.source.folder}: "
-        + "\n".join(tables.headline([row for row in found.source.rows if row.tap is not None] or found.source.rows)),
-        f"{criterion.task}, {criterion.title}: chosen by {measures}. Evidence: {criterion.evidence} "
-        f"({criterion.because})",
-        "\n".join(f"note: {note}" for note in found.source.notes),
-        "\n".join(missing(found, each) for each in found.absent),
+    criterion, source = found.criterion, found.source
+    whose, *more = tables.headline([row for row in source.rows if row.tap is not None] or source.rows)
+    lead = [
+        *(f"{source.folder}: {whose}", *more),
+        f"{criterion.task}, {criterion.title}: chosen by {' and '.join(criterion.measures)}. Evidence: "
+        f"{criterion.evidence} ({criterion.because})",
+        *(f"note: {note}" for note in source.notes),
+        *_verdict(found),
     ]
-    if found.tap is not None:
-        parts += [
-            _verdict(found),
-            _tap_table(found),
-            _details(found),
-            "\n".join(f"note: {note}" for note in found.notes),
-        ]
-        parts.append(_how(found, prepared) if prepared else "")
-    return "\n\n".join(part for part in parts if part)
+    commands = [*(missing(found, each) for each in found.absent), *(_how(found, prepared) if prepared else ())]
+    section = Section(
+        name="recommendation",
+        title="",
+        lead=tuple(lead),
+        tables=() if found.tap is None else (_tap_table(found),),
+        notes=() if found.tap is None else (*_details(found), *found.notes),
+    )
+    last = Section(name="how", title="", code="\n".join(commands))
+    return shown([section, last]).rstrip()
 
 
 def missing(found: Recommendation, absent: Absent) -> str:
@@ -134,51 +135,45 @@ def _tap_record(each: Choice, row: Row) -> dict[str, Any]:
     return {**said, "less_best": found.value, **ends}
 
 
-def _tap_table(found: Recommendation) -> str:
+def _tap_table(found: Recommendation) -> Table:
     """One line per tap, with what every measure says of it."""
-    names = {row.tap: row for each in found.choices for row in each.rows}
-    ordered = sorted(names.values(), key=lambda row: row.tap_index if row.tap_index is not None else 0)
-    head = ["tap", "ms"]
+    names = {str(row.tap): row for each in found.choices for row in each.rows}
+    heads = [Column("tap"), Column("ms", "number")]
     for each in found.choices:
-        head += [each.measure, "less best", "p (Holm)"]
-    lines = [[*head, *(["weight"] if found.weights else []), ""]]
-    for row in ordered:
-        line = [str(row.tap), ms_text(row.stride) if row.stride else ""]
-        for each in found.choices:
-            line += _cells(each, str(row.tap))
-        if found.weights:
-            line.append(f"{found.weights[str(row.tap)]:.3f}" if str(row.tap) in found.weights else "")
-        chosen = found.tap is not None and row.tap == found.tap.tap
-        lines.append([*line, "<- take this" if chosen else " " * len("<- take this")])
-    legend = [
-        f"{BEST} best of a measure; {NOT_TOLD_APART} not told apart from it: the paired difference includes 0 (Holm, "
-        "over all pairs of these taps); ± half of the 95 % interval"
-    ]
-    if found.weights:
-        legend.append(f"weight: learned by {found.criterion.task}'s sum of normalised states, mean over its runs")
-    return "\n".join([aligned(lines), *legend])
+        heads += [Column(each.measure, "number", decimals=3), Column("less best", "signed", decimals=3)]
+        heads += [Column("p (Holm)", "p")]
+    heads += [Column("weight", "number", decimals=3)] * bool(found.weights)
+    rows = []
+    for tap, row in sorted(names.items(), key=lambda item: item[1].tap_index or 0):
+        chosen = found.tap is not None and tap == found.tap.tap
+        cells = [cell for each in found.choices for cell in _cells(each, tap)]
+        cells += [Cell(found.weights.get(tap), text=None if tap in found.weights else "")] * bool(found.weights)
+        rows.append((tap, Cell(text=ms_text(row.stride) if row.stride else ""), *cells, "<- take this" * chosen))
+    learned = f"weight: learned by {found.criterion.task}'s sum of normalised states, mean over its runs"
+    return Table(
+        columns=(*heads, Column("", "text")),
+        rows=tuple(rows),
+        star="best of a measure; ± half of the 95 % interval",
+        note=f"{NOT_TOLD_APART} not told apart from it: the paired difference includes 0 (Holm, over all pairs)",
+        notes=(learned,) * bool(found.weights),
+    )
 
 
-def _cells(each: Choice, tap: str) -> list[str]:
-    """What one measure says of one tap."""
-    row = next((row for row in each.rows if row.tap == tap), None)
+def _cells(each: Choice, tap: str) -> tuple[Cell, Cell, Cell]:
+    """What one measure says of one tap: its number, how far it is below the best, and p."""
+    row, nothing = next((row for row in each.rows if row.tap == tap), None), Cell(text="")
     if row is None:
-        return ["- ", "", ""]
-    value = f"{row.value:.3f}"
-    if row.ci_low is not None and row.ci_high is not None:
-        value += f" ±{(row.ci_high - row.ci_low) / 2:.3f}"
-    value = f"({value})" if row.grey else value
-    if row is each.best:
-        return [f"{value}{BEST}", "", ""]
-    mark = NOT_TOLD_APART if any(row is other for other in each.not_told_apart) else " "
-    found = each.against_best.get(tap)
+        return Cell(), nothing, nothing
+    best = row is each.best
+    small = NOT_TOLD_APART * (not best and any(row is other for other in each.not_told_apart))
+    value = Cell(row.value, low=row.ci_low, high=row.ci_high, grey=row.grey, star=best, small=small)
+    found = None if best else each.against_best.get(tap)
     if found is None:
-        return [f"{value}{mark}", "", ""]
-    p = found.p_holm if found.p_holm is not None else found.p
-    return [f"{value}{mark}", f"{found.value:+.3f}", f"{p:.3f}" if p >= 0.001 else "<.001"]
+        return value, nothing, nothing
+    return value, Cell(found.value), Cell(found.p if found.p_holm is None else found.p_holm)
 
 
-def _verdict(found: Recommendation) -> str:
+def _verdict(found: Recommendation) -> list[str]:
     """What is recommended, and whether the measures agree."""
     lines = [f"take {found.tap.tap}: {found.why}"] if found.tap is not None else []
     if found.agree is False:
@@ -186,10 +181,10 @@ def _verdict(found: Recommendation) -> str:
         lines.append(
             f"THE MEASURES DISAGREE: {bests}, and every tap is told apart from one of these; try both, or --verify"
         )
-    return "\n".join(lines)
+    return lines
 
 
-def _details(found: Recommendation) -> str:
+def _details(found: Recommendation) -> list[str]:
     """How sure each measure is of its best tap."""
     lines = []
     for each in found.choices:
@@ -199,17 +194,16 @@ def _details(found: Recommendation) -> str:
             continue
         lines.append(f"{each.measure}: best {each.best.tap}; {_not_told_apart(each)}")
         if each.score is not None:
-            low, high = each.score.estimate.interval()
             lines.append(
                 f"{each.measure} of the best tap, chosen on half of the folds and scored on the others: "
-                f"{each.score.estimate.value:.3f} [{low:.3f}, {high:.3f}] "
-                f"({each.best.tap} on all folds: {each.best.value:.3f})"
+                f"{each.score.estimate.value:.3f} ({span(*each.score.estimate.interval(), '.3f')}; "
+                f"{each.best.tap} on all folds: {each.best.value:.3f})"
             )
         several = {name: count for name, count in each.times_best.items() if count}
         if len(several) > 1:
             counts = ", ".join(f"{name} {count}" for name, count in several.items())
             lines.append(f"{each.measure}, best without one of the folds or speakers: {counts} times")
-    return "\n".join(lines)
+    return lines
 
 
 def _not_told_apart(each: Choice) -> str:
@@ -225,15 +219,13 @@ def _not_told_apart(each: Choice) -> str:
     return f"not told apart from it: {', '.join(others)}"
 
 
-def _how(found: Recommendation, prepared: Ready) -> str:
+def _how(found: Recommendation, prepared: Ready) -> list[str]:
     """How the tap is run."""
-    lines = [*prepared.about]
-    lines += [f"written: {path}" for path in prepared.files]
-    lines.append(_command(found, prepared))
+    lines = [*prepared.about, *(f"written: {path}" for path in prepared.files), _command(found, prepared)]
     if not prepared.files and found.criterion.task not in ELSEWHERE:
         needs = f"suite.yaml{' and upstream.yaml' if prepared.options else ''}"
         lines.append(f"(`-o FILE.yaml` writes {needs} ready to be run)")
-    return "\n".join(lines)
+    return lines
 
 
 def _command(found: Recommendation, prepared: Ready) -> str:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from s3prl_plugin.report.leaderboard.standings import FREE
 from s3prl_plugin.report.leaderboard.superb_score import reference_columns, reference_tasks
-from s3prl_plugin.report.text import aligned
+from s3prl_plugin.report.sections import Section, Table
 from s3prl_plugin.results import Row
 from s3prl_plugin.superb.tasks import Task, task
 
@@ -45,20 +45,21 @@ def check(folder: Path, rows: Sequence[Row]) -> list[Checked]:
     return [_checked(task(name), folder, rows) for name in reference_tasks()]
 
 
-def text(folder: Path, found: Sequence[Checked]) -> str:
+def section(folder: Path, found: Sequence[Checked]) -> Section:
     """The same for reading."""
-    lines = [["task", ""]]
+    rows = []
     for one in found:
-        said = [*one.faults] or ["ready"]
-        lines += [[one.task if i == 0 else "", line] for i, line in enumerate([*said, *one.notes])]
-    width = max(len(line[1]) for line in lines)
-    ready = [one for one in found if not one.faults]
-    parts = [f"submission from {folder}: {len(ready)} of {len(found)} tasks are ready"]
-    parts.append(aligned([[name, said.ljust(width)] for name, said in lines]))
-    if ready:
-        parts.append("the files, by their names in the archive (below predict/):")
-        parts += [f"  {name}  <-  {file}" for one in ready for name, file in one.files.items()]
-    return "\n".join(parts)
+        said = [*(one.faults or ["ready"]), *one.notes]
+        rows += [("" if i else one.task, line) for i, line in enumerate(said)]
+    files = [f"{name}  <-  {file}" for one in found if not one.faults for name, file in one.files.items()]
+    ready = sum(not one.faults for one in found)
+    return Section(
+        name="submission",
+        title="",
+        lead=(f"submission from {folder}: {ready} of {len(found)} tasks are ready",),
+        tables=(Table(columns=("task", ""), rows=tuple(rows)),),
+        code="\n".join(["the files, by their names in the archive (below predict/):", *files]) if files else "",
+    )
 
 
 def _checked(one: Task, folder: Path, rows: Sequence[Row]) -> Checked:
