@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 
 import s3prl_plugin
-from benchmarks import memory
+from benchmarks import converted, memory
 from benchmarks.ratios import Measuring, Ratio, alternate, of_times
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states.taps import SAMPLE_RATE
 from s3prl_plugin.upstream.mr_hubert import small, variants
-from s3prl_plugin.upstream.mr_hubert.checkpoint import converted
 from s3prl_plugin.upstream.mr_hubert.checkpoint import load as checkpoint
 from s3prl_plugin.upstream.mr_hubert.network.config import Config
 from s3prl_plugin.upstream.mr_hubert.network.costs import macs

@@ -130,7 +130,7 @@ def _with_units(experiment: Experiment, args: Namespace) -> Mapping[str, Any]:
     request = experiment.data.get("units")
     if request is None:
         return experiment.data
-    from s3prl_plugin.pretraining.loop.own_units import with_units
+    from s3prl_plugin.pretraining.loop.experiment import with_units
 
     others = {name: content for name, content in experiment.data.items() if name != "units"}
     return with_units(others, request, Path(args.expdir) / "units", args.device)

@@ -16,8 +16,7 @@ from s3prl_plugin.analysis.tokens.kept import KeptTokens
 from s3prl_plugin.config.schema import Counted, Positive, Some, Whole, one_of, whole
 from s3prl_plugin.downstream.words import similarity
 from s3prl_plugin.downstream.words.discrimination import WordDiscrimination
-from s3prl_plugin.downstream.words.rated import RatedSimilarity, Ratings, Sentences, WordVectors
-from s3prl_plugin.downstream.words.utterance_means import UtteranceMeans
+from s3prl_plugin.downstream.words.rated import RatedSimilarity, Ratings, Sentences, UtteranceMeans, WordVectors
 from s3prl_plugin.files import digests
 from s3prl_plugin.strides import Stride
 

@@ -1,4 +1,7 @@
-"""wordsim and sts: Spearman's correlation of similarities with ratings, a list at a time and over all lists."""
+"""wordsim and sts: Spearman's correlation of similarities with ratings, a list at a time and over all lists.
+
+A sentence stands for the mean of its frames (`UtteranceMeans`).
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,15 @@ import numpy as np
 
 from s3prl_plugin.analysis.chance import chance_fields
 from s3prl_plugin.analysis.information.seeds import interval_fields
+from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.planning.sampling import stream
 from s3prl_plugin.analysis.rows import RowMaker
+from s3prl_plugin.analysis.statistics.tap_rows import TapRows
 from s3prl_plugin.analysis.tokens.drawing import Candidates
 from s3prl_plugin.analysis.tokens.kept import KeptTokens
 from s3prl_plugin.downstream.words import similarity
 from s3prl_plugin.downstream.words.similarity import Rated
-from s3prl_plugin.downstream.words.utterance_means import UtteranceMeans
 from s3prl_plugin.inference import intervals
 from s3prl_plugin.inference.refusal import Refused
 from s3prl_plugin.results import Row
@@ -191,3 +195,26 @@ def _grey(pairs: int) -> str | None:
     if pairs >= FEW_PAIRS:
         return None
     return f"limited by data: {pairs} rated pairs, {FEW_PAIRS} wanted; a larger corpus or list would help"
+
+
+class UtteranceMeans(TapRows):
+    """One row per utterance and tap.
+
+    Args:
+        utterances: (N,) positions in the corpus, increasing.
+        taps: of the upstream.
+    """
+
+    def __init__(self, utterances: np.ndarray, taps: Sequence[Tap]):
+        super().__init__(len(utterances), taps, "utterances")
+        self.utterances = utterances
+
+    def update(self, batch: Batch) -> None:
+        """Take the utterances of a batch."""
+        for i, position in enumerate(batch.positions):
+            row = int(np.searchsorted(self.utterances, position))
+            if row == len(self.utterances) or self.utterances[row] != position or not batch.complete(i):
+                continue
+            self.seen[row] = True
+            for tap, kept in enumerate(self.kept):
+                kept[row] = batch.frames(i, tap).double().mean(dim=0).cpu().numpy()

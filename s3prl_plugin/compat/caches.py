@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
+import json
 import os
 import shutil
 import tempfile
@@ -19,7 +21,6 @@ from typing import Any
 
 from s3prl_plugin.compat import hooks
 from s3prl_plugin.compat.hooks import note
-from s3prl_plugin.compat.plain_files import PLAIN_FILES
 from s3prl_plugin.compat.replaced import StandIn, replaced
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import cache, unfinished
@@ -191,3 +192,27 @@ def _listing(root: Path) -> bytes:
             status = os.stat(os.path.join(folder, name))
             lines.append(f"{os.path.relpath(folder, root)}/{name} {status.st_size} {status.st_mtime_ns}")
     return "\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+class PlainFiles:
+    """Stands in for `pickle` where lists, mappings, strings and numbers are kept."""
+
+    def dump(self, content: Any, file: io.BufferedIOBase) -> None:
+        """Write it as JSON."""
+        file.write(json.dumps(content, default=str).encode())
+        file.flush()
+
+    def load(self, file: io.BufferedIOBase) -> Any:
+        """Read what `dump` wrote.
+
+        Raises:
+            UserError: it is something else.
+        """
+        try:
+            return json.loads(file.read())
+        except (ValueError, RecursionError):
+            name = getattr(file, "name", "a cache")
+            raise UserError(f"{name}: not a cache that this plugin wrote; remove it, it is made anew") from None
+
+
+PLAIN_FILES = PlainFiles()

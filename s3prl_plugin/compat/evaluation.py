@@ -15,8 +15,8 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from s3prl_plugin.compat import hooks
+from s3prl_plugin.compat.caches import PLAIN_FILES
 from s3prl_plugin.compat.hooks import note
-from s3prl_plugin.compat.plain_files import PLAIN_FILES
 from s3prl_plugin.compat.replaced import StandIn
 from s3prl_plugin.errors import UserError, one_line
 

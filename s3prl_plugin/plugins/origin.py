@@ -7,7 +7,7 @@ from typing import Any
 
 from s3prl_plugin.errors import UserError, reason
 from s3prl_plugin.plugins import GUIDE, OWN, offers, plugin_flag
-from s3prl_plugin.plugins.versions import DIGEST, version_of
+from s3prl_plugin.plugins.plugin_flag import DIGEST, version_of
 
 
 def origin(target: str) -> dict[str, str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
+import importlib.util
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 from s3prl_plugin.errors import UserError, reason
 from s3prl_plugin.plugins import FLAG, GUIDE, offers
-from s3prl_plugin.plugins.versions import digest, version_of
 
 _given: dict[str, _Given] = {}
 _added = 0
@@ -105,3 +107,27 @@ def note_added() -> None:
     """Something was added to the registry."""
     global _added
     _added += 1
+
+
+DIGEST = "sha256"
+
+
+def version_of(top: str) -> str:
+    """The version of the distribution that holds a module, or a digest of its code."""
+    distribution = next(iter(packages_distributions().get(top, ())), None)
+    if distribution is not None:
+        return version(distribution)
+    spec = importlib.util.find_spec(top)
+    folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    files = [file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".yaml")]
+    if spec is not None and not folders and spec.origin:
+        files = [Path(spec.origin)]
+    return digest(sorted(files))
+
+
+def digest(files: Iterable[Path]) -> str:
+    """What code is, that has no version."""
+    content = hashlib.sha256()
+    for file in files:
+        content.update(file.read_bytes())
+    return f"{DIGEST} {content.hexdigest()[:16]}"

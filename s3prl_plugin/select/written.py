@@ -15,9 +15,9 @@ from s3prl_plugin import results
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.results import Row
 from s3prl_plugin.select import layers
-from s3prl_plugin.select.head_flags import features, frame_rate
 from s3prl_plugin.select.recommendation import Recommendation
 from s3prl_plugin.select.source import Source
+from s3prl_plugin.select.task_suite import features, frame_rate
 
 PROGRAM = "python -m s3prl_plugin.run_downstream"
 FINE_TUNING_RATE = 2.0e-5  # of Adam, for upstream and head together: a start, from what such models are fine-tuned with

@@ -14,7 +14,6 @@ from s3prl_plugin.states import batches, features, frame_counts, pooling
 from s3prl_plugin.states.frame_counts import FrameCount
 from s3prl_plugin.states.taps import SAMPLE_RATE, States, Tap
 from s3prl_plugin.states.trial import undisturbed
-from s3prl_plugin.states.waveforms import checked
 
 
 class TappedUpstream(nn.Module):
@@ -235,3 +234,34 @@ def _chosen(entry: Any, layer: int | None) -> Any:
     if not isinstance(entry, list) or not entry:
         return entry
     return entry[0] if len(entry) == 1 else entry if layer is None else entry[layer]
+
+
+def checked(wavs: Sequence[Tensor], shortest: int = 1) -> list[Tensor]:
+    """The waveforms of a batch in float32.
+
+    Args:
+        wavs: per utterance, (L,) samples at 16 kHz.
+        shortest: the fewest samples of an utterance.
+
+    Raises:
+        UserError: there are none, or one is too short, not one-dimensional, or not finite.
+    """
+    if not wavs:
+        raise UserError("a batch without waveforms; give at least one")
+    for i, wav in enumerate(wavs):
+        if wav.dim() != 1 or not wav.is_floating_point():
+            shape = " x ".join(map(str, wav.shape))
+            raise UserError(f"utterance {i} of the batch is {shape} of {wav.dtype}; give one channel of floats")
+        if len(wav) < shortest == 1:
+            raise UserError(f"utterance {i} of the batch has no samples; leave it out")
+        if len(wav) < shortest:
+            raise UserError(
+                f"utterance {i} of the batch has {len(wav)} samples; one frame takes {shortest} "
+                f"({1000 * shortest / SAMPLE_RATE:g} ms): leave it out or lengthen it"
+            )
+    waveforms = [wav.float() for wav in wavs]
+    if not torch.stack([wav.sum() for wav in waveforms]).isfinite().all():
+        bad = next((i for i, wav in enumerate(waveforms) if not wav.isfinite().all()), None)
+        if bad is not None:
+            raise UserError(f"utterance {bad} of the batch holds NaN or infinite samples; leave it out or mend it")
+    return waveforms

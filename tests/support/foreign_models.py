@@ -78,8 +78,8 @@ def hf_hubert(folder):
 
 def multires_hubert(path):
     """A checkpoint for `multires_hubert_local`."""
+    from benchmarks import converted
     from s3prl_plugin.upstream.mr_hubert import small
-    from s3prl_plugin.upstream.mr_hubert.checkpoint import converted
 
     return str(converted.save(path, small.random_network(small.small_config(dim=32))))
 

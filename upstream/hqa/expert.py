@@ -14,9 +14,8 @@ from torch import Tensor
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.states import waveform_normalisation
 from s3prl_plugin.states.batches import side_by_side
-from s3prl_plugin.states.tapped import TappedUpstream
+from s3prl_plugin.states.tapped import TappedUpstream, checked
 from s3prl_plugin.states.taps import DecodableStates, States
-from s3prl_plugin.states.waveforms import checked
 from s3prl_plugin.upstream.hqa import options
 from s3prl_plugin.upstream.hqa.checkpoint import load
 from s3prl_plugin.upstream.hqa.network import front_end

@@ -18,10 +18,9 @@ from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import digests
 from s3prl_plugin.jobs.durations import about
 from s3prl_plugin.results import Row
-from s3prl_plugin.select.head_flags import features
 from s3prl_plugin.select.layers import carried
 from s3prl_plugin.select.source import Source
-from s3prl_plugin.select.task_suite import has_settings, task_section
+from s3prl_plugin.select.task_suite import features, has_settings, task_section
 from s3prl_plugin.select.written import ELSEWHERE
 from s3prl_plugin.states import upstream_facts
 from s3prl_plugin.study.plan import StudyUpstream

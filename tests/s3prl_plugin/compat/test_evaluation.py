@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import s3prl_plugin
-from s3prl_plugin.compat.plain_files import PLAIN_FILES
+from s3prl_plugin.compat.caches import PLAIN_FILES
 from s3prl_plugin.config import setting_names
 from s3prl_plugin.errors import UserError
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from s3prl_plugin.errors import UserError, reason
-from s3prl_plugin.jobs.outcome import Outcome, table
+from s3prl_plugin.jobs.engine import Outcome, table
 
 
 def caused(error, cause):

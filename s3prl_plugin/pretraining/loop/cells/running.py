@@ -20,8 +20,8 @@ from s3prl_plugin.jobs.mark import Mark
 from s3prl_plugin.pretraining.loop import states
 from s3prl_plugin.pretraining.loop.cells import plan
 from s3prl_plugin.pretraining.loop.cells.plan import CellTraining
+from s3prl_plugin.pretraining.loop.experiment import with_units
 from s3prl_plugin.pretraining.loop.journal import LAST
-from s3prl_plugin.pretraining.loop.own_units import with_units
 
 FILE_NAME = "pretrain.yaml"
 UNITS = "units"

@@ -134,7 +134,7 @@ def test_a_folder_of_minimal_hubert(tmp_path):
 
 
 def test_fairseq_and_s3prl(tmp_path, small_checkpoint):
-    from s3prl_plugin.upstream.mr_hubert.checkpoint import converted
+    from benchmarks import converted
     from s3prl_plugin.upstream.mr_hubert.hubconf import mr_hubert_local
 
     with torch.no_grad():
