@@ -89,7 +89,8 @@ def layer_table(rows: Iterable[Row]) -> Table:
             refused=row.refused, caveat=caveat if row.caveat else None,
         )  # fmt: skip
 
-    return _by_tap(by_measure, cell, "best state tap of a measure; ± half of the 95 % interval")
+    intervals = "; ± half of the 95 % interval" if any(r.ci_low is not None for r in shown) else ""
+    return _by_tap(by_measure, cell, f"best state tap of a measure{intervals}")
 
 
 def weights_table(rows: Iterable[Row]) -> Table:

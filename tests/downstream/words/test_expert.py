@@ -95,7 +95,7 @@ def test_distance_along_paths_and_draws(corpus, tmp_path):
     assert len(made.measures[0].drawn) == 30
 
 
-def test_words_against_ratings(corpus, tmp_path):
+def test_words_against_ratings(corpus, tmp_path, capsys):
     vectors, label, _ = means(corpus, TAPS[0], wordy)
     centres = {word: vectors[label == word].mean(axis=0) for word in planted.WORDS}
     listed = [(a, b) for a in planted.WORDS for b in planted.WORDS if a != b] + [("one", "absent")]
@@ -108,6 +108,8 @@ def test_words_against_ratings(corpus, tmp_path):
         corpus, tmp_path, measures=["wordsim"], instances=None,
         wordsim_ratings=[str(tmp_path / "a.txt"), str(tmp_path / "few.tsv")],
     )  # fmt: skip
+    said = "".join(capsys.readouterr())
+    assert f"wordsim: {len(listed) - 1} of {len(listed)} rated pairs of a.txt are in the corpus" in said
     planted.feed(made, FEATURES)
     found = rows_of(made)
     cosines = [
