@@ -22,6 +22,7 @@ of every panel). `without` names fields of rows that the page does not need, so 
     {{ field RUN MEASURE NAME }}      is a field that all its rows have in common
     {{ layers RUN+RUN MEASURE+MEASURE }}    is a table of state taps, one line per measure and run
     {{ best RUN+RUN MEASURE+MEASURE }}      is a table of every run's best state tap, or its task's score
+    {{ agreement RUN+RUN MEASURE+MEASURE }} is a table of how alike measures rank state taps, by Spearman's correlation
     {{ verdicts TASK }}               is what the verifications of a task say together, in words
     {{ verified TASK }}               is the same in tables; of a MEASURE over folds, of all runs, likewise
 and under a command of s3prl-plugin in a block that begins with ```console comes what it prints when run on the rows.
@@ -131,6 +132,7 @@ class Page:
             "refused": lambda run, measure: next(r.refused for r in self.of(run, measure) if r.refused),
             "layers": lambda runs, measures: _shown(self._layers(runs.split("+"), measures.split("+"))),
             "best": lambda runs, measures: _shown(self._best(runs.split("+"), measures.split("+"))),
+            "agreement": lambda runs, measures: _shown(self._agreement(runs.split("+"), measures.split("+"))),
             "verdicts": lambda task: "\n".join(f"- {line}" for line in self._verified(task).lead[1:]),
             "verified": lambda task: text([self._verified(task, lines=1)], markdown=True).strip(),
             "verdict": self.seeds.verdict,
@@ -212,6 +214,29 @@ class Page:
                 cells.append(Cell(text="refused") if row is None else replace(_cell(row), small=where))
             rows.append((run, *cells))
         return Table(columns=("", *(replace(COLUMN, name=measure) for measure in measures)), rows=tuple(rows))
+
+    def _agreement(self, runs: Sequence[str], measures: Sequence[str]) -> Table:
+        """One line per run: rank correlations of its state taps by two measures, so that 1 is always agreement."""
+        from scipy.stats import spearmanr
+
+        pairs = list(itertools.combinations(measures, 2))
+        rows = []
+        for run in runs:
+            scores = {
+                measure: {
+                    row.tap: (row.value or 0.0) * (1 if row.higher_is_better else -1)
+                    for row in state_taps.valued(self.of(run, measure))
+                }
+                for measure in measures
+            }
+            taps = list(scores[measures[0]])
+            rho = [spearmanr(*([scores[each][tap] for tap in taps] for each in pair)).statistic for pair in pairs]
+            rows.append((run, len(taps), *rho))
+        columns = (
+            Column("taps", "number", decimals=0),
+            *(Column(", ".join(pair), "signed", decimals=2) for pair in pairs),
+        )
+        return Table(columns=("", *columns), rows=tuple(rows))
 
     def _verified(self, task: str, lines: int | None = None) -> Section:
         """What the verifications of a task say together; its first lines alone, where so many are asked for."""

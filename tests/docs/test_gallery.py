@@ -66,6 +66,7 @@ def test_numbers_on_the_page_are_those_of_the_file(name):
     lines = [json.loads(line) for line in (FOLDER / f"{page.name}.jsonl").read_text().splitlines()]
     rows = [line for line in lines if "measure" in line]
     values = {(row["run"], row["measure"], row.get("tap")): row.get("value") for row in rows}
+    lower = {row["measure"]: row.get("higher_is_better") is False for row in rows}
     text = page.text()
     heads, checked = None, 0
     for line in text.splitlines():
@@ -75,10 +76,11 @@ def test_numbers_on_the_page_are_those_of_the_file(name):
         elif cells and "," in cells[0] and heads:
             measure, run = cells[0].split(", ")
             numbers = [values[run, measure, tap] for tap in heads]
+            best = min if lower[measure] else max
             for cell, number in zip(cells[1:], numbers, strict=True):
                 shown = re.match(r"\**(\d\.\d+) ±", cell)
                 assert float(shown[1]) == pytest.approx(number, abs=5.1e-4)
-                assert number == max(numbers) or not cell.startswith("**")
+                assert number == best(numbers) or not cell.startswith("**")
                 checked += 1
             assert sum(cell.startswith("**") for cell in cells[1:]) == 1
     assert checked > 10
@@ -264,6 +266,20 @@ def test_a_run_is_replaced_as_a_whole(own_pages, tmp_path):
     of_runs = {(line["run"], line["measure"]): line["value"] for line in lines() if "run" in line}
     assert of_runs == {("one", "KS"): 0.4, ("two", "KS"): 0.3}
     assert [line for line in lines() if "arm" in line] == [number]
+
+
+def test_measures_that_rank_taps_alike_and_the_other_way_round():
+    """Planted: an error that falls where a score rises agrees with it, one that rises with it does not."""
+    scores = {"cca_phone": (0.1, 0.2, 0.3, 0.4), "abx_phone": (0.4, 0.3, 0.2, 0.1), "mi_phone": (0.4, 0.3, 0.1, 0.2)}
+    rows = [
+        Row(upstream="u", measure=measure, score="s", headline=True, tap=f"layer{i}", block="layers", value=value,
+            higher_is_better=measure != "abx_phone")
+        for measure, values in scores.items() for i, value in enumerate(values)
+    ]  # fmt: skip
+    page = dataclasses.replace(build.page("whisper_tiny_en"), runs={"one": rows})
+    (found,) = page._agreement(["one"], list(scores)).rows
+    # 1 - 6 sum d^2 / (n (n^2 - 1)): of ranks 1 2 3 4 and 4 3 1 2, 1 - 6 * 18 / 60
+    assert found == ("one", 4, pytest.approx(1), pytest.approx(-0.8), pytest.approx(-0.8))
 
 
 @pytest.mark.parametrize("name", OF_ROWS)
