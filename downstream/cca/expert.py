@@ -90,11 +90,7 @@ class DownstreamExpert(AnalysisExpert):
         if wanted != "default":
             protocols.append(CcaPublished(self.make_row, self.plan.seed))
         sampler = Sampler(self.gathering, self.taps, self.options, self.coarsest)
-        other = OtherModel(self.options, sampler, self.device)
-        other.check(measures, self.name)
-        self.reads |= other.reads
-        for line in other.lines():
-            self.say(line)
+        other = OtherModel.of(self, sampler, measures)
         built: list[Measure] = []
         second = other.in_pass() if "cca_inter" in measures else None
         if second or {"cca_mel", "cca_intra"} & set(measures):

@@ -42,11 +42,7 @@ class DownstreamExpert(AnalysisExpert):
             UserError: an option cannot be used.
         """
         sampler = Sampler(self.gathering, self.taps, self.options, self.coarsest)
-        other = OtherModel(self.options, sampler, self.device)
-        other.check(measures, self.name)
-        self.reads |= other.reads
-        for line in other.lines():
-            self.say(line)
+        other = OtherModel.of(self, sampler, measures)
         rows = CkaRows(self.make_row)
         second = other.in_pass() if "cka_inter" in measures else None
         built: list[Measure] = []

@@ -57,7 +57,7 @@ def read_occurrences(file: Path, queries: set[str]) -> dict[str, set[str]]:
         if kind != "LEXEME":
             continue
         document = PurePosixPath(fields[0]).stem
-        for query in queries.intersection(fields[1:]):
+        for query in queries.intersection(fields[4:]):
             holding[query].add(document)
     return holding
 

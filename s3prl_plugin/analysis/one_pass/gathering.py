@@ -53,17 +53,19 @@ def held_by(statistic: Statistic) -> str:
     return getattr(statistic, "holds", "other statistics")
 
 
-class OfTaps:
-    """A statistic of some taps: it sees a batch at these alone.
+class Seen:
+    """A statistic that sees every batch in its own way: what it says and keeps is the statistic's.
 
     Args:
-        statistic: of these taps.
-        positions: of them, among all taps of the upstream.
+        statistic: of what is seen.
+        see: a batch -> what the statistic takes in.
+        told: added to what it describes.
     """
 
-    def __init__(self, statistic: Statistic, positions: Sequence[int]):
+    def __init__(self, statistic: Statistic, see: Callable[[Batch], Batch], told: str = ""):
         self.statistic = statistic
-        self.positions = positions
+        self._see = see
+        self._told = told
 
     @property
     def holds(self) -> str:
@@ -76,12 +78,12 @@ class OfTaps:
         return self.statistic.memory_bytes
 
     def describe(self) -> str:
-        """See `Statistic`; which taps they are, its name says."""
-        return self.statistic.describe()
+        """See `Statistic`."""
+        return f"{self.statistic.describe()}{self._told}"
 
     def update(self, batch: Batch) -> None:
         """See `Statistic`."""
-        self.statistic.update(batch.only(self.positions))
+        self.statistic.update(self._see(batch))
 
     def state_dict(self) -> dict[str, Any]:
         """See `Statistic`."""
@@ -180,7 +182,10 @@ class _AtSomeTaps(Gathering):
         self._positions = [taps.index(tap) for tap in chosen]
         self._names = ", ".join(tap.name for tap in chosen)
 
+    def _only(self, batch: Batch) -> Batch:
+        return batch.only(self._positions)
+
     def share(self, name: str, make: Callable[[], S]) -> S:
         """See `Gathering.share`."""
-        kept = self.whole.share(f"{name}; of {self._names}", lambda: OfTaps(make(), self._positions))
+        kept = self.whole.share(f"{name}; of {self._names}", lambda: Seen(make(), self._only))
         return cast(S, kept.statistic)

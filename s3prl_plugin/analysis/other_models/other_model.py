@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -19,6 +19,9 @@ from s3prl_plugin.errors import UserError, did_you_mean
 from s3prl_plugin.files import digests
 from s3prl_plugin.states.taps import Tap
 from s3prl_plugin.strides import Stride
+
+if TYPE_CHECKING:
+    from s3prl_plugin.analysis.expert import AnalysisExpert
 
 EXAMPLE = "{upstream: NAME, tap: NAME} or {saved: FOLDER, tap: NAME}"
 
@@ -53,6 +56,16 @@ class OtherModel:
             self.saved = SavedFrames(str(given["saved"]), sampler.gathering.plan, sampler.own(None))
         else:
             self.second = self._load(given, device)
+
+    @classmethod
+    def of(cls, expert: AnalysisExpert, sampler: Sampler, measures: Sequence[str]) -> OtherModel:
+        """That of an analysis, checked for its measures, and told of."""
+        other = cls(expert.options, sampler, expert.device)
+        other.check(measures, expert.name)
+        expert.reads |= other.reads
+        for line in other.lines():
+            expert.say(line)
+        return other
 
     @property
     def given(self) -> bool:

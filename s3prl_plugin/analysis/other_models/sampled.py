@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.options import Options
-from s3prl_plugin.analysis.other_models.second_upstream import OfSecond, SecondUpstream, check
+from s3prl_plugin.analysis.other_models.second_upstream import SecondUpstream, check, of_second
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir, shared_reservoir
 from s3prl_plugin.config.schema import By, Counted, Positive, Some, Text
 from s3prl_plugin.states.taps import Tap
@@ -89,7 +89,7 @@ class Sampler:
         plan = self.gathering.plan
         made = self.gathering.share(
             name,
-            lambda: OfSecond(FrameReservoir(plan, second.taps, self.per_utterance, self.limit, stride), second),
+            lambda: of_second(FrameReservoir(plan, second.taps, self.per_utterance, self.limit, stride), second),
         )
         assert isinstance(made.statistic, FrameReservoir)
         return made.statistic

@@ -15,8 +15,7 @@ import torch
 import yaml
 
 from s3prl_plugin import ranks, registry, results
-from s3prl_plugin.analysis.one_pass.batch import Batch
-from s3prl_plugin.analysis.one_pass.gathering import Statistic
+from s3prl_plugin.analysis.one_pass.gathering import Seen, Statistic
 from s3prl_plugin.random_state import RandomState
 from s3prl_plugin.states import foreign, provenance, upstream_files
 from s3prl_plugin.states.featurizer import StatesFeaturizer
@@ -54,42 +53,9 @@ class SecondUpstream:
             return self._featurizer.of(self._model, list(waveforms))
 
 
-class OfSecond:
-    """A statistic of a second upstream's States, gathered in the pass of the first.
-
-    Args:
-        statistic: of the second upstream's taps.
-        second: the second upstream.
-    """
-
-    def __init__(self, statistic: Statistic, second: SecondUpstream):
-        self.statistic = statistic
-        self.second = second
-
-    @property
-    def memory_bytes(self) -> int:
-        """See `Statistic`."""
-        return self.statistic.memory_bytes
-
-    def describe(self) -> str:
-        """What it holds, and the upstream that it comes from."""
-        return f"{self.statistic.describe()}, of upstream {self.second.digest}"
-
-    def update(self, batch: Batch) -> None:
-        """Take in one batch, as the second upstream sees it."""
-        self.statistic.update(batch.seen_by(self.second))
-
-    def state_dict(self) -> dict[str, Any]:
-        """See `Statistic`."""
-        return self.statistic.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """See `Statistic`."""
-        self.statistic.load_state_dict(state)
-
-    def merge(self, state: Mapping[str, Any]) -> None:
-        """See `Statistic`."""
-        self.statistic.merge(state)
+def of_second(statistic: Statistic, second: SecondUpstream) -> Seen:
+    """A statistic of a second upstream's States, gathered in the pass of the first."""
+    return Seen(statistic, lambda batch: batch.seen_by(second), f", of upstream {second.digest}")
 
 
 def load(

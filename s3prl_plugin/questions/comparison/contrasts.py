@@ -161,21 +161,19 @@ def contrast(
         _check_pairing(scores.used)
     except Missing as error:
         return refused(shown, measure, str(error))
-    low, high = found.interval()
     grey = "; ".join([*([shown.grey] if shown.grey else []), *scores.grey]) or None
+    named = shown.named(shown.label + added)
+    score = " and ".join(dict.fromkeys(row.score for row in scores.used))
+    return _told(found, replace(named, grey=grey), measure, score, scores.used[0].higher_is_better)
+
+
+def _told(found: Estimate, shown: Shown, measure: str, score: str, higher_is_better: bool) -> Contrast:
+    """An estimate as a contrast."""
+    low, high = found.interval()
     return Contrast(
-        label=shown.label + added,
-        measure=measure,
-        score=" and ".join(dict.fromkeys(row.score for row in scores.used)),
-        isolates=shown.isolates,
-        value=found.value,
-        ci_low=low,
-        ci_high=high,
-        p=found.p_value,
-        family=shown.family,
-        grey=grey,
-        higher_is_better=scores.used[0].higher_is_better,
-    )
+        **vars(shown), measure=measure, score=score, higher_is_better=higher_is_better,
+        value=found.value, ci_low=low, ci_high=high, p=found.p_value,
+    )  # fmt: skip
 
 
 def refused(shown: Shown, measure: str, reason: str) -> Contrast:
@@ -198,20 +196,7 @@ def _of_task(key: TaskKey, one: Mapping[int | None, Row], other: Mapping[int | N
         reason = f"{count} of the head in common, {MIN_SEEDS} are needed: run more"
         return replace(refused(label, key.task, reason), score=key.score)
     found = intervals.mean_of([(one[seed].value or 0.0) - (other[seed].value or 0.0) for seed in seeds])
-    low, high = found.interval()
-    return Contrast(
-        label=label.label,
-        measure=key.task,
-        score=key.score,
-        isolates=shown.isolates,
-        value=found.value,
-        ci_low=low,
-        ci_high=high,
-        p=found.p_value,
-        family=shown.family,
-        grey=shown.grey,
-        higher_is_better=one[seeds[0]].higher_is_better,
-    )
+    return _told(found, label, key.task, key.score, one[seeds[0]].higher_is_better)
 
 
 def corrected(found: Sequence[Contrast]) -> tuple[Contrast, ...]:

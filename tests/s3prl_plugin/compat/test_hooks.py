@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.machinery
+import subprocess
 import sys
 import uuid
 
@@ -95,3 +96,25 @@ def test_an_error_of_the_hook_is_an_error_of_the_import(write_module):
     with pytest.raises(ValueError, match="refused"):
         importlib.import_module(name)
     assert name not in sys.modules
+
+
+def test_hooks_come_before_a_finder_that_was_first():
+    """In a process of its own: a finder at the head of the list finds the module, as an editable install's may."""
+    script = """
+import sys
+from importlib.machinery import PathFinder
+
+
+class First:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return PathFinder.find_spec(name, path) if name == "wave" else None
+
+
+sys.meta_path.insert(0, First)
+from s3prl_plugin.compat import hooks
+hooks.after_import("wave", lambda module: print("seen", module.__name__))
+import wave
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "seen wave\n"

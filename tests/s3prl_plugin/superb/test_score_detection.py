@@ -52,3 +52,10 @@ def test_damaged_or_empty_truth_is_named(run):
     (truth / "quesst14_eval.tlist.xml").write_text("<termlist>")
     with pytest.raises(UserError, match=r"tlist\.xml: not XML"):
         score_detection.score(folder, "test", settings)
+
+
+def test_a_query_is_not_taken_for_a_channel_or_a_time(tmp_path):
+    file = tmp_path / "a.rttm"
+    file.write_text("LEXEME doc_1 1 0.00 5.10 2 lex <NA> <NA>\nLEXEME doc_2 2 0.00 5.10 1 3 <NA>\n")
+    held = score_detection.read_occurrences(file, {"1", "2", "3", "0.00"})
+    assert held == {"1": {"doc_2"}, "2": {"doc_1"}, "3": {"doc_2"}, "0.00": set()}

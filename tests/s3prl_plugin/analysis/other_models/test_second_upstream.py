@@ -14,7 +14,7 @@ from second_model import PlantedModel
 from s3prl_plugin.analysis.one_pass.batch import Batch
 from s3prl_plugin.analysis.one_pass.gathering import Gathering
 from s3prl_plugin.analysis.other_models import second_upstream
-from s3prl_plugin.analysis.other_models.second_upstream import OfSecond
+from s3prl_plugin.analysis.other_models.second_upstream import of_second
 from s3prl_plugin.analysis.planning.plan import Plan
 from s3prl_plugin.analysis.statistics.reservoir import FrameReservoir
 from s3prl_plugin.errors import UserError
@@ -138,7 +138,7 @@ def test_statistics_of_it_are_gathered_saved_and_merged_as_any():
     def empty():
         gathering = Gathering(Plan(corpus, 0))
         reservoir = FrameReservoir(gathering.plan, SECOND, per_utterance=4)
-        gathering.share("second", lambda: OfSecond(reservoir, model))
+        gathering.share("second", lambda: of_second(reservoir, model))
         return gathering, reservoir
 
     def fed(part):
