@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -150,8 +151,8 @@ class FramePurity:
         size = self.clusters, frames.classes
         found = [from_table(table_of(cluster, label, *size)) for cluster in chosen]
         by_chance = [[from_table(table_of(cluster, drawn, *size)) for cluster in chosen] for drawn in exchanged]
-        chance = {s: [_mean([getattr(each, s) for each in draw]) for draw in by_chance] for s in SCORES}
-        verdict = chance_limit(_mean(chance["pnmi"]))
+        chance = {s: [fmean([getattr(each, s) for each in draw]) for draw in by_chance] for s in SCORES}
+        verdict = chance_limit(fmean(chance["pnmi"]))
         verdict.check()
         ends = self._interval_ends(chosen, label, speaker, frames.classes)
         rows = []
@@ -163,7 +164,7 @@ class FramePurity:
                     self.name,
                     score,
                     headline=score == SCORES[0],
-                    value=_mean(per_seed),
+                    value=fmean(per_seed),
                     seed_sd=spread(per_seed),
                     grey=verdict.grey,
                     **chance_fields(chance[score]),
@@ -184,7 +185,3 @@ class FramePurity:
         except Refused:
             return {}
         return {score: interval_fields([one[score] for one in per_seed]) for score in SCORES}
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -52,16 +53,12 @@ class MiPublished:
                 "mi_over_h",
                 self.name,
                 headline=True,
-                value=_mean([information.mi_over_h for information in found]),
+                value=fmean([information.mi_over_h for information in found]),
                 n=found[0].n,
                 grey=verdict.grey or verdict.refused,
                 seeds=len(found),
                 seed_sd=spread([information.mi_over_h for information in found]),
-                chance=_mean([information.chance_share for information in found]),
+                chance=fmean([information.chance_share for information in found]),
                 **fields,
             )
         ]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))

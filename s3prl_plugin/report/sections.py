@@ -291,9 +291,7 @@ class Section:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values: everything that is shown, numbers as they are."""
-        plain = {name: getattr(self, name) for name in ("name", "title", "verdict")} | (
-            {"code": self.code} if self.code else {}
-        )
+        plain = {name: getattr(self, name) for name in ("name", "title", "verdict")}
         said = {name: list(getattr(self, name)) for name in ("lead", "notes")}
         return {
             **plain,

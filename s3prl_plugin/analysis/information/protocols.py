@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any, Protocol
 
 import numpy as np
@@ -128,10 +129,10 @@ class MiDefault:
         found = [self.information(table) for table in tables]
         verdict = self.verdict(tables, found)
         verdict.check()
-        values = {score: _mean([getattr(each, name) for each in found]) for score, name in scores.items()}
+        values = {score: fmean([getattr(each, name) for each in found]) for score, name in scores.items()}
         shares = {"mi_over_h": [each.chance_share for each in found], "mi_nats": [each.expected_mi for each in found]}
         chance: dict[str, dict[str, Any]] = {
-            score: {"chance": _mean(shares[score]) if score in shares else 0.0} for score in scores
+            score: {"chance": fmean(shares[score]) if score in shares else 0.0} for score in scores
         }
         kind = measure.removeprefix("mi_").removeprefix("rate_")
         permutations = (
@@ -182,7 +183,7 @@ class MiDefault:
             each = [permuted_table(table, kind, draw) for table, draw in zip(tables, draws, strict=True)]
             drawn.append([self.information(table) for table in each])
         return {
-            score: chance_fields([_mean([getattr(each, name) for each in found]) for found in drawn])
+            score: chance_fields([fmean([getattr(each, name) for each in found]) for found in drawn])
             for score, name in scores.items()
         }
 
@@ -196,7 +197,3 @@ class MiDefault:
         return {
             s: interval_fields([getattr(one, of) for one in per_seed]) for s, of in scores.items() if of in jackknifed
         }
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files import digests
 from s3prl_plugin.results import replace_file
 from s3prl_plugin.states.loaded_weights import check_places
 from s3prl_plugin.upstream.hqa.network.config import Config
@@ -47,8 +47,7 @@ class Checkpoint:
     @cached_property
     def sha256(self) -> str:
         """The file's digest; reads all of it the first time."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return str(digests.of_path(self.path))
 
     def model(self) -> HQA:
         """The model with these weights, parameters in float32, in eval mode."""

@@ -5,7 +5,6 @@ HuBERT also as torchaudio and minimal-hubert save it.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
@@ -20,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from s3prl_plugin.errors import UserError
+from s3prl_plugin.files import digests
 from s3prl_plugin.files.expressions import brief
 from s3prl_plugin.results import replace_file
 from s3prl_plugin.states.loaded_weights import check_places
@@ -70,8 +70,7 @@ class Checkpoint:
     @cached_property
     def sha256(self) -> str:
         """The file's digest; reads all of it the first time."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return str(digests.of_path(self.path))
 
     def network(self) -> MRHuBERT:
         """The network with these weights, in float32."""
