@@ -20,6 +20,9 @@ LEFT_OVER = 1e-10  # of a dimension's variance, once others have explained the r
 CONSTANT = 1e-9  # standard deviation over mean: a dimension with less is a constant
 UNSEEN_VARIANCE = 1e-12  # held-out over training scatter: with less, a direction has no correlation
 
+Dimensions = npt.NDArray[np.intp]
+NONE: Dimensions = np.array([], dtype=np.intp)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Whitening:
@@ -101,14 +104,32 @@ def whiten(view: ViewMoments, ridge: float = 0.0) -> Whitening:
     return Whitening(whole)
 
 
-def precision(view: ViewMoments, ridge: float = 0.0) -> Precision:
-    """`whiten(view, ridge).precision()`, by a plain inverse where it is plain that no direction is null.
+def determined(view: ViewMoments, ridge: float = 0.0) -> Dimensions:
+    """The dimensions that others determine, as the last one of a layer normalisation is, for `precision`.
 
     Args:
         view, ridge: see `whiten`.
     """
+    live, _, correlation = _correlation(view, ridge)
+    factor, failed = scipy.linalg.lapack.dpotrf(correlation.T, lower=1, clean=0)
+    if not live.size or (not failed and np.diag(factor).min() ** 2 >= LEFT_OVER):
+        return live[:0]
+    _, pivots, rank, _ = scipy.linalg.lapack.dpstrf(correlation, tol=LEFT_OVER, lower=1)
+    return np.sort(live[pivots[rank:] - 1])
+
+
+def precision(view: ViewMoments, ridge: float = 0.0, left_out: Dimensions = NONE) -> Precision:
+    """`whiten(view, ridge).precision()`, by a plain inverse where it is plain which directions are null.
+
+    Args:
+        view, ridge: see `whiten`.
+        left_out: dimensions that others determine in more rows than these, as `determined` finds them; where they are
+            not all that others determine here, pivots are taken anew.
+    """
     live, scale, correlation = _correlation(view, ridge)
-    found = (_inverse(correlation) or _inverse_of_kept(correlation)) if live.size else None
+    found = None
+    if live.size:
+        found = _inverse(correlation, np.flatnonzero(np.isin(live, left_out))) or _inverse_of_kept(correlation)
     if found is None:
         return whiten(view, ridge).precision()
     inverse, rank = found
@@ -121,7 +142,7 @@ def precision(view: ViewMoments, ridge: float = 0.0) -> Precision:
     return Precision(whole, rank)
 
 
-def _correlation(view: ViewMoments, ridge: float) -> tuple[npt.NDArray[np.intp], Array, Array]:
+def _correlation(view: ViewMoments, ridge: float) -> tuple[Dimensions, Array, Array]:
     """The dimensions that are not constant, what brings them to unit variance, and their correlations with a ridge."""
     live = np.flatnonzero(varying(view))
     scatter = view.scatter if live.size == view.dim else view.scatter[np.ix_(live, live)]
@@ -132,13 +153,27 @@ def _correlation(view: ViewMoments, ridge: float) -> tuple[npt.NDArray[np.intp],
     return live, scale, correlation
 
 
-def _inverse(correlation: Array) -> tuple[Array, int] | None:
-    """The plain inverse and the rank of a matrix that plainly has no null direction; None of any other."""
-    factor, failed = scipy.linalg.lapack.dpotrf(correlation.T, lower=1, clean=0)
+def _inverse(correlation: Array, left_out: Dimensions) -> tuple[Array, int] | None:
+    """The plain inverse and the rank of a matrix that plainly has no null direction but in the dimensions left out,
+    which others determine; None of any other."""
+    kept = correlation
+    if left_out.size:  # they become independent of all others
+        kept = correlation.copy()
+        kept[left_out] = kept[:, left_out] = 0.0
+        kept[left_out, left_out] = 1.0
+    factor, failed = scipy.linalg.lapack.dpotrf(kept.T, lower=1, clean=0)
     if failed or np.diag(factor).min() ** 2 < LEFT_OVER:
         return None
     inverse = _from_factor(factor, correlation)
-    return None if inverse is None else (inverse, len(inverse))
+    if inverse is None or not left_out.size:
+        return None if inverse is None else (inverse, len(inverse))
+    inverse[left_out, left_out] = 0.0
+    cross = correlation[:, left_out]
+    cross[left_out] = 0.0
+    explained, _ = scipy.linalg.lapack.dtrtrs(factor, cross, lower=1)
+    if not _are_null(np.diag(correlation)[left_out] - np.square(explained).sum(axis=0), correlation):
+        return None
+    return inverse, len(inverse) - left_out.size
 
 
 def _inverse_of_kept(correlation: Array) -> tuple[Array, int] | None:
@@ -165,12 +200,16 @@ def _from_factor(factor: Array, correlation: Array) -> Array | None:
     return inverse
 
 
-def _left_out_are_null(factor: Array, pivots: npt.NDArray[np.intp], rank: int, correlation: Array) -> bool:
+def _left_out_are_null(factor: Array, pivots: Dimensions, rank: int, correlation: Array) -> bool:
     """Whether what is left over of the dimensions that the first `rank` pivots determine is plainly rounding."""
     variance = np.diag(correlation)[pivots[rank:] - 1]
-    left_over = np.maximum(variance - np.square(factor[rank:, :rank]).sum(axis=1), 0.0).sum()
+    return _are_null(variance - np.square(factor[rank:, :rank]).sum(axis=1), correlation)
+
+
+def _are_null(left_over: Array, correlation: Array) -> bool:
+    """Whether the variances of dimensions that others do not explain are plainly rounding, (r,)."""
     largest_at_least = np.linalg.norm(correlation) ** 2 / np.trace(correlation)
-    return bool(left_over < NULL_EIGENVALUE * largest_at_least)
+    return bool(np.maximum(left_over, 0.0).sum() < NULL_EIGENVALUE * largest_at_least)
 
 
 def varying(view: ViewMoments) -> npt.NDArray[np.bool_]:

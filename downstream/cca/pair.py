@@ -9,7 +9,16 @@ from threading import RLock
 from typing import Protocol
 
 from s3prl_plugin.analysis.statistics.view_moments import Array, Moments, ViewMoments
-from s3prl_plugin.downstream.cca.canonical import Precision, Whitener, Whitening, correlations, precision, whiten
+from s3prl_plugin.downstream.cca.canonical import (
+    Dimensions,
+    Precision,
+    Whitener,
+    Whitening,
+    correlations,
+    determined,
+    precision,
+    whiten,
+)
 from s3prl_plugin.downstream.cca.regression import Regression
 from s3prl_plugin.downstream.cca.split import Fitted, fit_whitened
 
@@ -62,8 +71,13 @@ class FoldedView:
                 if known or self._whitener:
                     self._precision[left_out] = (known or self._whiten(left_out)).precision()
                 else:
-                    self._precision[left_out] = precision(self.training(left_out), self.ridge)
+                    self._precision[left_out] = precision(self.training(left_out), self.ridge, self._determined)
             return self._precision[left_out]
+
+    @cached_property
+    def _determined(self) -> Dimensions:
+        """The dimensions that others determine in all rows, and so in those of any training set."""
+        return determined(self.whole, self.ridge)
 
     def _whiten(self, left_out: LeftOut) -> Whitening:
         training = self.training(left_out)

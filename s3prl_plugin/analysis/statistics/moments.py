@@ -274,7 +274,8 @@ class _Fold:
 
     def add_cross(self, pair: tuple[str, str], first: str, products: torch.Tensor) -> None:
         """Add the products of the view `first` of a pair with the other one."""
-        self.scatter[pair] += products if first == pair[0] else products.T
+        double = products.double()  # adding float32 to float64 as it is takes four times as long
+        self.scatter[pair] += double if first == pair[0] else double.T
 
     def move(self, m: int, step: torch.Tensor) -> None:
         """Move the means by their share of a step, (all dimensions,), after m rows were added.

@@ -8,7 +8,8 @@ import scipy.stats
 from s3prl_plugin.analysis.planning.labels import one_hot
 from s3prl_plugin.analysis.statistics.view_moments import Moments, ViewMoments
 from s3prl_plugin.downstream.cca import canonical
-from s3prl_plugin.downstream.cca.canonical import correlations, fit, precision, whiten
+from s3prl_plugin.downstream.cca.canonical import correlations, determined, fit, precision, whiten
+from s3prl_plugin.downstream.cca.pair import FoldedView
 
 
 @pytest.fixture
@@ -142,6 +143,52 @@ def test_a_precision_is_the_generalised_inverse(smallest, constant):
     np.testing.assert_allclose(found.matrix, of_whitening.matrix, rtol=1e-6, atol=1e-6 * np.abs(found.matrix).max())
     again = view.scatter @ found.matrix @ view.scatter
     np.testing.assert_allclose(again, view.scatter, atol=1e-7 * view.scatter.max())
+
+
+def normalised(seed):
+    """Rows of 40 dimensions that add up to nothing, as after a layer normalisation."""
+    rows = np.random.default_rng(seed).standard_normal((400, 40)) @ np.diag(np.geomspace(1, 1e-2, 40))
+    return rows - rows.mean(axis=1, keepdims=True)
+
+
+def generalised_inverse(view):
+    """By eigenvectors."""
+    return np.linalg.pinv(view.scatter, rcond=1e-10, hermitian=True)
+
+
+@pytest.mark.parametrize("left_out", [[], [7], [3, 7]], ids=["none", "one", "one too many"])
+def test_dimensions_that_others_determine_are_looked_at_again(left_out):
+    """Whatever is left out, the inverse is one of the scatter, and of its rank."""
+    view = ViewMoments.of(normalised(5))
+    found = precision(view, left_out=np.array(left_out, dtype=np.intp))
+    assert found.rank == 39
+    seen, expected = (view.scatter @ each @ view.scatter for each in (found.matrix, generalised_inverse(view)))
+    np.testing.assert_allclose(seen, expected, atol=1e-9 * view.scatter.max())
+
+
+def test_no_dimension_is_left_out_that_others_do_not_determine():
+    view = ViewMoments.of(np.random.default_rng(6).standard_normal((400, 40)))
+    assert not determined(view).size
+    found = precision(view, left_out=np.array([7]))
+    assert found.rank == 40
+    np.testing.assert_allclose(found.matrix, np.linalg.inv(view.scatter), rtol=1e-9, atol=1e-12)
+
+
+def test_all_training_sets_leave_out_what_all_rows_determine(monkeypatch):
+    """So that pivots are taken once a view; a dimension that varies in one fold only is none."""
+    folds = [ViewMoments.of(normalised(seed)) for seed in range(4)]
+    rows = normalised(4)
+    rows[:, 5] += np.random.default_rng(7).standard_normal(len(rows))
+    view, spoilt = FoldedView(folds), FoldedView([*folds, ViewMoments.of(rows)])
+    taken, pivoted = [], scipy.linalg.lapack.dpstrf
+    monkeypatch.setattr(scipy.linalg.lapack, "dpstrf", lambda *a, **k: taken.append(1) or pivoted(*a, **k))
+    assert [view.precision(frozenset([i])).rank for i in range(4)] == [39] * 4
+    assert len(taken) == 1
+    assert [spoilt.precision(frozenset([i])).rank for i in range(5)] == [40] * 4 + [39]
+    for i in range(4):
+        training = view.training(frozenset([i]))
+        seen = training.scatter @ view.precision(frozenset([i])).matrix @ training.scatter
+        np.testing.assert_allclose(seen, training.scatter, atol=1e-9 * training.scatter.max())
 
 
 def test_few_different_rows_need_no_eigenvectors(monkeypatch):
