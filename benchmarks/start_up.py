@@ -26,7 +26,8 @@ def measure(settings: Measuring) -> Iterator[Ratio]:
     """
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results"
-        _spent((*RUN, "-p", str(results), "-o", SMALL))  # makes the speech, too, which later runs find
+        compiled = f"{folder}/compiled"
+        _spent((*RUN, "-p", str(results), "-o", SMALL), compiled)  # makes the speech, too, which later runs find
         commands: dict[str, tuple[Callable[[int], Sequence[str]], float]] = {
             "ls measures": (lambda _: (*PLUGIN, "ls", "measures"), 6.0),
             "ls upstreams --all": (lambda _: (*PLUGIN, "ls", "upstreams", "--all"), 6.0),
@@ -38,22 +39,29 @@ def measure(settings: Measuring) -> Iterator[Ratio]:
             again = Path(folder) / "again"
             commands["run -d rank -u fbank"] = (lambda n: (*RUN, "-p", f"{again}{n}", "-o", SMALL), 0.6)
         for name, (words, bar) in commands.items():
+            _spent(words(-1), compiled)
             there, here = [], []
             for number in range(settings.rounds):
-                there.append(_spent(("-c", "import torch")))
-                here.append(_spent(words(number)))
+                there.append(_spent(("-c", "import torch"), compiled))
+                here.append(_spent(words(number), compiled))
             yield of_times(name, there, here, None if settings.quick else bar)
 
 
-def _spent(words: Sequence[str]) -> float:
+def _spent(words: Sequence[str], compiled: str) -> float:
     """The seconds of processor time of a Python process, on one thread.
+
+    Args:
+        words: after `python`.
+        compiled: where Python keeps compiled modules, as it does for a user; this process may have been told not to.
 
     Raises:
         UserError: it fails.
     """
     before = os.times()
     command = [sys.executable, *words]
-    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    here = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env = {**here, "OMP_NUM_THREADS": "1", "PYTHONPYCACHEPREFIX": compiled}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
     after = os.times()
     if "Traceback" in done.stderr or done.returncode not in (
         0,
