@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from s3prl_plugin.analysis.statistics.components import reach
+from s3prl_plugin.analysis.statistics.components import in_parts, reach
 from s3prl_plugin.inference.refusal import Refused
 
 ROWS_AT_ONCE = 8192  # bounds the memory of distances
@@ -67,7 +67,7 @@ class Clusters:
 
     def conditioned(self, rows: np.ndarray) -> np.ndarray:
         """Rows as k-means sees them, (n, D) float32."""
-        return ((rows - self.mean) * self.scale).astype(np.float32)
+        return in_parts(lambda part: (part - self.mean) * self.scale, rows, rows.shape[1])
 
 
 def learn(

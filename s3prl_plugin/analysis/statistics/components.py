@@ -6,6 +6,7 @@ component holds most of the variance, such a measure is about that component.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ import scipy.linalg
 from s3prl_plugin.inference.refusal import Refused
 
 Array = npt.NDArray[np.float64]
+Single = npt.NDArray[np.float32]
+ROWS_AT_ONCE = 1024
 ROUNDING = 4 * float(np.finfo(np.float32).eps)  # relative, of an average of frames
 NULL = 1e-10  # of the largest eigenvalue: directions below carry rounding
 DOMINANT = 0.5  # of the variance: above, a measure that goes by distances is about one direction
@@ -58,9 +61,19 @@ class RowWhitening:
         kept = values > NULL * values[-1]
         return cls(mean, vectors[:, kept] / np.sqrt(values[kept]))
 
-    def __call__(self, rows: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    def __call__(self, rows: npt.NDArray[np.floating]) -> Single:
         """(n, D) -> (n, R)."""
-        return ((rows - self.mean) @ self.map).astype(np.float32)
+        return in_parts(lambda part: (part - self.mean) @ self.map, rows, self.map.shape[1])
+
+
+def in_parts(of: Callable[[npt.NDArray[Any]], Array], rows: npt.NDArray[np.floating], width: int) -> Single:
+    """What a function that looks at every row by itself gives, (n, D) -> (n, width) float32, without all of it in
+    float64, whose memory costs as much as the arithmetic."""
+    found = np.empty((len(rows), width), dtype=np.float32)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        found[part] = of(rows[part])
+    return found
 
 
 def covariance(rows: npt.NDArray[np.floating]) -> Array:
