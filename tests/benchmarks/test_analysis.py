@@ -59,6 +59,7 @@ def test_the_command_gives_a_line_per_ratio(capsys):
         "statistics",
         "CCA",
         "CCA and mi_phone",
+        "step: memory that the system hands out",
         *("step: " + name for name in analysis.STEPS),
         "memory",
     ]
