@@ -144,9 +144,15 @@ class _ScaledView:
         if not varying(view).any():
             raise Refused("a view is constant over the training rows: it correlates with nothing")
         self._spectra: dict[bytes, tuple[Array, Array]] = {}
+        self._whitenings: dict[float, tuple[Mask, Array]] = {}
 
     def whitening(self, epsilon: float) -> tuple[Mask, Array]:
         """Which dimensions are kept, and the symmetric inverse root of covariance + epsilon I over these."""
+        if epsilon not in self._whitenings:
+            self._whitenings[epsilon] = self._whiten(epsilon)
+        return self._whitenings[epsilon]
+
+    def _whiten(self, epsilon: float) -> tuple[Mask, Array]:
         kept = np.abs(np.diag(self.covariance)) >= epsilon
         if not kept.any():
             raise Refused(f"epsilon {epsilon:g} is above every variance of a view: nothing is left to correlate")
