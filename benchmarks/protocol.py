@@ -17,7 +17,7 @@ from s3prl_plugin.downstream.cca.published import EPSILONS, PublishedScores, cro
 from s3prl_plugin.errors import UserError
 
 IN_ROUNDS = False
-BAR = 30.0  # to be reached; 16 and 17 were measured: sums of products and the SVDs of the protocol are most of ours
+BAR = 30.0  # to be reached; 29 was measured with mel, where sums of products in float64 are four fifths of ours
 FOLDS = 10
 TRIALS = ((0, 1), (2, 3), (4, 5))
 TRIED = EPSILONS[:6]
