@@ -10,14 +10,14 @@ from benchmarks.ratios import Measuring
 from s3prl_plugin.errors import UserError
 
 
-def test_the_time_is_that_of_the_processor():
+def test_the_time_is_that_of_the_processor(tmp_path):
     busy = "import time\nwhile time.process_time() < .3: pass"
-    assert 0.25 < start_up._spent(("-c", busy)) < 3
+    assert 0.25 < start_up._spent(("-c", busy), str(tmp_path)) < 3
     start = time.perf_counter()
-    idle = start_up._spent(("-c", "import time; time.sleep(.5)"))
+    idle = start_up._spent(("-c", "import time; time.sleep(.5)"), str(tmp_path))
     assert idle < time.perf_counter() - start - 0.3
     with pytest.raises(UserError, match=f"{sys.executable} -c 1/0: .*ZeroDivisionError"):
-        start_up._spent(("-c", "1/0"))
+        start_up._spent(("-c", "1/0"), str(tmp_path))
 
 
 @pytest.mark.slow
