@@ -116,3 +116,8 @@ def test_no_folder(tmp_path):
         buckeye.read(tmp_path / "gone")
     with pytest.raises(UserError, match="the corpus is empty"):
         buckeye.read(tmp_path)
+
+
+def test_a_pause_of_just_that_length_parts_utterances():
+    said = [Segment("one", 0.0, 1.0), Segment("two", 1.5, 2.0), Segment("three", 2.25, 3.0)]
+    assert list(buckeye._utterances(said, str.isalpha, 0.5)) == [(0.0, 1.0), (1.5, 3.0)]
