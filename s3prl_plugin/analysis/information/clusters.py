@@ -13,6 +13,7 @@ from s3prl_plugin.inference.refusal import Refused
 
 ROWS_AT_ONCE = 8192  # bounds the memory of distances
 MANY = 100  # clusters, from which on `start` pays
+TABLED = 4096  # rows, up to which all their products are kept at once: 134 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ def learn(
 
 def start(rows: np.ndarray, clusters: int, random_state: np.random.RandomState) -> np.ndarray:
     """k-means++ with the draws of scikit-learn, which computes the distance of every candidate to every row anew: here
-    all are taken from one product of the rows with themselves, eight times as fast for 500 clusters.
+    all are taken from one product of the rows with themselves, eight times as fast for 500 clusters, where the rows are
+    so few that memory holds it.
 
     Args:
         rows: (n, D) float32.
@@ -131,14 +133,15 @@ def start(rows: np.ndarray, clusters: int, random_state: np.random.RandomState) 
         Arthur & Vassilvitskii 2007, "k-means++: the advantages of careful seeding", with several candidates a step.
     """
     double = rows.astype(np.float64)
-    products = double @ double.T
-    norms = np.diag(products)
+    products = double @ double.T if len(rows) <= TABLED else None
+    norms = np.einsum("nd,nd->n", double, double) if products is None else np.diag(products)
 
     def squared_distances(to: np.ndarray) -> np.ndarray:
-        found = products[to]
+        found = double[to] @ double.T if products is None else products[to]
         found *= -2
         found += norms[to][:, None]
         found += norms
+        found[range(len(to)), to] = 0
         return np.maximum(found, 0, out=found).astype(np.float32)
 
     candidates = 2 + int(np.log(clusters))

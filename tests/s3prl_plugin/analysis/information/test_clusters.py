@@ -1,8 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.cluster import kmeans_plusplus
 from threadpoolctl import threadpool_limits
 
+from s3prl_plugin.analysis.information import clusters
 from s3prl_plugin.analysis.information.clusters import DEFAULT, Clusters, KMeansSettings, learn, predict, start
 from s3prl_plugin.inference.refusal import Refused
 
@@ -60,10 +63,21 @@ def test_settings_of_their_own_are_used(blobs):
     assert len(set(zip(learned.nearest(x).tolist(), label.tolist(), strict=True))) == 5
 
 
-@pytest.mark.parametrize(("n", "clusters"), [(300, 2), (700, 120)])
-def test_a_start_is_that_of_scikit_learn(n, clusters):
+@pytest.mark.parametrize("tabled", [clusters.TABLED, 0])
+@pytest.mark.parametrize(("n", "k"), [(300, 2), (700, 120)])
+def test_a_start_is_that_of_scikit_learn(n, k, tabled, monkeypatch):
+    monkeypatch.setattr(clusters, "TABLED", tabled)
     rows = np.random.default_rng(0).standard_normal((n, 9)).astype(np.float32) * np.linspace(
         3, 0.1, 9, dtype=np.float32
     )
-    expected, _ = kmeans_plusplus(rows, clusters, random_state=5)
-    np.testing.assert_array_equal(start(rows, clusters, np.random.RandomState(5)), expected)
+    expected, _ = kmeans_plusplus(rows, k, random_state=5)
+    np.testing.assert_array_equal(start(rows, k, np.random.RandomState(5)), expected)
+
+
+def test_a_start_among_many_rows_keeps_no_table_of_their_products():
+    rows = np.random.default_rng(0).standard_normal((2 * clusters.TABLED, 4)).astype(np.float32)
+    tracemalloc.start()
+    start(rows, 10, np.random.RandomState(5))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.05 * 8 * len(rows) ** 2
