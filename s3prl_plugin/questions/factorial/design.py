@@ -113,8 +113,12 @@ class _Group:
     """Runs that may be one arm."""
 
     facts: Facts
-    name: str
     checkpoints: dict[int, dict[int, Run]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Of the arm: that of a run with the most updates, as earlier checkpoints may be called otherwise."""
+        return _arm_name(max((run for steps in self.checkpoints.values() for run in steps.values()), key=_updates).name)
 
 
 def _design(view: str, runs: Sequence[Run]) -> Design:
@@ -127,7 +131,7 @@ def _design(view: str, runs: Sequence[Run]) -> Design:
         if seed is None:
             notes.append(f"{run.name}: neither its file nor its name (`..._seed3...`) says its seed")
             continue
-        group = groups.setdefault(_key(run.facts), _Group(run.facts, _arm_name(run.name)))
+        group = groups.setdefault(_key(run.facts), _Group(run.facts))
         other = group.checkpoints.setdefault(seed, {}).setdefault(_updates(run), run)
         if other is not run:
             notes.append(f"{run.name}: a second model with seed {seed} like {other.name}; the first is taken")

@@ -142,6 +142,15 @@ def test_equal_cost_lies_between_checkpoints(tmp_path):
     assert tidy["updates", "c", 2] - tidy["cost", "c", 2] == pytest.approx(0.1, abs=1e-4)
 
 
+def test_an_arm_is_called_as_its_last_checkpoints_are(tmp_path):
+    folders = cost_study(tmp_path, (400, 500))
+    for folder in folders:
+        if "checkpoint_400" in folder.name:
+            folder.rename(tmp_path / f"a_before_{folder.name}")
+    names = {each["arm"] for each in factorial.records(sorted(tmp_path.iterdir()))}
+    assert names == {"a", "b", "c", "d"}
+
+
 def test_equal_cost_without_an_earlier_checkpoint_is_refused(tmp_path):
     section = next(s for s in factorial.sections(cost_study(tmp_path, (450, 500))) if s.name.endswith("-cost"))
     assert all(
