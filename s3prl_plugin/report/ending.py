@@ -45,6 +45,7 @@ def lines(expdir: str | Path, rows: Sequence[Row] | None = None) -> list[str]:
         rows = current.read(expdir).rows if path.is_file() else ()
     known = about.everything()
     said = [known[row.measure].tasks for row in rows if row.measure in known and row.value is not None]
+    said.sort(key=lambda tasks: "weak evidence" in tasks)  # of the spectrum, where phones are told of as well
     task = next((match[1] for tasks in said if (match := _TASK.search(tasks))), None)
     page = Path(expdir) / PAGE
     found = [f"results: {path}", f"next: s3prl-plugin report {expdir} -o {page}  (curves, methods, references)"]

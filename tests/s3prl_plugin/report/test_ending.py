@@ -28,6 +28,13 @@ def test_what_decides_no_task_is_not_offered_to_select(tmp_path):
     assert "select" not in ending.of_analysis(tmp_path, "cca")
 
 
+def test_weak_evidence_is_offered_to_select_where_there_is_no_other(tmp_path):
+    results.write(tmp_path, page_rows.layers("hubert", "cca_mel"))
+    assert f"select {tmp_path} --task SE" in ending.of_analysis(tmp_path, "cca")
+    results.write(tmp_path, page_rows.layers("hubert", "cca_mel") + page_rows.layers("hubert", "cca_phone"))
+    assert f"select {tmp_path} --task PR" in ending.of_analysis(tmp_path, "cca")
+
+
 def test_a_part_of_a_corpus_has_no_table_yet(tmp_path):
     assert ending.of_analysis(tmp_path, "cca") == ""
     results.write(tmp_path, page_rows.layers("hubert"))
