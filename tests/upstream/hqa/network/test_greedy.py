@@ -123,7 +123,8 @@ def test_what_the_levels_below_make_of_the_data_can_be_kept():
             torch.nn.utils.clip_grad_norm_(training.level.parameters(), 1.0)
             optimizer.step()
             training.after_step(step)
-    torch.testing.assert_close(anew.state_dict(), kept.state_dict())
+    # Encoded in other batches, by float32 products; the sums of the normaliser that follow are float64.
+    torch.testing.assert_close(anew.state_dict(), kept.state_dict(), rtol=1e-5, atol=1e-5)
 
 
 def test_what_is_only_looked_at_changes_nothing():
