@@ -49,6 +49,7 @@ import contextlib
 import io
 import itertools
 import json
+import os
 import re
 import shlex
 import sys
@@ -57,6 +58,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import over_seeds
 import trajectories
@@ -71,7 +73,7 @@ from s3prl_plugin.inference import current, differences, folders, state_taps
 from s3prl_plugin.questions import factorial
 from s3prl_plugin.report import drawing
 from s3prl_plugin.report.sections import Cell, Column, Section, Table, written
-from s3prl_plugin.report.text import table, text
+from s3prl_plugin.report.text import UNKNOWN_WIDTH, table, text
 from s3prl_plugin.results import Row
 from s3prl_plugin.select.verify import figure, trial
 from s3prl_plugin.select.verify.outcome import against
@@ -410,13 +412,17 @@ def _taken_in(head: Mapping[str, Any], study: Path) -> Iterator[dict[str, Any]]:
 
 
 def _session(text: str) -> str:
-    """Commands, and what those of s3prl-plugin print."""
+    """Commands, and what those of s3prl-plugin print where no terminal limits their width."""
     found = []
     for line in text.splitlines():
         found.append(f"{line}\n")
         words = shlex.split(line.removeprefix(PROMPT))
         if line.startswith(PROMPT) and words[0] == "s3prl-plugin":
-            with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(io.StringIO()) as wrong:
+            with (
+                mock.patch.dict(os.environ, COLUMNS=str(UNKNOWN_WIDTH)),
+                contextlib.redirect_stdout(io.StringIO()) as said,
+                contextlib.redirect_stderr(io.StringIO()) as wrong,
+            ):
                 status = command(words[1:])
             if status:
                 raise UserError(f"{line}: {wrong.getvalue().strip()}")
