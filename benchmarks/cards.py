@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def write(card: Path, section: dict[str, Any]) -> None:
     results.replace_file(card, (before + text).encode())
 
 
-def _compared(rows: Sequence[Row], others: dict[str, Sequence[Row]], measure: str) -> Any:
+def _compared(rows: Sequence[Row], others: Mapping[str, Sequence[Row]], measure: str) -> Any:
     """The best taps and their differences; a line where there is no number, or data hardly carry it."""
     own = _best(rows, measure)
     if own is None:
@@ -87,7 +87,7 @@ def _told(row: Row) -> dict[str, Any]:
 
 
 def _numbers(value: float | None, low: float | None, high: float | None) -> dict[str, Any]:
-    value, low, high = (round(number or 0.0, 3) for number in (value, low, high))
+    value, low, high = (None if number is None else round(number, 3) for number in (value, low, high))
     return {"value": value, "interval": [low, high]}
 
 
