@@ -18,7 +18,7 @@ The intervals of a claim's lines hold together: with k lines each is a 1 - .05 /
 where its interval lies within what the claim asks for, does not where it lies outside, and is not decided else. A claim
 holds where all its lines do, does not where one does not, and is not decided else.
 
-A table in the head is a mapping of fields to the values that are shown; every combination that numbers have is a line.
+A table in the head is a mapping of fields to the values that are shown: of every combination that numbers have.
 """
 
 from __future__ import annotations
@@ -188,15 +188,20 @@ class OverSeeds:
         return values, cells
 
     def means(self, fields: Mapping[str, Sequence[str]]) -> Table:
-        """A line per combination of fields, a column per arm: means over seeds ± their standard deviation."""
+        """Means over seeds ± their standard deviation, of every combination of fields and arm: whichever there are more
+        of have a line each."""
         found = [(said, self.of(said, turned=False)[0]) for said in self._combinations(fields)]
         arms = list(dict.fromkeys(arm for _, values in found for arm in values))
+        cells = [[_mean(list(values.get(arm, {}).values())) for arm in arms] for _, values in found]
+        varying = _varying(fields)
+        if len(arms) > len(found):
+            kinds = [", ".join(said[name] for name in varying) or fields["measure"][0] for said, _ in found]
+            columns = tuple(Column(kind, "number", decimals=DECIMALS) for kind in kinds)
+            rows = ((f"`{arm}`", *of_arm) for arm, *of_arm in zip(arms, *cells, strict=True))
+            return Table(columns=("", *columns), rows=tuple(rows))
         columns = tuple(Column(f"`{arm}`", "number", decimals=DECIMALS) for arm in arms)
-        rows = tuple(
-            (*(said[name] for name in _varying(fields)), *(_mean(list(values.get(arm, {}).values())) for arm in arms))
-            for said, values in found
-        )
-        return Table(columns=(*_varying(fields), *columns), rows=rows)
+        lines = ((*(said[name] for name in varying), *of) for (said, _), of in zip(found, cells, strict=True))
+        return Table(columns=(*varying, *columns), rows=tuple(lines))
 
     def effects(self, fields: Mapping[str, Sequence[str]]) -> Table:
         """A line per combination of fields: main effects and interaction ± half of a 95 % interval; bold where it
@@ -249,10 +254,9 @@ def figure(numbers: OverSeeds) -> Any:
 
 
 def _shown(line: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> str:
-    """What the picture calls a line of a claim: what is compared, where that differs, else what is measured."""
-    if len({each["effect"] for each in lines}) > 1:
-        return str(line["effect"])
-    return ", ".join(str(line[name]) for name in ("measure", "corpus") if name in line)
+    """What the picture calls a line of a claim: the fields in which lines differ, else what is measured."""
+    differ = [name for name in ("effect", "measure", "corpus", "of") if len({str(each.get(name)) for each in lines}) > 1]
+    return ", ".join(str(line[name]) for name in differ or ("measure", "corpus") if name in line)
 
 
 def _varying(fields: Mapping[str, Sequence[str]]) -> list[str]:

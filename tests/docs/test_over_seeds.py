@@ -106,8 +106,8 @@ def test_a_table_has_the_arms_that_have_numbers_of_it():
     other = {**page.numbers[0], "arm": "elsewhere", "corpus": "b"}
     found = over_seeds.OverSeeds("page", [*page.numbers, other], {})
     fields = {"corpus": ["a"], "measure": ["KS"], "of": ["head"]}
-    assert found.means(fields).names == [f"`{arm}`" for arm in CELLS]
-    assert found.means({**fields, "corpus": ["a", "b"]}).names[-1] == "`elsewhere`"
+    assert [row[0] for row in found.means(fields).rows] == [f"`{arm}`" for arm in CELLS]
+    assert [row[0] for row in found.means({**fields, "corpus": ["a", "b"]}).rows][-1] == "`elsewhere`"
 
 
 def test_a_difference_of_measures_is_paired():
@@ -154,10 +154,14 @@ def test_an_arm_by_itself_has_a_t_interval_and_two_seeds_decide_nothing(bound):
     assert (interval.text, verdict) == ("-inf to +inf", "not decided (3 seeds or more would decide)")
 
 
-def test_means_have_a_column_for_the_arms_that_they_are_of():
-    found = [{"arm": arm, "measure": measure, "seed": 1, "value": 0.5} for arm, measure in (("a", "r"), ("b", "s"))]
-    means = over_seeds.OverSeeds("page", found, {}).means({"measure": ["r"]})
-    assert (means.names, table(means, markdown=True).splitlines()[-1]) == (["`a`"], "| 0.500 |")
+def test_of_arms_and_combinations_the_more_have_a_line_each():
+    values = {("a", "r"): 0.1, ("b", "r"): 0.2, ("c", "r"): 0.3, ("a", "s"): 0.4, ("b", "s"): 0.5}
+    found = [{"arm": arm, "measure": m, "seed": 1, "value": value} for (arm, m), value in values.items()]
+    many = over_seeds.OverSeeds("page", found, {}).means({"measure": ["r", "s"]})
+    assert table(many, markdown=True).splitlines()[-1] == "| `c` | 0.300 |  |"
+    few = over_seeds.OverSeeds("page", [each for each in found if each["arm"] == "a"], {})
+    shown = table(few.means({"measure": ["r", "s"]}), markdown=True).splitlines()
+    assert (shown[0], shown[-1]) == ("| measure | `a` |", "| s | 0.400 |")
 
 
 def test_means_stand_beside_their_standard_deviation():
