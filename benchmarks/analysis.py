@@ -77,8 +77,9 @@ def measure(settings: Measuring) -> Iterator[Ratio]:
     states that are there; forward and statistics are the median times all batches. All segments then get rows that are
     drawn from these states, so that scores are of as many as a whole corpus has.
 
-    All memory of the statistics is written to beforehand: the system hands it out once, however long the corpus is, and
-    what that costs is of the machine (70 us a page were seen in a virtual one, which had it from its host first).
+    All memory of the statistics, and of a save in the system's cache, is written to beforehand: the system hands it out
+    once, however long the corpus is, and what that costs is of the machine (70 us a page were seen in a virtual one,
+    which had it from its host first; a first save took five times as long as the second).
 
     Args:
         settings: how to measure.
@@ -104,7 +105,8 @@ def _costs(work: Workload, rounds: int, bars: bool) -> Iterator[Ratio]:
             taps = _state_taps(upstream(heard)["states"]).taps
         gathering = Gathering(plan)
         cca, mi = _build(folder, taps, gathering)
-        memory_s = _timed(partial(_take_memory, gathering))[1]
+        saved = SavedPass(folder, "cca", Shard(), {})
+        memory_s = _timed(partial(_take_memory, gathering, saved))[1]
         forward, statistics = [], []
         chosen = simulated.batches(plan)
         for number, positions in enumerate(chosen[::EVERY]):
@@ -119,7 +121,7 @@ def _costs(work: Workload, rounds: int, bars: bool) -> Iterator[Ratio]:
             del batch
         _draw_rows(gathering, states)
         passing, gathered = (len(chosen) * median(times) for times in (forward, statistics))
-        save_s = _timed(partial(SavedPass(folder, "cca", Shard(), {}).save, gathering, len(chosen)))[1]
+        save_s = _timed(partial(saved.save, gathering, len(chosen)))[1]
         saves = save_s * (1 + passing // max(60 * CHECKPOINT_MINUTES, save_s / SAVES_TAKE))
         scores = {each.name: _timed(partial(each.log_records, ""))[1] for each in (cca, mi)}
     name = f"{work.hours:g} h, {len(taps)} taps"
@@ -144,8 +146,8 @@ def _costs(work: Workload, rounds: int, bars: bool) -> Iterator[Ratio]:
         yield _share(f"step: {step}", passing, {step: whole}, None)
 
 
-def _take_memory(gathering: Gathering) -> None:
-    """Write to all of the memory that statistics are kept in."""
+def _take_memory(gathering: Gathering, saved: SavedPass) -> None:
+    """Write to all of the memory that statistics are kept in, and to what the system keeps of the file of a save."""
     for statistic in gathering.statistics.values():
         if isinstance(statistic, TapRows):
             for rows in statistic.kept:
@@ -155,6 +157,8 @@ def _take_memory(gathering: Gathering) -> None:
             for fold in of_stride["folds"]:
                 for scatter in fold["scatter"]:
                     scatter.zero_()
+    saved.save(gathering, 0)
+    saved.remove()
 
 
 def _draw_rows(gathering: Gathering, states: States) -> None:
