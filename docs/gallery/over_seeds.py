@@ -255,7 +255,9 @@ def figure(numbers: OverSeeds) -> Any:
 
 def _shown(line: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> str:
     """What the picture calls a line of a claim: the fields in which lines differ, else what is measured."""
-    differ = [name for name in ("effect", "measure", "corpus", "of") if len({str(each.get(name)) for each in lines}) > 1]
+    differ = [
+        name for name in ("effect", "measure", "corpus", "of") if len({str(each.get(name)) for each in lines}) > 1
+    ]
     return ", ".join(str(line[name]) for name in differ or ("measure", "corpus") if name in line)
 
 

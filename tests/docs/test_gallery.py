@@ -1,7 +1,7 @@
 """Every page of the gallery is what its rows make of it, and its rows hold what it claims."""
 
 import dataclasses
-import importlib.util
+import importlib
 import json
 import re
 import sys
@@ -20,18 +20,16 @@ from s3prl_plugin.results import Row
 s3prl_plugin.register()
 FOLDER = Path(__file__).parents[2] / "docs" / "gallery"
 sys.path.insert(0, str(FOLDER))
-_found = importlib.util.spec_from_file_location("gallery", FOLDER / "build.py")
-build = importlib.util.module_from_spec(_found)
-sys.modules["gallery"] = build
-_found.loader.exec_module(build)
-PAGES = build.names()
-OF_ROWS = [name for name in PAGES if build.page(name).head.get("holds")]
-OVER_SEEDS = [name for name in PAGES if build.page(name).numbers]
+build, kept, pages = (importlib.import_module(name) for name in ("build", "kept", "pages"))
+Page = pages.Page
+PAGES = kept.names()
+OF_ROWS = [name for name in PAGES if Page.named(name).head.get("holds")]
+OVER_SEEDS = [name for name in PAGES if Page.named(name).numbers]
 
 
 @pytest.fixture(scope="module", params=PAGES)
 def page(request):
-    return build.page(request.param)
+    return Page.named(request.param)
 
 
 def test_there_are_pages():
@@ -62,7 +60,7 @@ def test_rows_are_small_and_name_no_place_on_a_machine(page):
 @pytest.mark.parametrize("name", OF_ROWS)
 def test_numbers_on_the_page_are_those_of_the_file(name):
     """Read without this package: bold cells are the best of their line."""
-    page = build.page(name)
+    page = Page.named(name)
     lines = [json.loads(line) for line in (FOLDER / f"{page.name}.jsonl").read_text().splitlines()]
     rows = [line for line in lines if "measure" in line]
     values = {(row["run"], row["measure"], row.get("tap")): row.get("value") for row in rows}
@@ -90,7 +88,7 @@ def test_numbers_on_the_page_are_those_of_the_file(name):
 def test_verdicts_over_seeds_follow_from_the_file(name):
     """Read without this package: a line whose effect is far from its bound, measured in its seeds' own spread, has the
     word that goes with it, and every number is that of the file."""
-    page = build.page(name)
+    page = Page.named(name)
     lines = [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text().splitlines()]
     weights = {
         "loss": (1, -1, 1, -1),
@@ -119,10 +117,10 @@ def test_verdicts_over_seeds_follow_from_the_file(name):
             assert shown[-1].value.startswith(word)
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if build.page(name).head.get("claims")])
+@pytest.mark.parametrize("name", [name for name in PAGES if Page.named(name).head.get("claims")])
 def test_differences_of_two_arms_follow_from_the_file(name):
     """Read without this package: t intervals of differences, seed by seed or jackknifed over speakers."""
-    page = build.page(name)
+    page = Page.named(name)
     lines = [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text().splitlines()]
     units = page.head.get("units") or {}
 
@@ -182,8 +180,8 @@ def test_units_are_shown_with_their_bits_and_compared_over_speakers():
         "claims": {"more": {"holds": "> 0", "over": "speakers", "lines": [
             {"effect": "ours - theirs", "of": "speakers", "measure": "rate_phone"}]}},
     }  # fmt: skip
-    page = dataclasses.replace(build.page("whisper_tiny_en"), runs=runs, head=head, numbers=())
-    shown = build.table(page._rates(["rate_phone"]), markdown=True).splitlines()[-2:]
+    page = dataclasses.replace(Page.named("whisper_tiny_en"), runs=runs, head=head, numbers=())
+    shown = pages.table(page._rates(["rate_phone"]), markdown=True).splitlines()[-2:]
     assert shown == ["| ours | 80 | 82 | 0.500 ±0.100 |", "| theirs | 80 | 82 | 0.300 ±0.100 |"]
     moved = left_out["one"] - left_out["other"]
     half = scipy.stats.t(5).ppf(0.975) * np.sqrt(5 / 6 * np.square(moved - moved.mean()).sum())
@@ -203,7 +201,7 @@ def own_pages(tmp_path, monkeypatch):
         (tmp_path / "own.template").write_text(f"---\n{head}\n---\n# Text\n")
         return lambda: [json.loads(line) for line in (tmp_path / "own.jsonl").read_text().splitlines()]
 
-    monkeypatch.setattr(build, "FOLDER", tmp_path)
+    monkeypatch.setattr(kept, "FOLDER", tmp_path)
     return write
 
 
@@ -233,18 +231,18 @@ def test_another_machine_adds_a_seed(own_pages, tmp_path):
     def sorted_lines():
         return sorted(json.dumps(line) for line in lines())
 
-    build.take_in("own", tmp_path / "all")
+    kept.take_in("own", tmp_path / "all")
     of_all = sorted_lines()
-    build.take_in("own", tmp_path / "here")
-    build.take_in("own", tmp_path / "there", add=True)
+    kept.take_in("own", tmp_path / "here")
+    kept.take_in("own", tmp_path / "there", add=True)
     assert sorted_lines() != of_all  # seed 3 is what it was there
-    build.take_in("own", tmp_path / "again", add=True)
+    kept.take_in("own", tmp_path / "again", add=True)
     assert sorted_lines() == of_all
-    build.take_in("own", tmp_path / "there")
+    kept.take_in("own", tmp_path / "there")
     assert {line["seed"] for line in lines()} == {2, 3}  # without `add` nothing else stays
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="none of what own is made of"):
-        build.take_in("own", tmp_path / "empty", add=True)
+        kept.take_in("own", tmp_path / "empty", add=True)
 
 
 def test_a_run_is_replaced_as_a_whole(own_pages, tmp_path):
@@ -261,8 +259,8 @@ def test_a_run_is_replaced_as_a_whole(own_pages, tmp_path):
     (tmp_path / "second" / "others").mkdir()
     number = {"arm": "x", "seed": 1, "corpus": "made", "value": 0.5}
     (tmp_path / "second" / "others" / "some.jsonl").write_text(json.dumps(number) + "\n")
-    build.take_in("own", tmp_path / "first")
-    build.take_in("own", tmp_path / "second", add=True)
+    kept.take_in("own", tmp_path / "first")
+    kept.take_in("own", tmp_path / "second", add=True)
     of_runs = {(line["run"], line["measure"]): line["value"] for line in lines() if "run" in line}
     assert of_runs == {("one", "KS"): 0.4, ("two", "KS"): 0.3}
     assert [line for line in lines() if "arm" in line] == [number]
@@ -276,7 +274,7 @@ def test_measures_that_rank_taps_alike_and_the_other_way_round():
             higher_is_better=measure != "abx_phone")
         for measure, values in scores.items() for i, value in enumerate(values)
     ]  # fmt: skip
-    page = dataclasses.replace(build.page("whisper_tiny_en"), runs={"one": rows})
+    page = dataclasses.replace(Page.named("whisper_tiny_en"), runs={"one": rows})
     (found,) = page._agreement(["one"], list(scores)).rows
     # 1 - 6 sum d^2 / (n (n^2 - 1)): of ranks 1 2 3 4 and 4 3 1 2, 1 - 6 * 18 / 60
     assert found == ("one", 4, pytest.approx(1), pytest.approx(-0.8), pytest.approx(-0.8))
@@ -284,7 +282,7 @@ def test_measures_that_rank_taps_alike_and_the_other_way_round():
 
 @pytest.mark.parametrize("name", OF_ROWS)
 def test_a_page_whose_rows_do_not_hold_its_claim_is_not_built(name):
-    page = build.page(name)
+    page = Page.named(name)
     better, worse = page.head["holds"][0].split(" > ")
     turned = dataclasses.replace(page, head={**page.head, "holds": [f"{worse} > {better}"]})
     with pytest.raises(UserError, match="do not hold what the page claims"):
@@ -292,7 +290,7 @@ def test_a_page_whose_rows_do_not_hold_its_claim_is_not_built(name):
 
 
 def test_what_is_not_there_is_said_in_a_line(capsys):
-    page = build.page("whisper_tiny_en")
+    page = Page.named("whisper_tiny_en")
     assert build.main(["--add", "whisper_tiny_en"]) == 2
     assert "--add: name the study" in capsys.readouterr().err
     assert build.main(["no_such_page"]) == 2
