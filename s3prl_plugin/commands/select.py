@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   s3prl-plugin select out_mono_base out_b5_a --task PR --json
   s3prl-plugin select demo_out --task SID --verify --dry-run
   s3prl-plugin select demo_out --task SID --verify --seeds 1337,1338,1339 --steps 2000
+  s3prl-plugin select study_out --task SID --verify           (upstream by upstream)
   s3prl-plugin select study_out --verified
   s3prl-plugin select study_out --against probe_phone
 
@@ -99,11 +100,11 @@ def run(args: argparse.Namespace) -> int:
         return _verified(args)
     criterion = select.criterion(args.task)
     sources = select.sources(args.expdir, args.upstream)
-    if len(sources) > 1 and (args.output is not None or args.verify):
+    if len(sources) > 1 and (args.output is not None or args.out is not None):
         _name_one(args, [source.name for source in sources])
     found = [select.recommend(criterion, source, args.prefer) for source in sources]
     if args.verify:
-        return _verify(args, found[0])
+        return max([_verify(args, each) for each in found])
     outputs = [_shown(args, each) for each in found]
     print("\n".join(outputs) if args.json else "\n\n\n".join(outputs))
     return 0 if all(each.tap is not None for each in found) else 1
@@ -219,5 +220,5 @@ def _name_one(args: argparse.Namespace, names: list[str]) -> None:
     """Refuse what can be done for one upstream only."""
     from s3prl_plugin.errors import UserError
 
-    flag = "--verify" if args.verify else f"-o {args.output}"
+    flag = f"--out {args.out}" if args.out is not None else f"-o {args.output}"
     raise UserError(f"{flag} is about one upstream, and there are several; name one by --upstream: {', '.join(names)}")

@@ -97,14 +97,15 @@ class Plan:
 
     def cost(self) -> list[str]:
         """What it will take, a sentence each."""
+        task = f"{self.task.name} on {self.source.name}"
         subjects = f"{len(self.taps)} taps" + (" and the weighted sum" if SUM in self.features else "")
         if not self.rates:
-            return [f"{self.task.name}: {subjects}, nothing is trained: {self.heads} runs of dev and {self.task.split}"]
+            return [f"{task}: {subjects}, nothing is trained: {self.heads} runs of dev and {self.task.split}"]
         rates = ", ".join(f"{rate:g}" for rate in self.rates)
         tried = f"learning rates {rates} with seed {self.seeds[0]}" if self.rates[1:] else f"learning rate {rates}"
         more = len(self.seeds) - 1
         lines = [
-            f"{self.task.name}: {subjects}, {tried}, then {more} more seed{'s' * (more != 1)} at the best rate: "
+            f"{task}: {subjects}, {tried}, then {more} more seed{'s' * (more != 1)} at the best rate: "
             f"{self.heads} heads of {self.steps} steps, {self.heads * self.steps} steps in all"
         ]
         if not has_settings(self.task.name, self.source) and "runner" not in (self.section.get("override") or {}):

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import yaml
 from s3prl_plugin import commands, results, select, superb
 from s3prl_plugin.errors import UserError
 from s3prl_plugin.files import digests
+from s3prl_plugin.inference.folders import remember
 from s3prl_plugin.jobs.process import leave_reason
 from s3prl_plugin.report.text import text as written
 from s3prl_plugin.select import verify
@@ -134,6 +136,19 @@ def test_a_folder_of_transformers_is_known_by_the_files_that_it_loads(source, tm
 def test_two_seeds_are_too_few(source, tmp_path):
     with pytest.raises(UserError, match="an interval over heads needs 3 or more"):
         plan_of(source, tmp_path, seeds=(1, 2, 2))
+
+
+def test_a_study_is_verified_one_upstream_after_the_other(write_run, tmp_path, speech, capsys):
+    suite = {"corpus": speech, "analyses": {"cca": {}}, "tasks": {"SID": SID}}
+    for name in ("one", "two"):
+        write_run(tmp_path / "study" / name, suite=suite)
+    remember(tmp_path / "study", ["two", "one"])
+    words = ["select", str(tmp_path / "study"), "--task", "SID", "--verify", "--dry-run"]
+    assert commands.main(words) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "heads of 2 steps" in line]
+    assert [re.match(r"\[select\] SID on (\w+): 9 taps", line)[1] for line in said] == ["two", "one"]
+    assert commands.main([*words, "--out", str(tmp_path / "heads")]) == 2
+    assert "--out" in capsys.readouterr().err
 
 
 def test_time_is_told_from_the_runs_own_task(source, tmp_path):
