@@ -165,7 +165,7 @@ class FoldMoments:
         return [fold.view(name) for fold in self._folds]
 
     def moments(self, x: str, y: str, known: Mapping[str, list[ViewMoments]] = MappingProxyType({})) -> list[Moments]:
-        """The joint moments of a pair, per fold.
+        """The joint moments of a pair, per fold; they hold until the next update.
 
         Args:
             x, y: names of the views.
@@ -312,10 +312,11 @@ class _Fold:
         return ViewMoments(self.n, mean, self.matrix(name, name))
 
     def matrix(self, x: str, y: str) -> Array:
-        """The scatter of x with y, (d_x, d_y)."""
+        """The scatter of x with y, (d_x, d_y); of two views it is what is kept, to be read until the next update."""
         kept = self.scatter[x, y].cpu().numpy()
         if x != y:
-            return kept.copy()
+            kept.flags.writeable = False
+            return kept
         d = self._sizes[x]
         whole, start = np.empty((d, d)), 0
         for row in range(d):
