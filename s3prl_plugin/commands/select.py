@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         _name_one(args, [source.name for source in sources])
     found = [select.recommend(criterion, source, args.prefer) for source in sources]
     if args.verify:
-        return max([_verify(args, each) for each in found])
+        return _verify(args, found[0]) if len(found) == 1 else _verify_all(args, found)
     outputs = [_shown(args, each) for each in found]
     print("\n".join(outputs) if args.json else "\n\n\n".join(outputs))
     return 0 if all(each.tap is not None for each in found) else 1
@@ -120,6 +120,20 @@ def _shown(args: argparse.Namespace, found: Recommendation) -> str:
         with results.at_place_of_user(args.output):
             prepared = written.write(found, prepared, args.output, args.corpus)
     return json.dumps(text.record(found, prepared), ensure_ascii=False) if args.json else text.text(found, prepared)
+
+
+def _verify_all(args: argparse.Namespace, found: Sequence[Recommendation]) -> int:
+    """The upstreams of a study, one after the other; what cannot be verified keeps no other from it."""
+    from s3prl_plugin.errors import UserError
+
+    worst = 0
+    for each in found:
+        try:
+            worst = max(worst, _verify(args, each))
+        except UserError as error:
+            worst = 2
+            _say(f"{each.source.name}: {error}")
+    return worst
 
 
 def _verify(args: argparse.Namespace, found: Recommendation) -> int:

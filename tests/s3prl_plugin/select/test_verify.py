@@ -142,11 +142,13 @@ def test_a_study_is_verified_one_upstream_after_the_other(write_run, tmp_path, s
     suite = {"corpus": speech, "analyses": {"cca": {}}, "tasks": {"SID": SID}}
     for name in ("one", "two"):
         write_run(tmp_path / "study" / name, suite=suite)
-    remember(tmp_path / "study", ["two", "one"])
+    write_run(tmp_path / "study" / "lacks", suite=suite, measures=("cca_phone",))
+    remember(tmp_path / "study", ["two", "lacks", "one"])
     words = ["select", str(tmp_path / "study"), "--task", "SID", "--verify", "--dry-run"]
-    assert commands.main(words) == 0
-    said = [line for line in capsys.readouterr().err.splitlines() if "heads of 2 steps" in line]
-    assert [re.match(r"\[select\] SID on (\w+): 9 taps", line)[1] for line in said] == ["two", "one"]
+    assert commands.main(words) == 2
+    said = capsys.readouterr().err
+    assert re.findall(r"\[select\] SID on (\w+): 9 taps", said) == ["two", "one"]
+    assert "[select] lacks: cca_speaker is not in the results; measure it" in said
     assert commands.main([*words, "--out", str(tmp_path / "heads")]) == 2
     assert "--out" in capsys.readouterr().err
 
