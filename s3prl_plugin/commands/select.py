@@ -127,7 +127,9 @@ def _verify_all(args: argparse.Namespace, found: Sequence[Recommendation]) -> in
     from s3prl_plugin.errors import UserError
 
     worst = 0
-    for each in found:
+    for number, each in enumerate(found):
+        if number and not (args.json or args.dry_run):
+            print("\n")
         try:
             worst = max(worst, _verify(args, each))
         except UserError as error:

@@ -159,7 +159,7 @@ def planned(
     _check_checkpoint(source)
     taps = tuple(source.taps())
     if len(taps) < FEWEST_TAPS:
-        raise UserError(f"{source.folder}: {len(taps)} state taps were analysed; a verification needs {FEWEST_TAPS}")
+        raise UserError(f"{source.folder}: verifying needs {FEWEST_TAPS} state taps or more; analysed: {len(taps)}")
     section = task_section(name, source, corpus)
     settings = task.settings(section, TaskCorpus(Path("."), "", "", Path(".")))
     total = task.steps(settings)
