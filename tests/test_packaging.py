@@ -35,20 +35,30 @@ def data_files_in_tree():
     return found
 
 
+def settings(key):
+    """A list of setup.cfg."""
+    found = configparser.ConfigParser()
+    found.read(ROOT / "setup.cfg")
+    return [line for line in found["options"][key].split("\n") if line]
+
+
 def requirement_names(lines):
     return {re.match(r"[\w-]+", line).group() for line in lines}
 
 
 def test_the_page_on_espnet_names_all_requirements_but_s3prl():
     """For who has espnet-s3prl, which `pip install s3prl_plugin` would write over."""
-    settings = configparser.ConfigParser()
-    settings.read(ROOT / "setup.cfg")
-    required = [line for line in settings["options"]["install_requires"].split("\n") if line]
     said = re.search(
         r"pip install --no-deps s3prl_plugin\npip install ((?:.*\\\n)*.*)",
         (ROOT / "docs" / "which_s3prl.md").read_text(),
     )
-    assert requirement_names(shlex.split(said.group(1).replace("\\\n", " "))) == requirement_names(required) - {"s3prl"}
+    assert requirement_names(shlex.split(said.group(1).replace("\\\n", " "))) == requirement_names(
+        settings("install_requires")
+    ) - {"s3prl"}
+
+
+def test_setup_cfg_names_every_package_and_no_other():
+    assert settings("packages") == sorted(packages_in_tree())
 
 
 @pytest.mark.slow
